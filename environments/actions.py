@@ -1,0 +1,87 @@
+"""Which actions are valid: data specs, and actions on a skill tree, checked with one clear line for each fault."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from tasks.errors import ConfigurationError
+from teachers.observation import SkillTree
+from teachers.plan import DataSpec, Exploit, Explore, TreeAction
+
+
+def check_specs(action: Any, val_ids: Collection[str], listed: Collection[str] | None) -> tuple[DataSpec, ...]:
+    """An action as data specs.
+
+    Args:
+        action: What a policy returned.
+        val_ids: Ids of the validation instances, the only ones that ``like`` may name.
+        listed: The skills that a spec may name; None if any name may be given.
+
+    Raises:
+        ConfigurationError: It is no list of valid data specs.
+    """
+    if not isinstance(action, Sequence) or isinstance(action, str):
+        raise ConfigurationError(f"An action is a list of DataSpec here, got {_name(action)}.")
+    for spec in action:
+        if not isinstance(spec, DataSpec):
+            raise ConfigurationError(f"An action is a list of DataSpec, found {_name(spec)} in it.")
+        _check_count("DataSpec.count", spec.count)
+        if spec.subskill is not None and spec.skill is None:
+            raise ConfigurationError(f"A DataSpec names the subskill {spec.subskill!r} without its skill: add skill=.")
+        if spec.skill is not None and listed is not None and spec.skill not in listed:
+            raise ConfigurationError(f"A DataSpec names {spec.skill!r}; the listed skills are {', '.join(listed)}.")
+        if spec.like is not None and spec.like not in val_ids:
+            raise ConfigurationError(f"A DataSpec is like {spec.like!r}, which is no validation instance.")
+    return tuple(action)
+
+
+def check_tree_action(action: Any, trees: Mapping[str, SkillTree]) -> dict[str, TreeAction]:
+    """An action on skill trees.
+
+    Args:
+        action: What a policy returned: Explore or Exploit by skill.
+        trees: The listed skills with their trees.
+
+    Raises:
+        ConfigurationError: It names an unlisted skill or an unknown subskill, or a number is no whole number.
+    """
+    for skill, change in action.items():
+        if skill not in trees:
+            raise ConfigurationError(f"An action names the skill {skill!r}; the listed skills are {', '.join(trees)}.")
+        if isinstance(change, Explore):
+            _check_explore(skill, change)
+        elif isinstance(change, Exploit):
+            _check_exploit(skill, change, trees[skill])
+        else:
+            raise ConfigurationError(f"The action on {skill!r} must be Explore or Exploit, got {_name(change)}.")
+    return dict(action)
+
+
+def _check_explore(skill: str, action: Explore) -> None:
+    _check_count(f"Explore.records_each of {skill!r}", action.records_each)
+    if isinstance(action.subskills, str):
+        raise ConfigurationError(f"Explore.subskills of {skill!r} must be a tuple of names, got {action.subskills!r}.")
+    for name in action.subskills:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError(f"Explore proposes {name!r} under {skill!r}: a subskill needs a name.")
+
+
+def _check_exploit(skill: str, action: Exploit, tree: SkillTree) -> None:
+    known = [node.name for node in tree.subskills]
+    for name, change in action.change.items():
+        if name not in known:
+            raise ConfigurationError(
+                f"Exploit names the subskill {name!r}; {skill!r} has {', '.join(known) or 'none'}: explore it first."
+            )
+        if not isinstance(change, int) or isinstance(change, bool):
+            raise ConfigurationError(f"Exploit changes {skill}/{name} by {change!r}: it must be a whole number.")
+
+
+def _check_count(what: str, count: Any) -> None:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise ConfigurationError(f"{what} is {count!r}: it must be a whole number of at least 0.")
+
+
+def _name(value: Any) -> str:
+    return f"{type(value).__name__} {str(value)[:60]!r}"

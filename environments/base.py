@@ -1,0 +1,271 @@
+"""The environment: shows an observation, turns an action into a plan, takes records, trains, and keeps the budget."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from random import Random
+from typing import Any, Literal
+
+from environments.budget import Budget
+from environments.intake import Intake
+from environments.protocol import Start, StudentLoop
+from environments.results import Evaluation, RestoredEpisode, StepResult
+from environments.skills.assignment import SkillAssignment, skill_report
+from tasks.base import Task
+from tasks.errors import ConfigurationError, RecordError
+from tasks.types import Accuracy, Prediction, TaskInstance, TrainingRecord
+from teachers.observation import ErrorExample, Observation, PastStep
+from teachers.plan import Action, DataPlan, DataSpec
+
+
+class Environment(ABC):
+    """The student's side of an episode, as a teacher meets it.
+
+    A step ends after ``calls_per_step`` teacher calls, or earlier if the budget on records or time runs out. A step
+    in which no record was accepted counts as a step but trains nothing: the student and its evaluation stay.
+
+    Args:
+        task: The task of the episode.
+        loop: Trains and evaluates the student, and keeps what happened; its seed is the run's.
+        budget: Limits of the episode.
+        skills: The skills by which results are reported (and, in some environments, shown).
+        pool: Whether a step trains on all records so far or on its own only.
+        start: Whether a step starts from the base weights or from the last trained student's.
+        calls_per_step: Teacher calls whose records are gathered before a training.
+
+    Raises:
+        ConfigurationError: ``calls_per_step`` is not positive.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        loop: StudentLoop,
+        budget: Budget,
+        skills: SkillAssignment,
+        pool: Literal["all", "latest"] = "all",
+        start: Start = "base",
+        calls_per_step: int = 1,
+    ) -> None:
+        if calls_per_step < 1:
+            raise ConfigurationError(f"calls_per_step is {calls_per_step}: a step needs at least 1 teacher call.")
+        self.task = task
+        self.loop = loop
+        self.budget = budget
+        self.assignment = skills
+        self.pool_rule = pool
+        self.start: Start = start
+        self.calls_per_step = calls_per_step
+        self._intake = Intake(task)
+        self._rejected: Counter[str] = Counter()
+        self._planned: tuple[DataPlan, Action] | None = None
+        self._clear()
+
+    @abstractmethod
+    def _show(self, core: Observation) -> Observation:
+        """The observation of this environment, from the core that all of them show."""
+
+    @abstractmethod
+    def _past_step(self, result: StepResult) -> PastStep:
+        """What a teacher may remember of a finished step."""
+
+    @abstractmethod
+    def _specs(self, action: Action) -> Sequence[DataSpec]:
+        """The data specs of a valid action; changes no state.
+
+        Raises:
+            ConfigurationError: The action is not valid here.
+        """
+
+    def reset(self) -> Observation:
+        """The first observation: of the untouched student, or of where an interrupted run stopped."""
+        self._clear()
+        restored = self.loop.restore()
+        if restored is not None and restored.steps:
+            self._restore(restored)
+        else:
+            self._finish(self.loop.run(0, (), self.start, None), trained=False)
+        return self._observe()
+
+    def plan(self, action: Action) -> DataPlan:
+        """The plan that carries an action out within the budget; it takes effect at the next step().
+
+        Raises:
+            ConfigurationError: The action is not valid in this environment, or the episode is over.
+        """
+        self._need_going("plan")
+        specs = self.budget.cut(self._specs(action), self._records, self._generator("cut"))
+        plan = DataPlan(self._step, self.loop.seed, specs, self._call)
+        self._planned = plan, action
+        return plan
+
+    def step(self, records: Sequence[TrainingRecord]) -> Observation:
+        """Takes the records of the plan; trains and evaluates if the step is complete with them.
+
+        Raises:
+            ConfigurationError: No plan was made for them, or the episode is over.
+        """
+        self._need_going("step")
+        if self._planned is None:
+            raise ConfigurationError("step() was called without a plan: call plan(action) first.")
+        plan, action = self._planned
+        self._planned = None
+        accepted, rejected = self._intake.check(records, self._training_pool(), plan.count)
+        self._commit(action, accepted)
+        self._take(accepted, [rejection.reason for rejection in rejected])
+        self.loop.keep_call(plan.step, plan.call, plan, accepted, rejected, self.state_dict())
+        self._train_if_complete()
+        return self._observe()
+
+    @property
+    def history(self) -> list[PastStep]:
+        """All finished steps as the teacher may see them, step 0 first."""
+        return [self._past_step(result) for result in self._results]
+
+    @property
+    def results(self) -> list[StepResult]:
+        """All finished steps with test accuracies, for people and files."""
+        return list(self._results)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What load_state_dict needs besides the pool and the finished steps; JSON-able."""
+        return {"records": self._records, "rejected": dict(sorted(self._rejected.items()))}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes a state_dict back."""
+        self._records = int(state["records"])
+        self._rejected = Counter(state["rejected"])
+
+    def _commit(self, action: Action, accepted: Sequence[TrainingRecord]) -> None:  # noqa: B027
+        """Hook: an action was carried out and these records accepted; the student has not trained on them yet."""
+
+    def _learned(self, before: StepResult, val: Mapping[str, Accuracy]) -> None:  # noqa: B027
+        """Hook: a step is finished; ``val`` is the accuracy by skill after it, ``before`` the step before it."""
+
+    def _clear(self) -> None:
+        self._results: list[StepResult] = []
+        self._evaluation: Evaluation | None = None
+        self._pool: list[TrainingRecord] = []
+        self._fresh: list[TrainingRecord] = []  # accepted in the unfinished step
+        self._call = 0
+        self._records = 0
+        self._rejected = Counter()
+        self._step_rejected: Counter[str] = Counter()
+        self._planned = None
+        self._over = False
+
+    @property
+    def _step(self) -> int:
+        """The number of the unfinished step."""
+        return len(self._results)
+
+    @property
+    def _last(self) -> bool:
+        finished = self._results[1:]
+        idle = next((i for i, result in enumerate(reversed(finished)) if result.records), len(finished))
+        return self.budget.spent(self._records, len(finished), self.loop.elapsed(), idle)
+
+    def _need_going(self, method: str) -> None:
+        if not self._results:
+            raise ConfigurationError(f"{method}() was called before the first observation: call reset() first.")
+        if self._over:
+            raise ConfigurationError(f"{method}() was called after the last observation: call reset() first.")
+
+    def _generator(self, purpose: str) -> Random:
+        return Random(f"{self.loop.seed}/{self._step}/{self._call}/environment/{purpose}")
+
+    def _training_pool(self) -> list[TrainingRecord]:
+        return [*self._pool, *self._fresh] if self.pool_rule == "all" else list(self._fresh)
+
+    def _take(self, accepted: Sequence[TrainingRecord], reasons: Sequence[str]) -> None:
+        self._fresh.extend(accepted)
+        self._records += len(accepted)
+        self._rejected.update(reasons)
+        self._step_rejected.update(reasons)
+        self._call += 1
+
+    def _train_if_complete(self) -> None:
+        complete = self._call >= self.calls_per_step or self.budget.collected(self._records, self.loop.elapsed())
+        if not complete:
+            return
+        if not self._fresh:
+            self._finish(self._evaluated, trained=False)
+            return
+        previous = next((result.step for result in reversed(self._results) if result.trained), None)
+        self._finish(self.loop.run(self._step, self._training_pool(), self.start, previous), trained=True)
+
+    def _finish(self, evaluation: Evaluation, trained: bool) -> None:
+        val = skill_report(evaluation.val, self._val, self.assignment.skill_of)
+        test = skill_report(evaluation.test, self.task.instances("test"), self.assignment.skill_of)
+        self._evaluation = evaluation
+        if self._results:
+            self._learned(self._results[-1], val.skills)
+        allocation = Counter(record.skill or "unassigned" for record in self._fresh)
+        self._pool.extend(self._fresh)
+        result = StepResult(
+            step=self._step,
+            records=len(self._fresh),
+            pool=len(self._pool),
+            rejected=dict(sorted(self._step_rejected.items())),
+            val=val,
+            test=test,
+            allocation=dict(sorted(allocation.items())),
+            state=self.state_dict(),
+            trained=trained,
+        )
+        self._results.append(result)
+        self._fresh, self._call, self._step_rejected = [], 0, Counter()
+        self.loop.keep_step(result)
+
+    def _restore(self, restored: RestoredEpisode) -> None:
+        self._results = list(restored.steps)
+        self._evaluation = restored.evaluation
+        self._pool = list(restored.pool)
+        if len(self._pool) != self._results[-1].pool:
+            raise RecordError(
+                f"The run holds {len(self._pool)} records where its last step counts {self._results[-1].pool}: "
+                "its files were changed; start a new run."
+            )
+        self.load_state_dict(self._results[-1].state)
+        for kept in restored.pending:
+            self._take(kept.accepted, [rejection.reason for rejection in kept.rejected])
+            self.load_state_dict(kept.state)
+        if restored.pending:
+            self._train_if_complete()
+
+    def _observe(self) -> Observation:
+        self._over = self._last and not self._call
+        steps_left = self.budget.steps_left(len(self._results) - 1)
+        return self._show(
+            Observation(
+                step=len(self._results) - 1,
+                seed=self.loop.seed,
+                last=self._over,
+                accuracy=self._results[-1].val.overall,
+                errors=tuple(self._errors()),
+                history=tuple(self.history),
+                records_left=self.budget.records_left(self._records),
+                calls_left=None if steps_left is None else steps_left * self.calls_per_step - self._call,
+                call=self._call,
+            )
+        )
+
+    def _errors(self) -> list[ErrorExample]:
+        by_id = {instance.instance_id: instance for instance in self._val}
+        wrong = [prediction for prediction in self._evaluated.val if prediction.score < 1.0]
+        return [self._error(by_id[prediction.instance_id], prediction) for prediction in wrong]
+
+    def _error(self, instance: TaskInstance, prediction: Prediction) -> ErrorExample:
+        return ErrorExample(instance.instance_id, instance.instruction, prediction.text, instance.answer)
+
+    @property
+    def _evaluated(self) -> Evaluation:
+        assert self._evaluation is not None, "reset() evaluates before anything observes"
+        return self._evaluation
+
+    @cached_property
+    def _val(self) -> tuple[TaskInstance, ...]:
+        return tuple(self.task.instances("val"))

@@ -1,0 +1,103 @@
+"""The command line: ``dataenvgym episode | fit | validate | test | predict | report``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from tasks.errors import DataEnvGymError
+
+# Before torch is imported by anyone: idle OpenMP threads otherwise spin against the busy ones (up to 30 times slower).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+USAGE = """\
+usage: dataenvgym COMMAND [options]        (dataenvgym COMMAND --help explains the options)
+
+The closed loop:
+  episode    a teacher writes data, the student is trained and evaluated on it, step by step
+  report     one self-contained report.html for one or several run directories
+
+Stock LightningCLI on a student and a records file:
+  fit        train a student on records           validate   evaluate on the validation instances
+  test       evaluate on the test instances       predict    answer the instances
+
+Start here:
+  dataenvgym episode --config configs/quickstart.yaml
+  dataenvgym episode --config configs/tasks/math_procedural.yaml --config configs/students/tiny_text.yaml \\
+      --config configs/environments/skill_tree.yaml --config configs/teachers/skill_tree_procedural.yaml \\
+      --environment.budget.max_records 1000 --seed_everything 7
+  dataenvgym fit --config configs/tasks/math_procedural.yaml --config configs/students/tiny_text.yaml \\
+      --data.records runs/quickstart/step_01/records.jsonl
+"""
+
+_TRAINING = ("fit", "validate", "test", "predict")
+_EXIT_USER_ERROR = 2
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        args: The words after ``dataenvgym``; those of the process if None.
+
+    Returns:
+        The exit status: 0 if all went well, 2 if the user has to change something (one line on stderr says what).
+    """
+    words = list(sys.argv[1:] if args is None else args)
+    command = words[0] if words else "--help"
+    if command in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    try:
+        return _run(command, words)
+    except DataEnvGymError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        return _complain("Interrupted. Finished steps are kept: the same command with --resume continues.")
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        return _complain(f"{error.strerror}: {error.filename or 'writing failed'}; free space or check the path.")
+
+
+def console() -> None:
+    """The console command."""
+    sys.exit(main())
+
+
+def _run(command: str, words: list[str]) -> int:
+    if command == "report":
+        from environments.report_cli import report
+
+        return report(words[1:])
+    if command != "episode" and command not in _TRAINING:
+        known = ", ".join(("episode", *_TRAINING, "report"))
+        return _complain(f"There is no command {command!r}; the commands are {known}.")
+
+    from jsonargparse import ArgumentError
+
+    from environments.lightning_cli import run_episode_command, run_training_command
+
+    try:
+        return run_episode_command(words[1:]) if command == "episode" else run_training_command(words)
+    except ArgumentError as error:
+        return _complain(f"{one_line(str(error))} (dataenvgym {command} --help lists the options)")
+
+
+def one_line(message: str) -> str:
+    """A parser's message of many lines in one: what was wrong and where, without the dump of types and values."""
+    lines = [line.strip(" -") for line in message.splitlines() if line.strip(" -")]
+    return re.sub(r"\s+", " ", "; ".join(lines))[:600]
+
+
+def _complain(message: str) -> int:
+    print(f"dataenvgym: error: {message}", file=sys.stderr)
+    return _EXIT_USER_ERROR
+
+
+if __name__ == "__main__":
+    console()

@@ -1,0 +1,132 @@
+"""The closed loop, and what surrounds it: claiming the run directory, resuming, saying what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from datamodules import StudentDataModule
+from environments.base import Environment
+from environments.progress import EpisodeProgress
+from environments.provenance import provenance
+from environments.recorder import Recorder
+from environments.run_dir import RunDir
+from environments.student_loop import MakeTrainer, StudentLoop
+from lightning_modules import StudentModule
+from lightning_modules.base_weights import resolve_model
+from tasks.base import Task
+from tasks.errors import DataEnvGymError
+from teachers.observation import PastStep
+from teachers.teacher import Teacher
+
+
+def run_episode(environment: Environment, teacher: Teacher) -> Sequence[PastStep]:
+    """Teaches until the budget is spent; returns the history of all steps.
+
+    In a distributed run every rank is here with the same observation; ``once`` has rank 0 alone ask the teacher.
+    """
+    once = environment.loop.once
+    observation = environment.reset()
+    while not observation.last:
+        now = observation
+        action = once(lambda: teacher.policy.act(now))
+        plan = environment.plan(action)
+        records = once(lambda: teacher.engine.generate(plan))
+        observation = environment.step(records)
+    return environment.history
+
+
+def run_in_directory(
+    *,
+    task: Task,
+    student: StudentModule,
+    data: StudentDataModule,
+    make_trainer: MakeTrainer,
+    make_environment: Callable[[Task, StudentLoop], Environment],
+    teacher: Teacher,
+    run_dir: Path,
+    config: str,
+    seed: int,
+    resume: bool,
+    names: Mapping[str, str],
+) -> dict[str, Any]:
+    """Runs an episode into a run directory, or continues or reads the one that is there.
+
+    Args:
+        task: The task.
+        student: The pristine student.
+        data: The data module template.
+        make_trainer: Makes a new Trainer from the template.
+        make_environment: Makes the environment from the task and the student loop.
+        teacher: The teacher.
+        run_dir: Where the run is written.
+        config: The composed configuration as YAML.
+        seed: The run's seed.
+        resume: Whether an interrupted run may be continued.
+        names: What summary.json calls task, environment, teacher and student.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        DataEnvGymError: Whatever a user can cause; the run directory then says ``failed``.
+    """
+    directory = RunDir(run_dir)
+    rank_zero = getattr(rank_zero_only, "rank", 0) == 0
+    if rank_zero and directory.claim(config, resume) == "finished":
+        _say(f"{run_dir} holds this run already, finished: nothing to do.")
+        _say_result(directory.summary(), directory)
+        return directory.summary()
+
+    recorder = Recorder(directory, {"seed": seed, **names}, writes=rank_zero)
+    with EpisodeProgress(enabled=rank_zero) as progress:
+        loop = StudentLoop(task, student, data, make_trainer, recorder, seed, progress)
+        environment = make_environment(task, loop)
+        progress.step_started(0, environment.budget.max_steps)
+        if rank_zero:
+            directory.write_provenance(provenance(task, resolve_model(student.hparams["model_name_or_path"]), seed))
+        try:
+            loop.launch()
+            run_episode(environment, teacher)
+        except DataEnvGymError:
+            if recorder.lines:
+                recorder.write_summary("failed")
+            raise
+        finally:
+            recorder.close()
+    summary = recorder.write_summary("finished")
+    if rank_zero:
+        _say_result(summary, directory)
+    return summary
+
+
+def _say_result(summary: Mapping[str, Any], directory: RunDir) -> None:
+    """Prints before → after for each skill, the gains, and where to look further."""
+    from environments.report import write_report
+
+    width = max((len(name) for name in summary["skills"]), default=8)
+    _say(f"\n{'skill':<{width}}  before → after (test accuracy, n)")
+    for name, skill in summary["skills"].items():
+        _say(f"{name:<{width}}  {_percent(skill['before'])} → {_percent(skill['after'])}  ({skill['n']})")
+    for split in ("val", "test"):
+        gain, before, after = summary["gain"][split], summary["before"][split], summary["after"][split]
+        interval = f"95 % interval {gain['ci95'][0]:+.1f} to {gain['ci95'][1]:+.1f}" if gain["ci95"] else "no interval"
+        p_value = f", p = {gain['p_value']:.2g}" if gain["p_value"] is not None else ""
+        _say(
+            f"{split:<4} {_percent(before['accuracy'])} → {_percent(after['accuracy'])}: "
+            f"{gain['points']:+.1f} points ({interval}{p_value}, n = {after['n']})"
+        )
+    _say(f"report       {write_report([directory.path])}")
+    _say(f"TensorBoard  tensorboard --logdir {directory.path}")
+
+
+def _percent(value: float | None) -> str:
+    return "  n/a " if value is None else f"{100 * value:5.1f}%"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stdout, flush=True)

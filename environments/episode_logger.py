@@ -1,0 +1,114 @@
+"""Episode-level TensorBoard curves: one point per step, per skill and overall, and samples to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from tasks.types import TrainingRecord
+
+T = TypeVar("T")
+
+# Samples are for reading; the files of the step hold all of them.
+_MAX_SAMPLES = 10
+
+
+def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The scalars of one finished step as (tag, value).
+
+    Args:
+        result: A line of ``episode.jsonl``. What it lacks, or holds as None (unknown), gives no point.
+    """
+    for split in ("val", "test"):
+        report = result.get(split) or {}
+        yield from _accuracy(f"{split}/accuracy", report.get("overall"))
+        for skill, accuracy in (report.get("skills") or {}).items():
+            yield from _accuracy(f"{split}/skill/{skill}", accuracy)
+    for tag, key in (("records/total", "pool"), ("records/accepted", "records"), ("records/trained", "trained")):
+        if result.get(key) is not None:
+            yield tag, float(result[key])
+    for tag, key in (("records/skill", "allocation"), ("rejected", "rejected"), ("seconds", "seconds")):
+        for name, value in (result.get(key) or {}).items():
+            if value is not None:
+                yield f"{tag}/{name}", float(value)
+
+
+class EpisodeLogger:
+    """Writes the curves of an episode against the step number.
+
+    Args:
+        folder: The run's TensorBoard folder.
+        purge_step: On resume, the first step that will be logged again: TensorBoard then forgets what an
+            interrupted run wrote for it and later steps, so that no point is drawn twice. None for a new run.
+    """
+
+    def __init__(self, folder: str | Path, purge_step: int | None = None) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer: Any = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
+
+    def __enter__(self) -> Self:
+        """Nothing to start: the writer is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the file."""
+        self.close()
+
+    def log_step(self, result: Mapping[str, Any]) -> None:
+        """Adds the point of a finished step to every curve.
+
+        Args:
+            result: A line of ``episode.jsonl``, with its number under ``step``.
+        """
+        for tag, value in step_scalars(result):
+            self._writer.add_scalar(tag, value, global_step=result["step"])
+        # A step takes minutes: flush, so that a browser sees it now and a kill cannot take it.
+        self._writer.flush()
+
+    def log_samples(self, step: int, records: Sequence[TrainingRecord], errors: Sequence[Mapping[str, Any]]) -> None:
+        """Adds some of a step's accepted records and of its validation errors, as tables.
+
+        Args:
+            step: The step's number.
+            records: The records accepted in it.
+            errors: The ``errors`` of its feedback.json.
+        """
+        if records:
+            rows = [(record.skill, record.instruction, record.response) for record in spread(records, _MAX_SAMPLES)]
+            self._text("samples/records", ("skill", "instruction", "response"), rows, len(records), step)
+        if errors:
+            keys = ("skill", "instruction", "student_answer", "right_answer")
+            wrong = [tuple(error.get(key) for key in keys) for error in spread(errors, _MAX_SAMPLES)]
+            self._text("samples/errors", keys, wrong, len(errors), step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._writer.close()
+
+    def _text(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[Any]], of: int, step: int) -> None:
+        lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        self._writer.add_text(tag, f"{len(rows)} of {of}\n\n{table}", global_step=step)
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """At most so many items, evenly spread over the sequence, so that a sample is not all of one kind."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def _accuracy(tag: str, accuracy: Mapping[str, Any] | None) -> Iterator[tuple[str, float]]:
+    if accuracy and accuracy.get("value") is not None:
+        yield tag, float(accuracy["value"])
+
+
+def _cell(value: Any) -> str:
+    """A table cell of Markdown: one line, bars escaped."""
+    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")

@@ -1,0 +1,150 @@
+"""LightningCLI with our blocks: task, model, data and trainer for training, environment and teacher for episodes."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from datamodules import StudentDataModule
+from environments.base import Environment
+from environments.episode import run_in_directory
+from environments.student_loop import StudentLoop
+from lightning_modules import StudentModule
+from tasks.base import Task
+from teachers.teacher import Teacher
+
+_PARSER_KWARGS = {
+    "allow_abbrev": False,  # else --trainer.max_epoch, a typo, is taken for max_epochs
+    "exit_on_error": False,  # we print one line instead of the whole usage
+}
+
+
+# What summary.json calls each block of the configuration.
+_BLOCKS = {"task": "task", "environment": "environment", "teacher": "teacher"}
+
+
+class StudentCLI(LightningCLI):
+    """Stock LightningCLI for one student on one records file, with the task as a block of its own."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the task and hands it to the data module."""
+        parser.add_subclass_arguments(Task, "task", required=True, help="What is asked and how it is scored.")
+        parser.link_arguments("task", "data.init_args.task", apply_on="instantiate")
+
+
+class EpisodeCLI(StudentCLI):
+    """Builds every part of an episode; the loop itself is run_episode."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds teacher, environment and run directory to the blocks of a training."""
+        super().add_arguments_to_parser(parser)
+        parser.add_subclass_arguments(Teacher, "teacher", required=True, help="Policy and engine.")
+        parser.link_arguments("task", "teacher.init_args.task", apply_on="instantiate")
+        parser.add_argument(
+            "--environment",
+            type=Callable[[Task, StudentLoop], Environment],
+            required=True,
+            help="What the teacher sees and may do, and the budget.",
+        )
+        parser.add_argument(
+            "--run_dir",
+            type=str | None,
+            default=None,
+            help="Where the run is written (default: runs/<task>-<environment>-<policy>-seed<seed>).",
+        )
+        parser.add_argument(
+            "--resume", action="store_true", help="Continue the run of --run_dir if it was interrupted."
+        )
+
+    def instantiate_trainer(self, **overrides: Any) -> Trainer:
+        """A new Trainer, with new callbacks, from the untouched template."""
+        template = copy.deepcopy(vars(self.config_init["trainer"]))
+        callbacks = [*(template.pop("callbacks", None) or []), *overrides.pop("callbacks", [])]
+        return Trainer(**{**template, "callbacks": callbacks, **overrides})
+
+    def config_text(self) -> str:
+        """The composed configuration as YAML, without what only says where this run is kept."""
+        config = self.config.clone()
+        for key in ("run_dir", "resume", "config"):
+            config.pop(key, None)
+        return str(self.parser.dump(config, skip_none=False, skip_link_targets=True, skip_validation=True))
+
+
+def run_episode_command(words: Sequence[str]) -> int:
+    """``dataenvgym episode``: builds the parts, runs the loop, writes the report."""
+    _quieten()
+    cli = EpisodeCLI(
+        StudentModule,
+        StudentDataModule,
+        save_config_callback=None,
+        seed_everything_default=0,
+        parser_kwargs=dict(_PARSER_KWARGS),
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        args=list(words),
+        run=False,
+        auto_configure_optimizers=False,
+    )
+    parts, config = cli.config_init, cli.config
+    names = {name: _class_name(config[block]) for name, block in _BLOCKS.items()}
+    names["teacher"] = _class_name(config.teacher.init_args.policy)
+    run_in_directory(
+        task=parts["task"],
+        student=cli.model,
+        data=cli.datamodule,
+        make_trainer=cli.instantiate_trainer,
+        make_environment=parts["environment"],
+        teacher=parts["teacher"],
+        run_dir=Path(config.run_dir or "runs/" + "-".join([*names.values(), f"seed{config.seed_everything}"])),
+        config=cli.config_text(),
+        seed=config.seed_everything,
+        resume=config.resume,
+        names=names | {"student": _model_name(config.model)},
+    )
+    return 0
+
+
+def run_training_command(words: Sequence[str]) -> int:
+    """``dataenvgym fit | validate | test | predict``: stock LightningCLI."""
+    _quieten(keep_lightning=True)
+    StudentCLI(
+        StudentModule,
+        StudentDataModule,
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+        parser_kwargs={command: dict(_PARSER_KWARGS) for command in LightningCLI.subcommands()} | _PARSER_KWARGS,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        args=list(words),
+        auto_configure_optimizers=False,
+    )
+    return 0
+
+
+def _class_name(block: Namespace) -> str:
+    return str(block.class_path).rsplit(".", 1)[-1]
+
+
+def _model_name(block: Namespace) -> str:
+    """The student's model, shortened to the last part of its path."""
+    return Path(str(block.init_args.model_name_or_path)).name
+
+
+def _quieten(keep_lightning: bool = False) -> None:
+    """Silences what every new Trainer says again: hardware lines, tips, and deprecations inside libraries."""
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", message=".*LightningCLI's args parameter.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*litlogger.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    if not keep_lightning:
+        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+        logging.getLogger("lightning.fabric").setLevel(logging.WARNING)

@@ -1,0 +1,201 @@
+"""What a person sees in the terminal while an episode runs: a live panel, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+# The panel is redrawn by a thread at this rate whatever happens; a tick only adds to a counter.
+_REDRAWS_PER_SECOND = 4
+
+
+def sparkline(values: list[float]) -> str:
+    """Fractions in [0, 1] as a row of bars, one character each, on the fixed scale from 0 to 1."""
+    return "".join(_BARS[min(len(_BARS) - 1, max(0, int(value * len(_BARS))))] for value in values)
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people: "8 s", "2 min 05 s", "1 h 02 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def percent(fraction: float | None) -> str:
+    """An accuracy for people; "not measured" if it is unknown."""
+    return "not measured" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+class EpisodeProgress:
+    """The live display of an episode; a context manager.
+
+    On a terminal it redraws one small panel four times a second. Elsewhere (a log file, CI) it prints one line
+    at the end of each phase and of each step, without control codes.
+
+    Args:
+        enabled: False prints nothing: for all ranks but the first.
+        console: Where to print; standard error by default, so that standard output stays free for results.
+        clock: Seconds from an arbitrary start.
+    """
+
+    def __init__(
+        self,
+        enabled: bool = True,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console or Console(stderr=True)
+        self._enabled = enabled
+        self._clock = clock
+        self._live: Live | None = None
+        self._step = 0
+        self._steps: int | None = None
+        self._step_began = clock()
+        self._phase, self._done = "", 0
+        self._total: int | None = None
+        self._phase_began = clock()
+        self._records = 0
+        self._accuracies: list[float] = []
+        self._last_accuracy: float | None = None
+        self._durations: dict[int, float] = {}
+
+    def __enter__(self) -> Self:
+        """Starts the display."""
+        if self._enabled and self._console.is_terminal:
+            # Asking for the renderable instead of pushing it keeps advance() free of drawing.
+            self._live = Live(
+                get_renderable=self._panel,
+                console=self._console,
+                refresh_per_second=_REDRAWS_PER_SECOND,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the display, also after an error or Ctrl-C."""
+        self.close()
+
+    def step_started(self, step: int, steps: int | None = None) -> None:
+        """A step begins.
+
+        Args:
+            step: Its number; 0 is the evaluation of the untouched student.
+            steps: Number of the last step, if the budget fixes it; None leaves it as it is.
+        """
+        self._step = step
+        if steps is not None:
+            self._steps = steps
+        self._step_began = self._clock()
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """A phase of the step begins (and the one before ends).
+
+        Args:
+            name: What is being done: "teach", "fit", "evaluate"…
+            total: Number of ticks that advance() will report, if known.
+        """
+        self._end_phase()
+        self._phase, self._total, self._done = name, total, 0
+        self._phase_began = self._clock()
+
+    def advance(self, n: int = 1) -> None:
+        """So many more ticks (batches, calls) of the phase are done; costs an addition."""
+        self._done += n
+
+    def step_finished(
+        self, step: int, accuracy: float | None, test_accuracy: float | None, records: int, seconds: float
+    ) -> None:
+        """A step is over.
+
+        Args:
+            step: Its number.
+            accuracy: Validation accuracy after it, a fraction; None if it was not measured.
+            test_accuracy: Test accuracy after it, a fraction; None if it was not measured.
+            records: Records accepted so far.
+            seconds: How long the step took.
+        """
+        self._end_phase()
+        self._step, self._records, self._last_accuracy = step, records, accuracy
+        self._durations[step] = seconds
+        self._step_began = self._clock()
+        if accuracy is not None:
+            self._accuracies.append(accuracy)
+        test = "" if test_accuracy is None else f", test {percent(test_accuracy)}"
+        left = self.seconds_left()
+        self._print(
+            f"{self._step_name()} done in {duration(seconds)}: val {percent(accuracy)}{test}, {records} records"
+            + ("" if not left else f", about {duration(left)} left")
+        )
+
+    def seconds_left(self) -> float | None:
+        """Estimate of the time that the episode still needs; None if the number of steps or their length is unknown.
+
+        Training steps count by their mean length; step 0, which trains nothing, only stands in until there is one.
+        """
+        if self._steps is None or not self._durations:
+            return None
+        lengths = [seconds for step, seconds in self._durations.items() if step > 0] or list(self._durations.values())
+        mean = sum(lengths) / len(lengths)
+        if self._step in self._durations:
+            return mean * (self._steps - self._step)
+        running = max(0.0, mean - (self._clock() - self._step_began))
+        return running + mean * (self._steps - self._step)
+
+    def close(self) -> None:
+        """Ends the display; may be called twice."""
+        self._phase, self._total, self._done = "", None, 0
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _end_phase(self) -> None:
+        if self._phase and not self._console.is_terminal:
+            total = f" of {self._total}" if self._total is not None else ""
+            ticks = f" {self._done}{total}," if self._done or self._total else ""
+            spent = duration(self._clock() - self._phase_began)
+            self._print(f"{self._step_name()} · {self._phase}:{ticks} {spent}")
+        self._phase, self._total, self._done = "", None, 0
+
+    def _print(self, line: str) -> None:
+        if self._enabled:
+            # soft_wrap: a log file has no width, and a line broken in two cannot be searched for.
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _step_name(self) -> str:
+        return f"step {self._step}" + (f"/{self._steps}" if self._steps is not None else "")
+
+    def _panel(self) -> RenderableType:
+        left = self.seconds_left()
+        facts = [
+            f"{self._records} records",
+            f"val {percent(self._last_accuracy)}" if self._accuracies else "val not measured yet",
+            sparkline(self._accuracies),
+            f"about {duration(left)} left" if left else "",
+        ]
+        row = Table.grid(padding=(0, 2))
+        share = f"{self._done}/{self._total}" if self._total else f"{self._done}" if self._done else ""
+        row.add_row(
+            Text(self._step_name(), style="bold"),
+            Text(self._phase or "…", style="cyan"),
+            # Without a total the bar pulses: something is happening, its end is unknown.
+            ProgressBar(total=self._total or None, completed=min(self._done, self._total or 0), width=28),
+            Text(share),
+            Text(duration(self._clock() - self._phase_began), style="dim"),
+        )
+        return Group(row, Text("  ".join(fact for fact in facts if fact), style="dim"))

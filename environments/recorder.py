@@ -1,0 +1,192 @@
+"""Keeps an episode on disk as it goes, and gives back what an interrupted one had kept."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from environments.episode_logger import EpisodeLogger
+from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
+from environments.run_dir import RunDir
+from environments.summary import summarise
+from tasks.records import record_from_mapping
+from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
+from teachers.plan import DataPlan, DataSpec
+
+
+class Recorder:
+    """Writes steps, calls, curves and the summary of one run; on the other ranks of a distributed run it only reads.
+
+    Args:
+        run_dir: Where to.
+        facts: What summary.json says of the run as a whole: seed, task, environment, teacher, student.
+        writes: Whether this process writes (rank 0 does).
+    """
+
+    def __init__(self, run_dir: RunDir, facts: Mapping[str, Any], writes: bool = True) -> None:
+        self.run_dir = run_dir
+        self.scores: dict[int, dict[str, list[float]]] = {}
+        self._facts = facts
+        self._writes = writes
+        self._lines: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
+        self._pending: tuple[list[TrainingRecord], list[Rejection]] = ([], [])
+        self._mark = time.monotonic()
+        self._logger: EpisodeLogger | None = None
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of episode.jsonl so far."""
+        return self._lines
+
+    def elapsed(self) -> float:
+        """Wall time of all finished steps, those before an interruption included, and of the step under way."""
+        return sum(sum(line["seconds"].values()) for line in self._lines) + time.monotonic() - self._mark
+
+    def keep_call(
+        self,
+        plan: DataPlan,
+        accepted: Sequence[TrainingRecord],
+        rejected: Sequence[Rejection],
+        state: Mapping[str, Any],
+    ) -> None:
+        """Keeps one teacher call of the step under way; plan.json, written last, marks it as kept."""
+        records, rejections = self._pending
+        records.extend(accepted)
+        rejections.extend(rejected)
+        self._calls.append(
+            {"plan": asdict(plan), "accepted": len(accepted), "rejected": len(rejected), "state": dict(state)}
+        )
+        if not self._writes:
+            return
+        refused = [{**asdict(rejection.record), "reason": rejection.reason} for rejection in rejections]
+        self.run_dir.write_rows(plan.step, "rejected.jsonl", refused)
+        self.run_dir.write_rows(plan.step, "records.jsonl", records)
+        self.run_dir.write_calls(plan.step, self._calls)
+
+    def keep_step(
+        self, result: StepResult, evaluation: Evaluation, seconds: Mapping[str, float], truncated: int
+    ) -> dict[str, Any]:
+        """Keeps a finished step and returns its line; once that is in episode.jsonl, summary and curves follow.
+
+        Args:
+            result: The step.
+            evaluation: The student's answers after it.
+            seconds: Seconds spent in it by phase; what is missing to its wall time becomes ``other``.
+            truncated: Records that its training had to cut to the student's length.
+        """
+        now = time.monotonic()
+        spent = dict(seconds)
+        spent["other"] = max(0.0, now - self._mark - sum(spent.values()))
+        self._mark = now
+        rounded = {name: round(value, 3) for name, value in spent.items()}
+        self._lines.append({**asdict(result), "truncated_records": truncated, "seconds": rounded})
+        self.scores[result.step] = _scores(evaluation)
+        accepted, _ = self._pending
+        self._calls, self._pending = [], ([], [])
+        if self._writes:
+            self.run_dir.write_episode(self._lines)
+            self._publish(accepted)
+        return self._lines[-1]
+
+    def write_summary(self, status: str) -> dict[str, Any]:
+        """Rewrites summary.json from the finished steps."""
+        summary = summarise(self._lines, self.scores, self._facts, status)
+        if self._writes:
+            self.run_dir.write_summary(summary)
+        return summary
+
+    def close(self) -> None:
+        """Flushes the curves."""
+        if self._logger is not None:
+            self._logger.close()
+
+    def restore(self) -> RestoredEpisode | None:
+        """What the run directory has kept; None if not even step 0 was finished."""
+        self._lines = self.run_dir.episode()
+        if self._writes:
+            self.run_dir.discard_after(len(self._lines))
+        self._mark = time.monotonic()
+        if not self._lines:
+            return None
+        for line in self._lines:
+            self.scores[line["step"]] = _scores(self._evaluation(line["step"]))
+        if self._writes:  # the kill may have come between the last step's line and what follows it
+            self._publish([record_from_mapping(row) for row in self.run_dir.rows(len(self._lines) - 1, "records.jsonl")])
+        steps = tuple(_step_result(line) for line in self._lines)
+        pool = [record_from_mapping(row) for step in steps for row in self.run_dir.rows(step.step, "records.jsonl")]
+        return RestoredEpisode(
+            steps=steps,
+            evaluation=self._evaluation(steps[-1].step),
+            pool=tuple(pool),
+            pending=tuple(self._restore_calls(len(self._lines))),
+        )
+
+    def _restore_calls(self, step: int) -> list[KeptCall]:
+        records = [record_from_mapping(row) for row in self.run_dir.rows(step, "records.jsonl")]
+        rejections = [
+            Rejection(_rejected_record(row), row["reason"]) for row in self.run_dir.rows(step, "rejected.jsonl")
+        ]
+        self._calls = self.run_dir.calls(step)
+        kept = []
+        taken = refused = 0
+        for call in self._calls:
+            # Rows beyond the last marked call belong to one that a kill cut off: they are made again.
+            accepted = tuple(records[taken : taken + call["accepted"]])
+            rejected = tuple(rejections[refused : refused + call["rejected"]])
+            taken, refused = taken + len(accepted), refused + len(rejected)
+            kept.append(KeptCall(_plan(call["plan"]), accepted, rejected, call["state"]))
+        self._pending = (records[:taken], rejections[:refused])
+        return kept
+
+    def _evaluation(self, step: int) -> Evaluation:
+        # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
+        evaluated = next(line["step"] for line in reversed(self._lines[: step + 1]) if line["trained"] or not line["step"])
+        rows = self.run_dir.rows(evaluated, "predictions.jsonl")
+        predictions: dict[str, list[Prediction]] = {"val": [], "test": []}
+        for row in rows:
+            predictions[row["split"]].append(
+                Prediction(row["instance_id"], row["text"], row["score"], row["truncated"])
+            )
+        return Evaluation(tuple(predictions["val"]), tuple(predictions["test"]))
+
+    def _publish(self, accepted: Sequence[TrainingRecord]) -> None:
+        """The summary and the curves of the last finished step."""
+        line = self._lines[-1]
+        self.write_summary("running")
+        if self._logger is None:
+            # A resumed run writes on from here: what the interrupted one logged of this step and later is purged.
+            self._logger = EpisodeLogger(self.run_dir.tensorboard, purge_step=line["step"] or None)
+        self._logger.log_step(line)
+        feedback = self.run_dir.step(line["step"]) / "feedback.json"
+        if feedback.is_file():
+            self._logger.log_samples(line["step"], accepted, json.loads(feedback.read_text("utf-8"))["errors"])
+
+
+def _scores(evaluation: Evaluation) -> dict[str, list[float]]:
+    return {
+        "val": [prediction.score for prediction in evaluation.val],
+        "test": [prediction.score for prediction in evaluation.test],
+    }
+
+
+def _rejected_record(row: Mapping[str, Any]) -> TrainingRecord:
+    # Not record_from_mapping: a record may have been rejected because it is none.
+    return TrainingRecord(**{key: value for key, value in row.items() if key != "reason"})
+
+
+def _plan(row: Mapping[str, Any]) -> DataPlan:
+    return DataPlan(row["step"], row["seed"], tuple(DataSpec(**spec) for spec in row["specs"]), row["call"])
+
+
+def _step_result(line: Mapping[str, Any]) -> StepResult:
+    known = {field.name: line[field.name] for field in fields(StepResult)}
+    return StepResult(**{**known, "val": _report(line["val"]), "test": _report(line["test"])})
+
+
+def _report(row: Mapping[str, Any]) -> SkillReport:
+    skills = {name: Accuracy(**accuracy) for name, accuracy in row["skills"].items()}
+    return SkillReport(Accuracy(**row["overall"]), skills)

@@ -1,0 +1,175 @@
+"""What a report shows of one run, read from the files of its run directory and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from environments.statistics import Interval, accuracy_interval, proportion_interval
+from tasks.errors import MissingFileError, RecordError
+from tasks.records import read_json_lines
+
+Row = dict[str, Any]
+SPLITS = ("val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One step on a curve.
+
+    Args:
+        step: Its number.
+        records: Records accepted up to it; None if not recorded.
+        value: Accuracy, a fraction.
+        ci95: Its 95 % interval; None if it cannot be said.
+    """
+
+    step: int
+    records: int | None
+    value: float
+    ci95: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run directory, read.
+
+    Args:
+        path: The folder.
+        summary: summary.json; empty if there is none.
+        lines: The lines of episode.jsonl, by step.
+        provenance: provenance.json; empty if there is none.
+        curves: Accuracy by step for each split that was measured.
+        samples: Accepted records of each step.
+        errors: feedback.json's errors of each step.
+        notes: What is missing or damaged, for the reader.
+    """
+
+    path: Path
+    summary: Row
+    lines: list[Row]
+    provenance: Row
+    curves: Mapping[str, list[CurvePoint]]
+    samples: Mapping[int, list[Row]]
+    errors: Mapping[int, list[Row]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def status(self) -> str:
+        """The summary's status; "not recorded" without one."""
+        return str(self.summary.get("status") or "not recorded")
+
+    def trees(self) -> dict[str, Row]:
+        """The skill trees after the last step that has any; empty outside the Skill-Tree environment."""
+        for line in reversed(self.lines):
+            if trees := (line.get("state") or {}).get("trees"):
+                return dict(trees)
+        return {}
+
+
+def read_run(path: Path) -> Run:
+    """Reads a run directory; files that may be missing are noted, not required.
+
+    Raises:
+        MissingFileError: The folder does not exist or is no run directory.
+        RecordError: A file is damaged other than by an interrupted last line.
+    """
+    if not path.is_dir():
+        raise MissingFileError(f"{path} is not a folder: pass a run directory that `dataenvgym episode` wrote.")
+    if not any((path / name).is_file() for name in ("summary.json", "episode.jsonl")):
+        raise MissingFileError(
+            f"{path} is not a run directory (neither summary.json nor episode.jsonl in it): "
+            "pass a folder that `dataenvgym episode` wrote and that has finished a step."
+        )
+    notes: list[str] = []
+    lines = sorted(_episode_lines(path / "episode.jsonl", notes), key=lambda line: int(line["step"]))
+    steps = [int(line["step"]) for line in lines]
+    predictions = {step: _rows(path, step, "predictions.jsonl", notes) for step in steps}
+    return Run(
+        path=path,
+        summary=_document(path / "summary.json", notes),
+        lines=lines,
+        provenance=_document(path / "provenance.json", notes),
+        curves={split: curve for split in SPLITS if (curve := _curve(lines, predictions, split))},
+        samples={step: _rows(path, step, "records.jsonl", notes) for step in steps if step > 0},
+        errors={
+            step: list(_document(_step_folder(path, step) / "feedback.json", notes).get("errors") or ())
+            for step in steps
+        },
+        notes=notes,
+    )
+
+
+def _step_folder(path: Path, step: int) -> Path:
+    return path / f"step_{step:02d}"
+
+
+def _document(path: Path, notes: list[str]) -> Row:
+    if not path.is_file():
+        notes.append(f"{_short(path)} is not recorded.")
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecordError(f"{path}: not JSON ({error}); restore it or delete it.") from None
+    if not isinstance(value, dict):
+        raise RecordError(f"{path}: expected a JSON object, found {type(value).__name__}; restore it or delete it.")
+    return value
+
+
+def _rows(path: Path, step: int, name: str, notes: list[str]) -> list[Row]:
+    file = _step_folder(path, step) / name
+    if not file.is_file():
+        notes.append(f"{_short(file)} is not recorded.")
+        return []
+    return [row for _, row in read_json_lines(file)]
+
+
+def _short(path: Path) -> str:
+    """A file's name with its step folder, if it lies in one."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name.startswith("step_") else path.name
+
+
+def _episode_lines(path: Path, notes: list[str]) -> list[Row]:
+    """The finished steps; a last line that a kill cut off is noted, since its step will be made again."""
+    if not path.is_file():
+        notes.append("episode.jsonl is not recorded.")
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    written = [(number, line) for number, line in enumerate(text, start=1) if line.strip()]
+    lines: list[Row] = []
+    for position, (number, line) in enumerate(written):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+                raise ValueError("no object with a step")
+        except ValueError as error:
+            if position == len(written) - 1:
+                notes.append(f"The last line of episode.jsonl (line {number}) is cut off and left out.")
+                break
+            raise RecordError(f"{path}, line {number}: not a finished step ({error}); restore it.") from None
+        lines.append(row)
+    return lines
+
+
+def _curve(lines: list[Row], predictions: Mapping[int, list[Row]], split: str) -> list[CurvePoint]:
+    points = []
+    for line in lines:
+        overall = (line.get(split) or {}).get("overall") or {}
+        value, n = overall.get("value"), int(overall.get("n") or 0)
+        if value is None:
+            continue
+        scores = [float(row["score"]) for row in predictions[int(line["step"])] if row.get("split") == split]
+        # The interval needs the single scores; from the mean alone Wilson's is exact only if they are 0 or 1.
+        interval = accuracy_interval(scores) if len(scores) == n else proportion_interval(round(value * n), n)
+        pool = line.get("pool")
+        points.append(CurvePoint(int(line["step"]), None if pool is None else int(pool), float(value), interval))
+    return points

@@ -1,0 +1,94 @@
+"""What an episode leaves behind: evaluations, finished steps, rejected records, and what a resume needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tasks.types import Prediction, SkillReport, TrainingRecord
+from teachers.plan import DataPlan
+
+RejectionReason = Literal["schema", "answer_mismatch", "leak", "duplicate", "over_budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One student's answers to both evaluation splits.
+
+    Args:
+        val: To every validation instance, in the task's order.
+        test: To every test instance, in the task's order.
+    """
+
+    val: tuple[Prediction, ...]
+    test: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A record that an environment did not accept.
+
+    Args:
+        record: The record as the engine made it.
+        reason: ``schema`` (a text is empty or no text), ``answer_mismatch`` (the response does not score 1 against
+            the record's own answer), ``leak`` (the question is an evaluation instance's), ``duplicate`` (the
+            question is already in the pool or the batch), ``over_budget`` (more than the plan ordered).
+    """
+
+    record: TrainingRecord
+    reason: RejectionReason
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One finished step, for the run directory and for people; ``dataclasses.asdict`` of it is JSON-able.
+
+    Args:
+        step: Its number; 0 is the untouched student.
+        records: Records accepted in it.
+        pool: Records accepted so far, this step included.
+        rejected: Records rejected in it, by reason.
+        val: Validation accuracy after it.
+        test: Test accuracy after it; no teacher sees it.
+        allocation: Accepted records of the step by skill; those without a skill under "unassigned".
+        state: The environment's state_dict after it.
+        trained: False if no record was accepted, so that the student and its evaluation are the previous step's.
+    """
+
+    step: int
+    records: int
+    pool: int
+    rejected: Mapping[str, int]
+    val: SkillReport
+    test: SkillReport
+    allocation: Mapping[str, int]
+    state: Mapping[str, Any]
+    trained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCall:
+    """A teacher call of an unfinished step, as it was handed to ``keep_call``."""
+
+    plan: DataPlan
+    accepted: tuple[TrainingRecord, ...]
+    rejected: tuple[Rejection, ...]
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredEpisode:
+    """What an interrupted (or finished) run left behind, as ``StudentLoop.restore`` gives it back.
+
+    Args:
+        steps: Every finished step, step 0 first; at least one.
+        evaluation: The evaluation of the last finished step (of the last one that trained, if it did not).
+        pool: The accepted records of all finished steps, in the order of their acceptance.
+        pending: The teacher calls of the unfinished step that were kept, in order.
+    """
+
+    steps: tuple[StepResult, ...]
+    evaluation: Evaluation
+    pool: tuple[TrainingRecord, ...] = ()
+    pending: tuple[KeptCall, ...] = field(default=())

@@ -1,0 +1,74 @@
+"""Skill-List: the teacher also sees accuracy by skill, and ties what it orders to a listed skill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, Literal
+
+from environments.actions import check_specs
+from environments.base import Environment
+from environments.budget import Budget
+from environments.protocol import Start, StudentLoop
+from environments.results import StepResult
+from environments.skills.assignment import GoldSkills, SkillAssignment
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from tasks.types import Accuracy, Prediction, TaskInstance
+from teachers.observation import ErrorExample, Observation, PastStep, SkillListObservation
+from teachers.plan import Action, DataSpec
+
+
+class SkillListEnvironment(Environment):
+    """The environment that shows skills.
+
+    Args:
+        task: The task of the episode.
+        loop: Trains and evaluates the student, and keeps what happened.
+        budget: Limits of the episode.
+        skills: Makes the skills for the task.
+        pool: Whether a step trains on all records so far or on its own only.
+        start: Whether a step starts from the base weights or from the last trained student's.
+        calls_per_step: Teacher calls whose records are gathered before a training.
+
+    Raises:
+        ConfigurationError: There are no skills to list.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        loop: StudentLoop,
+        budget: Budget,
+        skills: Callable[[Task], SkillAssignment] = GoldSkills,
+        pool: Literal["all", "latest"] = "all",
+        start: Start = "base",
+        calls_per_step: int = 1,
+    ) -> None:
+        super().__init__(task, loop, budget, skills(task), pool, start, calls_per_step)
+        if not self.assignment.skills():
+            raise ConfigurationError(
+                f"{task.name} has no skills to list: choose another skill assignment, or the Open-Ended environment."
+            )
+
+    def _show(self, core: Observation) -> Observation:
+        return SkillListObservation(**shown_fields(core), skills=self._listed(self._results[-1]))
+
+    def _past_step(self, result: StepResult) -> PastStep:
+        allocation = {skill: n for skill, n in result.allocation.items() if skill in self.assignment.skills()}
+        return PastStep(result.step, result.val.overall, result.records, self._listed(result), allocation)
+
+    def _specs(self, action: Action) -> Sequence[DataSpec]:
+        return check_specs(action, {instance.instance_id for instance in self._val}, self.assignment.skills())
+
+    def _error(self, instance: TaskInstance, prediction: Prediction) -> ErrorExample:
+        return replace(super()._error(instance, prediction), skill=self.assignment.skill_of(instance))
+
+    def _listed(self, result: StepResult) -> dict[str, Accuracy]:
+        """Validation accuracy of every listed skill; of unknown value where no instance counts under it."""
+        return {skill: result.val.skills.get(skill, Accuracy(None, 0)) for skill in self.assignment.skills()}
+
+
+def shown_fields(observation: Observation) -> dict[str, Any]:
+    """An observation's fields, for one that shows more (dataclasses.asdict would turn the nested ones to dicts)."""
+    return {field.name: getattr(observation, field.name) for field in fields(observation)}

@@ -1,0 +1,66 @@
+"""Which skill an instance counts under: the benchmark's own, or any other partition that a discovery found."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from tasks.base import ProceduralTask, Task
+from tasks.types import Accuracy, Prediction, SkillReport, TaskInstance
+
+
+class SkillAssignment(ABC):
+    """A partition of a task's instances into named skills. Subclasses take the task as their first argument."""
+
+    @abstractmethod
+    def skills(self) -> Sequence[str]:
+        """The listed skills, in a fixed order; later calls may append new ones."""
+
+    @abstractmethod
+    def skill_of(self, instance: TaskInstance) -> str | None:
+        """The skill that an instance counts under; None if it belongs to none."""
+
+
+class GoldSkills(SkillAssignment):
+    """The task's own skills: the oracle that skill discovery is compared with.
+
+    Args:
+        task: Its skills are listed in its own order if it is procedural, else as they first appear in validation.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def skills(self) -> Sequence[str]:
+        """The gold skills; none if the benchmark has none."""
+        if isinstance(self._task, ProceduralTask):
+            return tuple(self._task.skills())
+        found = (self._task.skill_of(instance) for instance in self._task.instances("val"))
+        return tuple(dict.fromkeys(skill for skill in found if skill is not None))
+
+    def skill_of(self, instance: TaskInstance) -> str | None:
+        """The gold skill."""
+        return self._task.skill_of(instance)
+
+
+def skill_report(
+    predictions: Sequence[Prediction],
+    instances: Sequence[TaskInstance],
+    skill_of: Callable[[TaskInstance], str | None],
+) -> SkillReport:
+    """Accuracy overall and by skill; instances of no skill count overall only.
+
+    Args:
+        predictions: One per instance, in any order.
+        instances: The instances that were answered.
+        skill_of: The partition.
+    """
+    scores = {prediction.instance_id: prediction.score for prediction in predictions}
+    by_skill: dict[str, list[float]] = {}
+    for instance in instances:
+        skill = skill_of(instance)
+        if skill is not None:
+            by_skill.setdefault(skill, []).append(scores[instance.instance_id])
+    overall = Accuracy.of([scores[instance.instance_id] for instance in instances])
+    # Sorted, as JSON files are: a report that was read back shows the same order as one that was just made.
+    return SkillReport(overall, {skill: Accuracy.of(by_skill[skill]) for skill in sorted(by_skill)})

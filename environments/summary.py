@@ -1,0 +1,65 @@
+"""summary.json: what a run says in one page; first, best and last side by side, with intervals (design §4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from environments.statistics import accuracy_interval, paired_gain
+
+Scores = Mapping[str, Sequence[float]]
+_SPLITS = ("val", "test")
+
+
+def best_step(lines: Sequence[Mapping[str, Any]]) -> int:
+    """The step of the highest validation accuracy; the earliest of equals. Test accuracy plays no part."""
+    return int(max(lines, key=lambda line: (line["val"]["overall"]["value"] or 0.0, -line["step"]))["step"])
+
+
+def summarise(
+    lines: Sequence[Mapping[str, Any]], scores: Mapping[int, Scores], facts: Mapping[str, Any], status: str
+) -> dict[str, Any]:
+    """The summary of the steps finished so far.
+
+    Args:
+        lines: The lines of episode.jsonl.
+        scores: By step and split, the score of every instance, in the task's order.
+        facts: Seed and the names of task, environment, teacher and student.
+        status: ``running``, ``finished`` or ``failed``.
+    """
+    summary: dict[str, Any] = {"status": status, **facts, "steps": max(0, len(lines) - 1)}
+    summary["records"] = sum(line["records"] for line in lines)
+    summary["rejected"] = dict(sorted(sum((Counter(line["rejected"]) for line in lines), Counter()).items()))
+    summary["truncated_records"] = lines[-1]["truncated_records"] if lines else 0
+    if lines:
+        first, last, best = 0, lines[-1]["step"], best_step(lines)
+        summary["before"] = _measured(first, scores)
+        summary["after"] = _measured(last, scores)
+        summary["best"] = {**_measured(best, scores), "gain": _gain(scores[first], scores[best])}
+        summary["gain"] = _gain(scores[first], scores[last])
+        summary["skills"] = _skills(lines[first]["test"]["skills"], lines[-1]["test"]["skills"])
+    summary["cost"] = {"usd": 0.0, "tokens": 0, "calls": 0}
+    names = ("fit", "evaluate", "teacher", "other")
+    summary["seconds"] = {name: round(sum(line["seconds"].get(name, 0.0) for line in lines), 3) for name in names}
+    return summary
+
+
+def _measured(step: int, scores: Mapping[int, Scores]) -> dict[str, Any]:
+    measured: dict[str, Any] = {"step": step}
+    for split in _SPLITS:
+        values = scores[step][split]
+        accuracy = sum(values) / len(values) if values else None
+        measured[split] = {"accuracy": accuracy, "n": len(values), "ci95": accuracy_interval(values)}
+    return measured
+
+
+def _gain(before: Scores, after: Scores) -> dict[str, Any]:
+    return {split: asdict(paired_gain(before[split], after[split])) for split in _SPLITS}
+
+
+def _skills(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: {"before": before[name]["value"], "after": after[name]["value"], "n": after[name]["n"]} for name in after
+    }

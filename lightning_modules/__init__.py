@@ -1,0 +1,6 @@
+"""The students, and the Lightning callbacks that measure them."""
+
+from lightning_modules.causal_lm import CausalLMStudent
+from lightning_modules.student import StudentModule
+
+__all__ = ["CausalLMStudent", "StudentModule"]

@@ -1,0 +1,136 @@
+"""The pristine networks and tokenizers of this process: read from disk once, shared or copied for every student."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections import OrderedDict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lightning_modules.chat_format import ChatFormat
+from tasks.errors import MissingFileError, StudentError
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+# An episode needs one base network; a comparison of two models alternates between two. More would only fill memory.
+_MAX_NETWORKS = 2
+_networks: OrderedDict[tuple[Any, ...], nn.Module] = OrderedDict()
+
+
+def resolve_model(name: str) -> str:
+    """The folder of a model, or its hub id: an existing folder, else a student of this package, else the hub.
+
+    Raises:
+        MissingFileError: The name is a path and there is no such folder, or the folder holds no model.
+    """
+    for folder in (Path(name).expanduser(), PRETRAINED / name):
+        if folder.is_dir():
+            if not (folder / "config.json").is_file():
+                raise MissingFileError(f"{folder} holds no config.json: pass the folder of a Hugging Face model.")
+            return str(folder)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
+        packaged = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())) or "none"
+        raise MissingFileError(
+            f"The model folder {name!r} does not exist (looked from {Path.cwd()}): check model_name_or_path; "
+            f"the students of this package are: {packaged}."
+        )
+    return name
+
+
+@lru_cache(maxsize=4)
+def load_chat_format(location: str, revision: str | None) -> ChatFormat:
+    """The tokenizer of a resolved model with its chat format; one per process, so that copying a student is cheap.
+
+    Raises:
+        StudentError: The tokenizer cannot be read, or lacks a chat template or a pad token.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable("tokenizer", location, error) from error
+    return ChatFormat(tokenizer, location)
+
+
+def read_network(location: str, revision: str | None, dtype: str | None) -> Any:
+    """A causal language model read from disk or the hub, in evaluation mode.
+
+    Args:
+        location: Folder or hub id, as resolve_model() gives it.
+        revision: Commit, tag or branch on the hub.
+        dtype: Name of a torch dtype; None keeps the one that the weights are stored in.
+
+    Raises:
+        StudentError: The weights cannot be read.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model: Any = AutoModelForCausalLM
+    try:
+        return model.from_pretrained(location, revision=revision, dtype=dtype or "auto").eval()
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise _unreadable("model", location, error) from error
+
+
+def fresh_network(location: str, revision: str | None, dtype: str | None, share: bool) -> Any:
+    """A network with the pristine weights, which are read from disk only the first time.
+
+    Args:
+        location: Folder or hub id, as resolve_model() gives it.
+        revision: Commit, tag or branch on the hub.
+        dtype: Name of a torch dtype; None keeps the one that the weights are stored in.
+        share: True gives frozen parameters on the storage of the cached ones (nothing may write into them);
+            False gives trainable copies.
+    """
+    key = (location, revision, dtype, share, _fingerprint(location))
+    if key not in _networks:
+        # Inside configure_model the default device is the trainer's. Shared weights are best there from the start;
+        # the original that trainable copies are taken from must not fill the accelerator's memory.
+        with contextlib.nullcontext() if share else torch.device("cpu"):
+            _networks[key] = read_network(location, revision, dtype)
+    _networks.move_to_end(key)
+    while len(_networks) > _MAX_NETWORKS:
+        _networks.popitem(last=False)
+    pristine = _networks[key]
+    if not share:
+        return copy.deepcopy(pristine)
+    # The memo makes deepcopy put these in place of the weights: new Parameter objects (a device or dtype move, or a
+    # hook, must not reach the cache) on the old storage. Tied weights have one id and so stay tied.
+    memo: dict[int, Any] = {
+        id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in pristine.parameters()
+    }
+    return copy.deepcopy(pristine, memo)
+
+
+def is_dtype(name: str) -> bool:
+    """Whether a name is that of a torch dtype for weights, e.g. ``bfloat16``."""
+    dtype = getattr(torch, name, None)
+    return isinstance(dtype, torch.dtype) and dtype.is_floating_point
+
+
+def _fingerprint(location: str) -> tuple[tuple[str, int, int], ...]:
+    """Names, sizes and times of a folder's files: a folder that is written anew is read anew."""
+    folder = Path(location)
+    if not folder.is_dir():
+        return ()
+    stats = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+def _unreadable(part: str, location: str, error: Exception) -> StudentError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if Path(location).is_dir():
+        return StudentError(f"The {part} in {location} cannot be read ({reason}): check or download the folder again.")
+    return StudentError(
+        f"{location!r} is no folder here and its {part} cannot be had from the Hugging Face hub ({reason}): check the "
+        "name and the network, or pass the path of a downloaded folder as model_name_or_path."
+    )

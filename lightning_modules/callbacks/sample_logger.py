@@ -1,0 +1,66 @@
+"""Shows people some replies: questions, right answers and what the student said, as text in TensorBoard."""
+
+from __future__ import annotations
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from lightning_modules.callbacks.feedback_writer import find_metrics
+from lightning_modules.callbacks.skill_metrics import SkillMetrics
+from tasks.errors import ConfigurationError
+
+
+class SampleLogger(Callback):
+    """Logs some instances of every measured set, spread evenly over it, under ``samples/<set>``.
+
+    The same instances every time, so that their replies can be compared over steps. Does nothing without a
+    TensorBoardLogger.
+
+    Args:
+        count: Number of instances of each set.
+        metrics: Where from; None takes the trainer's SkillMetrics.
+
+    Raises:
+        ConfigurationError: The count is not positive.
+    """
+
+    def __init__(self, count: int = 8, metrics: SkillMetrics | None = None) -> None:
+        if count < 1:
+            raise ConfigurationError(f"SampleLogger's count is {count}: it must be at least 1.")
+        self.count = count
+        self.metrics = metrics
+
+    def table(self, metrics: SkillMetrics, name: str) -> str:
+        """The samples of a set as a Markdown table."""
+        rows = list(zip(metrics.instances(name), metrics.predictions(name), strict=True))
+        lines = ["| question | answer | reply | score |", "|---|---|---|---|"]
+        for instance, prediction in rows[:: -(-len(rows) // self.count) or 1]:
+            cells = (instance.instruction, instance.answer, prediction.text, f"{prediction.score:g}")
+            lines.append("| " + " | ".join(_cell(text) for text in cells) + " |")
+        return "\n".join(lines)
+
+    def _end(self, trainer: Trainer) -> None:
+        loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if not loggers or not trainer.is_global_zero or trainer.sanity_checking:
+            return
+        metrics = self.metrics or find_metrics(trainer, "SampleLogger")
+        for name in metrics.names:
+            for logger in loggers:
+                logger.experiment.add_text(f"samples/{name}", self.table(metrics, name), trainer.global_step)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the samples."""
+        self._end(trainer)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the samples."""
+        self._end(trainer)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the samples."""
+        self._end(trainer)
+
+
+def _cell(text: str) -> str:
+    """Text that stays inside one cell of a table."""
+    return text.replace("|", "\\|").replace("\n", "<br>")

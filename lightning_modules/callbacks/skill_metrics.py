@@ -1,0 +1,247 @@
+"""Scores the student's replies with the task and accumulates them by skill, over all ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torchmetrics import Metric
+
+from lightning_modules.generation import Generations
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from tasks.types import Accuracy, Prediction, SkillReport, TaskInstance
+
+
+class ReplyScores(Metric):
+    """The scored replies to one evaluation set: a torchmetrics metric, so that ranks are gathered by its rules.
+
+    Scores are kept by the instance's position and added over ranks; texts are gathered as bytes, since only tensors
+    travel between ranks.
+
+    Args:
+        size: Number of instances of the set.
+    """
+
+    full_state_update = False
+    scores: Tensor
+    seen: Tensor
+    truncated: Tensor
+    text_index: list[Tensor]
+    text_length: list[Tensor]
+    text_bytes: list[Tensor]
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.add_state("scores", torch.zeros(size, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("seen", torch.zeros(size, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("truncated", torch.zeros(size, dtype=torch.long), dist_reduce_fx="sum")
+        for name in ("text_index", "text_length", "text_bytes"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+        # A rank without a batch must gather empty tensors of the same types as the others'.
+        self.update([], [], [], [])
+
+    def update(
+        self, index: Sequence[int], scores: Sequence[float], truncated: Sequence[bool], texts: Sequence[str]
+    ) -> None:
+        """Adds the replies to some instances, given by their positions in the set."""
+        rows = torch.tensor(index, dtype=torch.long, device=self.device)
+        one = torch.ones_like(rows)
+        self.seen.index_add_(0, rows, one)
+        self.scores.index_add_(0, rows, torch.tensor(scores, dtype=torch.float64, device=self.device))
+        self.truncated.index_add_(0, rows, torch.tensor(truncated, dtype=torch.long, device=self.device))
+        encoded = [text.encode("utf-8", "replace") for text in texts]
+        lengths = torch.tensor([len(part) for part in encoded], dtype=torch.long, device=self.device)
+        letters = torch.tensor(list(b"".join(encoded)), dtype=torch.uint8, device=self.device)
+        self.text_index.append(rows)
+        self.text_length.append(lengths)
+        self.text_bytes.append(letters)
+
+    def compute(self) -> dict[int, tuple[float, bool, str]]:
+        """Score, truncation and text by position, over all ranks, for every instance that was answered."""
+        index, lengths, letters = (
+            torch.cat(list(part)) if isinstance(part, list) else part
+            for part in (self.text_index, self.text_length, self.text_bytes)
+        )
+        if bool((self.seen > 1).any()):
+            raise AssertionError("an instance was answered twice: evaluation batches must share instances out")
+        whole = bytes(letters.tolist())
+        texts, start = {}, 0
+        for row, length in zip(index.tolist(), lengths.tolist(), strict=True):
+            texts[row] = whole[start : start + length].decode("utf-8")
+            start += length
+        scores, truncated = self.scores.tolist(), self.truncated.tolist()
+        return {row: (scores[row], bool(truncated[row]), texts[row]) for row in sorted(texts)}
+
+
+class SkillMetrics(Callback):
+    """Measures accuracy, overall and by skill, in validate, test, predict and the validation within fit.
+
+    Logs ``<set>/accuracy`` and ``<set>/skill/<name>`` and keeps the predictions; in validation and test the accuracy
+    can be monitored by other callbacks under its name.
+
+    Args:
+        task: Scores the replies; None takes the data module's task.
+    """
+
+    def __init__(self, task: Task | None = None) -> None:
+        self.task = task
+        self._metrics: dict[str, ReplyScores] = {}
+        self._instances: dict[str, Sequence[TaskInstance]] = {}
+        self._predictions: dict[str, list[Prediction]] = {}
+        self._skills: dict[str, list[str | None]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The evaluation sets that were measured, in the order of their first measurement."""
+        return list(self._predictions)
+
+    def predictions(self, name: str) -> list[Prediction]:
+        """The scored replies of a set, all ranks', each instance once, in the order of the instances.
+
+        Raises:
+            ConfigurationError: The set was not measured.
+        """
+        self._require(name)
+        return list(self._predictions[name])
+
+    def instances(self, name: str) -> list[TaskInstance]:
+        """The instances that predictions() answers, in the same order."""
+        self._require(name)
+        answered = {prediction.instance_id for prediction in self._predictions[name]}
+        return [instance for instance in self._instances[name] if instance.instance_id in answered]
+
+    def skills(self, name: str) -> list[str | None]:
+        """The skill of each of instances()."""
+        self._require(name)
+        return list(self._skills[name])
+
+    def report(self, name: str) -> SkillReport:
+        """Accuracy of a set, overall and by skill."""
+        predictions, by_skill = self.predictions(name), dict[str, list[float]]()
+        for prediction, skill in zip(predictions, self._skills[name], strict=True):
+            if skill is not None:
+                by_skill.setdefault(skill, []).append(prediction.score)
+        overall = Accuracy.of([prediction.score for prediction in predictions])
+        return SkillReport(overall, {skill: Accuracy.of(by_skill[skill]) for skill in sorted(by_skill)})
+
+    def _require(self, name: str) -> None:
+        if name not in self._predictions:
+            raise ConfigurationError(f"The set {name!r} was not measured; measured: {', '.join(self.names) or 'none'}.")
+
+    def _start(self, trainer: Trainer, pl_module: LightningModule, sets: Mapping[str, Sequence[TaskInstance]]) -> None:
+        self._instances.update(sets)
+        self._metrics = {name: ReplyScores(len(part)).to(pl_module.device) for name, part in sets.items()}
+
+    def _add(self, trainer: Trainer, name: str, outputs: Any) -> None:
+        if trainer.sanity_checking:
+            return
+        if not isinstance(outputs, Generations):
+            raise AssertionError(f"SkillMetrics needs the student's Generations, found {type(outputs).__name__}")
+        task, instances = self._task(trainer), self._instances[name]
+        pairs = zip(outputs.index, outputs.texts, strict=True)
+        scores = [task.score(instances[row], text) for row, text in pairs]
+        self._metrics[name].update(outputs.index, scores, outputs.truncated, outputs.texts)
+
+    def _finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        task = self._task(trainer)
+        for name, metric in self._metrics.items():
+            rows = metric.compute()
+            answered = [self._instances[name][row] for row in rows]
+            self._skills[name] = [task.skill_of(instance) for instance in answered]
+            self._predictions[name] = [
+                Prediction(instance.instance_id, text, score, truncated)
+                for instance, (score, truncated, text) in zip(answered, rows.values(), strict=True)
+            ]
+            self._log(trainer, pl_module, name)
+        self._metrics = {}
+
+    def _log(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
+        report = self.report(name)
+        values = {f"{name}/skill/{skill}": accuracy.value for skill, accuracy in report.skills.items()}
+        values[f"{name}/accuracy"] = report.overall.value
+        known = {tag: value for tag, value in values.items() if value is not None}
+        for logger in trainer.loggers:
+            logger.log_metrics(known, step=trainer.global_step)
+        if report.overall.value is not None and not trainer.predicting:
+            # For ModelCheckpoint and EarlyStopping; all ranks hold the same value already, and loggers have theirs.
+            pl_module.log(f"{name}/accuracy", report.overall.value, logger=False, prog_bar=True, rank_zero_only=False)
+
+    def _task(self, trainer: Trainer) -> Task:
+        task = self.task or getattr(getattr(trainer, "datamodule", None), "task", None)
+        if task is None:
+            raise ConfigurationError("SkillMetrics has no task: pass one, or run with a data module that has one.")
+        return task
+
+    def _sets(self, trainer: Trainer) -> Mapping[str, Sequence[TaskInstance]]:
+        sets = getattr(getattr(trainer, "datamodule", None), "evaluation_sets", None)
+        if sets is None:
+            raise ConfigurationError("SkillMetrics needs a data module with evaluation_sets: use StudentDataModule.")
+        return dict(sets)
+
+    # Lightning's hooks, three by three.
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begins the set ``val``."""
+        self._start(trainer, pl_module, {"val": self._task(trainer).instances("val")})
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begins the set ``test``."""
+        self._start(trainer, pl_module, {"test": self._task(trainer).instances("test")})
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begins the data module's evaluation sets."""
+        self._start(trainer, pl_module, self._sets(trainer))
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Scores a batch."""
+        self._add(trainer, "val", outputs)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Scores a batch."""
+        self._add(trainer, "test", outputs)
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Scores a batch."""
+        self._add(trainer, list(self._metrics)[dataloader_idx], outputs)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gathers the ranks."""
+        self._finish(trainer, pl_module)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gathers the ranks."""
+        self._finish(trainer, pl_module)
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gathers the ranks."""
+        self._finish(trainer, pl_module)

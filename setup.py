@@ -1,0 +1,64 @@
+"""Package metadata: the one source of name, version, dependencies and the console command."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# The five packages of docs and design; configs, scripts, tests and benchmarks stay out of site-packages.
+PACKAGES = ["tasks", "lightning_modules", "datamodules", "teachers", "environments"]
+
+REQUIRES = [
+    "torch>=2.10",  # tensors, training
+    "lightning>=2.6,<2.7",  # Trainer, LightningModule, LightningCLI: the skeleton of everything here
+    "transformers>=5.17,<6",  # student models, tokenizers, chat templates
+    "peft>=0.19",  # LoRA
+    "torchmetrics>=1.8",  # accuracies that accumulate correctly across processes
+    "jsonargparse[signatures]>=4.50,<5",  # YAML and command line from constructor signatures
+    "tensorboard>=2.20",  # curves
+    "safetensors>=0.6",  # student weights on disk
+    "math-verify>=0.9",  # equivalence of mathematical answers
+    "antlr4-python3-runtime==4.13.2",  # the LaTeX grammar runtime that math-verify reads with
+    "scipy>=1.15",  # bootstrap intervals and permutation tests
+    "rich>=14",  # the live progress display
+    "matplotlib>=3.10",  # curves and bars in the report, as SVG
+    "jinja2>=3.1",  # chat templates and the report page
+]
+
+EXTRAS = {
+    "reasoning-gym": ["reasoning-gym>=0.1.23"],  # tasks.math.ReasoningGymTask, for students of real size
+    "dev": [
+        "pytest>=8",
+        "pytest-timeout",  # a hung subprocess must not hang the suite
+        "pytest-xdist",  # the suite on two cores
+        "hypothesis",  # properties of scoring and planning
+        "ruff==0.17.5",
+        "mypy==2.4.1",
+        "types-PyYAML",
+    ],
+}
+
+setup(
+    name="dataenvgym",
+    version="0.1.0",
+    description="A testbed for data generation agents: teachers that improve a student model in a closed loop",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
+    package_data={
+        "lightning_modules": ["pretrained/*/*"],
+        "environments": ["templates/*"],
+        "tasks": ["*/prompts/*", "*/README.md"],
+    },
+    install_requires=REQUIRES,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["dataenvgym = environments.cli:console"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,193 @@
+"""What a task is: its instances, its scoring, and, for procedural tasks, an endless supply of verified items."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from tasks.errors import ConfigurationError
+from tasks.records import record_from_mapping
+from tasks.types import Split, TaskInstance, TrainingRecord
+
+# Shares of the question space, in tenths of the hash range. Training gets the most because a
+# teacher draws thousands of records from it while evaluation needs some hundreds of instances.
+_TRAIN_TENTHS, _VAL_TENTHS = 6, 2
+
+# How often a generator may miss the wanted split before its space is declared too small.
+_MAX_DRAWS = 2_000
+
+
+def normalise_text(text: str) -> str:
+    """Folds case and white space: two questions equal under this are the same question."""
+    return " ".join(text.lower().split())
+
+
+def split_of(instruction: str) -> Split:
+    """The split that a question belongs to, decided by a hash of its normalised text.
+
+    Since the text alone decides, a training question can never equal an evaluation question, whichever
+    generator, seed or teacher produced it: 60 % of all texts are train, 20 % val, 20 % test.
+    """
+    digest = hashlib.sha256(normalise_text(instruction).encode()).digest()
+    tenth = int.from_bytes(digest[:8], "big") % 10
+    if tenth < _TRAIN_TENTHS:
+        return "train"
+    return "val" if tenth < _TRAIN_TENTHS + _VAL_TENTHS else "test"
+
+
+class Task(ABC):
+    """One benchmark of one domain: the instances, and how an answer to one of them is scored."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        """The evaluation instances of a split, in a fixed order."""
+
+    @abstractmethod
+    def score(self, instance: TaskInstance, text: str) -> float:
+        """The score of a student's reply to an instance, in [0, 1]; never raises on any text."""
+
+    def skill_of(self, instance: TaskInstance) -> str | None:
+        """The gold skill of an instance, or None if the benchmark has none."""
+        return instance.skill
+
+    def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
+        """A training record from a mapping with the keys ``instruction``, ``response`` and, optionally, ``answer``.
+
+        Raises:
+            RecordError: A key is missing or has the wrong type.
+        """
+        return record_from_mapping(reply)
+
+    def as_instance(self, record: TrainingRecord) -> TaskInstance:
+        """A training record seen as an instance, so that a student can be probed on it."""
+        return TaskInstance(
+            instance_id=hashlib.sha256(record.instruction.encode()).hexdigest()[:16],
+            instruction=record.instruction,
+            answer=record.answer,
+            skill=record.skill,
+            subskill=record.subskill,
+        )
+
+
+class ProceduralTask(Task):
+    """A task whose items are made from ``(seed, index)``, with known skills and disjoint splits.
+
+    Args:
+        seed: Seed of the evaluation instances. It is apart from the run's seed, so that runs with
+            different seeds are measured on the same instances.
+        val_size: Number of validation instances, dealt evenly over all subskills.
+        test_size: Number of test instances, dealt evenly over all subskills.
+
+    Raises:
+        ConfigurationError: A size is not positive.
+    """
+
+    def __init__(self, seed: int = 0, val_size: int = 400, test_size: int = 800) -> None:
+        for name, size in (("val_size", val_size), ("test_size", test_size)):
+            if size < 1:
+                raise ConfigurationError(f"task.init_args.{name} is {size}: it must be at least 1.")
+        self.seed = seed
+        self.val_size = val_size
+        self.test_size = test_size
+
+    @abstractmethod
+    def skills(self) -> Sequence[str]:
+        """All skills, in a fixed order."""
+
+    @abstractmethod
+    def subskills(self, skill: str) -> Sequence[str]:
+        """All subskills of a skill, in a fixed order.
+
+        Raises:
+            ConfigurationError: The task has no such skill.
+        """
+
+    @abstractmethod
+    def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
+        """One item of a subskill, of whichever split its text falls into; a function of the generator's state."""
+
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        """The evaluation instances of a split: ``(seed, split, index)`` decides each, all texts distinct."""
+        if split == "train":
+            raise ConfigurationError("A procedural task has no fixed train split: draw records with record().")
+        return self._val if split == "val" else self._test
+
+    def record(self, skill: str, subskill: str, rng: random.Random) -> TrainingRecord:
+        """One verified training record of a subskill; its text always belongs to the train split."""
+        instance = self._draw(skill, subskill, "train", rng)
+        return TrainingRecord(instance.instruction, self.solution(instance), instance.answer, skill, subskill)
+
+    def similar_record(self, instance_id: str, rng: random.Random) -> TrainingRecord:
+        """One verified training record like an evaluation instance: same skill and subskill, other numbers.
+
+        Raises:
+            ConfigurationError: The task has no instance of this id.
+        """
+        instance = self._by_id.get(instance_id)
+        if instance is None or instance.skill is None or instance.subskill is None:
+            raise ConfigurationError(f"{self.name} has no instance {instance_id!r} to write similar records for.")
+        return self.record(instance.skill, instance.subskill, rng)
+
+    def solution(self, instance: TaskInstance) -> str:
+        """The response that a record teaches for an instance; the bare answer unless a task shows its working."""
+        return instance.answer
+
+    def subskill_pairs(self) -> list[tuple[str, str]]:
+        """Every (skill, subskill) of the task, in order."""
+        return [(skill, subskill) for skill in self.skills() for subskill in self.subskills(skill)]
+
+    def _draw(self, skill: str, subskill: str, split: Split, rng: random.Random) -> TaskInstance:
+        for _ in range(_MAX_DRAWS):
+            instance = self.generate(skill, subskill, rng)
+            if split_of(instance.instruction) == split:
+                return instance
+        raise ConfigurationError(
+            f"{self.name}: {_MAX_DRAWS} draws of {skill}/{subskill} gave no question of the {split} split; "
+            "its question space is too small, give it more distinct questions."
+        )
+
+    def _make_split(self, split: Split, size: int) -> tuple[TaskInstance, ...]:
+        pairs = self.subskill_pairs()
+        seen: set[str] = set()
+        made: list[TaskInstance] = []
+        for index in range(size):
+            rng = random.Random(f"{self.name}/{self.seed}/{split}/{index}")
+            skill, subskill = pairs[index % len(pairs)]
+            for _ in range(_MAX_DRAWS):
+                instance = self._draw(skill, subskill, split, rng)
+                if instance.instruction not in seen:
+                    break
+            else:
+                raise ConfigurationError(
+                    f"{self.name}: {skill}/{subskill} has too few distinct questions for {size} {split} instances."
+                )
+            seen.add(instance.instruction)
+            made.append(
+                TaskInstance(
+                    instance_id=f"{split}-{index:05d}",
+                    instruction=instance.instruction,
+                    answer=instance.answer,
+                    skill=skill,
+                    subskill=subskill,
+                    metadata=instance.metadata,
+                )
+            )
+        return tuple(made)
+
+    @cached_property
+    def _val(self) -> tuple[TaskInstance, ...]:
+        return self._make_split("val", self.val_size)
+
+    @cached_property
+    def _test(self) -> tuple[TaskInstance, ...]:
+        return self._make_split("test", self.test_size)
+
+    @cached_property
+    def _by_id(self) -> dict[str, TaskInstance]:
+        return {instance.instance_id: instance for instance in self._val}

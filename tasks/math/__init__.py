@@ -1,0 +1,5 @@
+"""Mathematics: elementary questions made offline, and reasoning-gym's for students of real size."""
+
+from tasks.math.procedural import ProceduralMathTask
+
+__all__ = ["ProceduralMathTask"]

@@ -1,0 +1,62 @@
+"""Elementary mathematics from ``(seed, index)``: the offline task that a model of a million parameters can learn."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tasks.base import ProceduralTask
+from tasks.errors import ConfigurationError
+from tasks.math.generators import SKILLS
+from tasks.math.scoring import same_text, same_value
+from tasks.types import TaskInstance
+
+# Skills whose question is "write it in this notation": there an equal value in another notation is a wrong answer.
+_NOTATION_SKILLS = frozenset({"parity", "number_words", "expanded_form", "sorting", "money", "percent", "clock"})
+
+
+class ProceduralMathTask(ProceduralTask):
+    """Eighteen skills of elementary mathematics with three subskills each.
+
+    Args:
+        seed: Seed of the evaluation instances, apart from the run's seed.
+        val_size: Number of validation instances, dealt evenly over the 54 subskills.
+        test_size: Number of test instances, dealt evenly over the 54 subskills.
+    """
+
+    name: ClassVar[str] = "math_procedural"
+
+    def __init__(self, seed: int = 0, val_size: int = 432, test_size: int = 864) -> None:
+        super().__init__(seed=seed, val_size=val_size, test_size=test_size)
+
+    def skills(self) -> Sequence[str]:
+        """The eighteen skills."""
+        return tuple(SKILLS)
+
+    def subskills(self, skill: str) -> Sequence[str]:
+        """The three subskills of a skill.
+
+        Raises:
+            ConfigurationError: There is no such skill.
+        """
+        if skill not in SKILLS:
+            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(SKILLS)}.")
+        return tuple(SKILLS[skill])
+
+    def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
+        """One question of a subskill.
+
+        Raises:
+            ConfigurationError: There is no such skill or subskill.
+        """
+        if subskill not in self.subskills(skill):
+            known = ", ".join(self.subskills(skill))
+            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
+        instruction, answer = SKILLS[skill][subskill](rng)
+        return TaskInstance("", instruction, answer, skill, subskill)
+
+    def score(self, instance: TaskInstance, text: str) -> float:
+        """1.0 for the right answer, else 0.0: by notation where the skill is one, by value elsewhere."""
+        same = same_text if instance.skill in _NOTATION_SKILLS else same_value
+        return float(same(instance.answer, text))

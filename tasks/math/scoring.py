@@ -1,0 +1,51 @@
+"""Equivalence of elementary answers: the same text, or the same number in another form, by math-verify."""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import lru_cache
+
+# What may be handed to math-verify: one literal, with its optional box, dollars or fraction. No operators, no
+# powers, no letters, and short: "12 * 10" is not an answer to 12 * 10, and 9**9**9 would hang the simplifier.
+_LITERAL = re.compile(r"[-+]?[\d,]*\.?\d+(\s*/\s*\d+)?%?")
+_FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
+_WRAPPERS = (re.compile(r"\\boxed\{(.*)\}"), re.compile(r"\$(.*)\$"), re.compile(r"\\\((.*)\\\)"))
+_MAX_LENGTH = 40
+
+
+def clean_answer(text: str) -> str:
+    """The answer without surrounding space, a final full stop, dollars as mathematics marks, and a box."""
+    text = " ".join(text.split()).removesuffix(".").strip()
+    for wrapper in _WRAPPERS:
+        if match := wrapper.fullmatch(text):
+            text = match.group(1).strip()
+    return text
+
+
+def same_text(answer: str, reply: str) -> bool:
+    """Whether a reply is the answer up to case and white space: for questions that ask for a notation."""
+    return clean_answer(reply).lower() == answer.lower()
+
+
+def same_value(answer: str, reply: str) -> bool:
+    """Whether a reply is the answer's text or another literal of the same value (``0.50``, ``1/2``, ``1,000``)."""
+    if same_text(answer, reply):
+        return True
+    reply = _FRACTION.sub(r"\1/\2", clean_answer(reply))
+    if len(reply) > _MAX_LENGTH or not _LITERAL.fullmatch(reply) or not _LITERAL.fullmatch(answer):
+        return False
+    if answer.isdigit() and reply.isdigit() and reply[0] != "0":
+        return False  # two plain whole numbers with different digits, by far the most frequent case
+    return _verify(answer, reply)
+
+
+@lru_cache(maxsize=65_536)
+def _verify(answer: str, reply: str) -> bool:
+    from math_verify import parse, verify
+
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns at every call that its limits are off
+    # Time limits off: math-verify's own use SIGALRM and raise outside the main thread. The literals that get
+    # here are forty characters without powers or functions, which sympy cannot be slow on.
+    gold, guess = (parse(f"${text}$", parsing_timeout=None, raise_on_error=False) for text in (answer, reply))
+    return bool(gold and guess and verify(gold, guess, timeout_seconds=None, raise_on_error=False))

@@ -1,0 +1,99 @@
+"""The frozen dataclasses that cross package boundaries: what is asked, answered, taught and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInstance:
+    """One evaluation item.
+
+    Args:
+        instance_id: Unique within its task.
+        instruction: The text that the student is asked, before any chat template.
+        answer: The right answer in the task's own notation.
+        skill: Gold skill, if the benchmark has one.
+        subskill: Gold subskill, if the benchmark has one.
+        metadata: The benchmark row's own fields; scoring may read them, students and teachers never see them.
+    """
+
+    instance_id: str
+    instruction: str
+    answer: str
+    skill: str | None = None
+    subskill: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """One training item, as a teacher's engine writes it.
+
+    Args:
+        instruction: The text that the student is asked.
+        response: The text that the student learns to reply, working included.
+        answer: The final answer that the response arrives at, in the task's notation.
+        skill: The skill that the record was made for.
+        subskill: The subskill that the record was made for.
+        source: Which engine made it, and for what (free text, for people).
+    """
+
+    instruction: str
+    response: str
+    answer: str
+    skill: str | None = None
+    subskill: str | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the student answered to one instance.
+
+    Args:
+        instance_id: Which instance.
+        text: The decoded reply, special tokens removed.
+        score: The task's score of it, in [0, 1].
+        truncated: True if decoding ended at the token limit and not at an end-of-turn token.
+    """
+
+    instance_id: str
+    text: str
+    score: float
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A mean score with the number of instances behind it.
+
+    Args:
+        value: Mean score in [0, 1]; None if nothing was scored (never NaN).
+        n: Number of scored instances.
+    """
+
+    value: float | None
+    n: int
+
+    @classmethod
+    def of(cls, scores: list[float]) -> Accuracy:
+        """The accuracy of a list of scores."""
+        return cls(sum(scores) / len(scores) if scores else None, len(scores))
+
+
+@dataclass(frozen=True, slots=True)
+class SkillReport:
+    """Accuracy overall and by skill, over one split.
+
+    Args:
+        overall: Mean over all instances.
+        skills: Mean over the instances of each skill.
+    """
+
+    overall: Accuracy
+    skills: Mapping[str, Accuracy] = field(default_factory=dict)

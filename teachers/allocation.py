@@ -1,0 +1,41 @@
+"""Dealing a whole number of records out by weights: every part gets its share, rounded so that the sum is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+
+def apportion(total: int, weights: Sequence[float], rng: Random | None = None) -> list[int]:
+    """Whole numbers that sum to ``total``, in proportion to weights (largest remainder).
+
+    Args:
+        total: What to deal out, at least 0.
+        weights: Non-negative; if all are zero, the parts are equal.
+        rng: Breaks ties between equal remainders; without it the earlier part wins, in every call alike.
+    """
+    if not weights:
+        return []
+    weight = sum(weights)
+    if weight <= 0:
+        weights, weight = [1.0] * len(weights), float(len(weights))
+    exact = [total * part / weight for part in weights]
+    parts = [int(part) for part in exact]
+    order = list(range(len(parts)))
+    if rng is not None:
+        rng.shuffle(order)
+    # Rounded, because 0.1 + 0.2 must tie with 0.3; sorted() is stable, so the order above decides ties.
+    order.sort(key=lambda i: -round(exact[i] - parts[i], 9))
+    for i in order[: total - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+def with_floor(weights: Sequence[float], floor: float) -> list[float]:
+    """Weights of which a share ``floor`` is dealt evenly and the rest in proportion; they sum to 1.
+
+    The floor is replay: a student that is trained on its weak skills alone forgets the strong ones.
+    """
+    total = sum(weights)
+    even = 1 / len(weights) if weights else 0.0
+    return [floor * even + (1 - floor) * (weight / total if total > 0 else even) for weight in weights]

@@ -1,0 +1,93 @@
+"""The offline engine: realises a plan through the task's own generator, with verified answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+from tasks.base import ProceduralTask, Task, normalise_text
+from tasks.errors import ConfigurationError
+from tasks.types import TrainingRecord
+from teachers.plan import DataPlan, DataSpec
+from teachers.teacher import Engine
+
+# How often a record is drawn again because the plan has its question already. A subskill that still repeats itself
+# after that is nearly used up; the records it falls short by are visible in the step's count.
+_MAX_REDRAWS = 50
+
+Draw = Callable[[Random], TrainingRecord]
+
+
+class ProceduralEngine(Engine):
+    """Makes records with a procedural task.
+
+    A spec without a subskill is dealt evenly over the skill's subskills, one without a skill over all subskills of
+    the task; the order in which they take turns is drawn, so that a small order is not always the first ones'.
+
+    Args:
+        task: The task to teach.
+
+    Raises:
+        ConfigurationError: The task is not procedural.
+    """
+
+    def __init__(self, task: Task) -> None:
+        if not isinstance(task, ProceduralTask):
+            raise ConfigurationError(
+                f"ProceduralEngine needs a procedural task, and {task.name} is none: choose another teacher.engine."
+            )
+        self.task = task
+
+    def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
+        """The records of a plan, all questions distinct; fewer than ordered where a subskill repeats itself.
+
+        Raises:
+            ConfigurationError: A spec names a skill, a subskill or an instance that the task does not have.
+        """
+        records: list[TrainingRecord] = []
+        seen: set[str] = set()
+        for index, spec in enumerate(plan.specs):
+            rng = plan.generator(index)
+            for draw in self._draws(spec, rng):
+                record = _distinct(draw, rng, seen)
+                if record is not None:
+                    seen.add(normalise_text(record.instruction))
+                    records.append(record)
+        return records
+
+    def _draws(self, spec: DataSpec, rng: Random) -> list[Draw]:
+        """One draw for each record of a spec."""
+        if spec.like is not None:
+            return [self._similar(spec.like)] * spec.count
+        pairs = self._pairs(spec)
+        rng.shuffle(pairs)
+        return [self._fresh(*pairs[turn % len(pairs)]) for turn in range(spec.count)]
+
+    def _pairs(self, spec: DataSpec) -> list[tuple[str, str]]:
+        if spec.skill is None:
+            return self.task.subskill_pairs()
+        known = self.task.subskills(spec.skill)
+        if spec.subskill is None:
+            return [(spec.skill, subskill) for subskill in known]
+        if spec.subskill not in known:
+            raise ConfigurationError(
+                f"{self.task.name} has no subskill {spec.subskill!r} of {spec.skill!r}; it has {', '.join(known)}."
+            )
+        return [(spec.skill, spec.subskill)]
+
+    def _fresh(self, skill: str, subskill: str) -> Draw:
+        source = f"procedural: {skill}/{subskill}"
+        return lambda rng: replace(self.task.record(skill, subskill, rng), source=source)
+
+    def _similar(self, instance_id: str) -> Draw:
+        source = f"procedural: like {instance_id}"
+        return lambda rng: replace(self.task.similar_record(instance_id, rng), source=source)
+
+
+def _distinct(draw: Draw, rng: Random, seen: set[str]) -> TrainingRecord | None:
+    for _ in range(_MAX_REDRAWS):
+        record = draw(rng)
+        if normalise_text(record.instruction) not in seen:
+            return record
+    return None

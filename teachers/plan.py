@@ -1,0 +1,83 @@
+"""What a teacher does: data specs, the two actions on a skill tree, and the plan that an engine carries out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """An order for so many records of a kind.
+
+    Args:
+        count: Number of records wanted.
+        skill: The skill that they shall teach; None leaves it open.
+        subskill: A finer group under the skill; None leaves it open.
+        like: Instance id of a validation error that the records shall resemble.
+        description: What to write, in words, for engines that read.
+    """
+
+    count: int
+    skill: str | None = None
+    subskill: str | None = None
+    like: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explore:
+    """Grow a skill's tree: new subskills, with so many records each in every step until an action changes it.
+
+    Args:
+        subskills: Names of the new subskills; names that the tree already has are ignored.
+        records_each: Records per step for each of them.
+    """
+
+    subskills: tuple[str, ...]
+    records_each: int
+    kind: ClassVar[str] = "explore"
+
+
+@dataclass(frozen=True, slots=True)
+class Exploit:
+    """Change how many records the existing subskills get.
+
+    Args:
+        change: Records per step to add (or take away, if negative) by subskill; what is not named stays.
+    """
+
+    change: Mapping[str, int]
+    kind: ClassVar[str] = "exploit"
+
+
+TreeAction = Explore | Exploit
+Action = Sequence[DataSpec] | Mapping[str, TreeAction]
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """What an engine shall make: the specs of an action, expanded and cut to the budget by the environment.
+
+    Args:
+        step: The step that the records are for (1 is the first).
+        call: Number of the teacher call within the step.
+        seed: The run's seed, for generator().
+        specs: The orders.
+    """
+
+    step: int
+    seed: int
+    specs: tuple[DataSpec, ...]
+    call: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of records ordered."""
+        return sum(spec.count for spec in self.specs)
+
+    def generator(self, index: int) -> random.Random:
+        """A random generator for the spec of this index, apart from all other steps' and specs'."""
+        return random.Random(f"{self.seed}/{self.step}/{self.call}/spec/{index}")

@@ -1,0 +1,27 @@
+"""Policies: what to teach next, from what an environment shows."""
+
+from teachers.policies.alternating import AlternatingPolicy
+from teachers.policies.fill_balanced import FillBalancedPolicy
+from teachers.policies.mastery import MasteryPolicy
+from teachers.policies.no_state import NoStatePolicy
+from teachers.policies.open_ended import OpenEndedPolicy
+from teachers.policies.proposers import FixedListProposer, SubskillProposer
+from teachers.policies.random_tree import RandomPolicy
+from teachers.policies.skill_list import ErrorProportionalPolicy, RewardHistoryPolicy
+from teachers.policies.skill_tree import SkillTreePolicy
+from teachers.policies.threshold import ThresholdPolicy
+
+__all__ = [
+    "AlternatingPolicy",
+    "ErrorProportionalPolicy",
+    "FillBalancedPolicy",
+    "FixedListProposer",
+    "MasteryPolicy",
+    "NoStatePolicy",
+    "OpenEndedPolicy",
+    "RandomPolicy",
+    "RewardHistoryPolicy",
+    "SkillTreePolicy",
+    "SubskillProposer",
+    "ThresholdPolicy",
+]

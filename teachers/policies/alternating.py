@@ -1,0 +1,75 @@
+"""Explore and pause in turn: new subskills get records once, then make room for the next ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tasks.base import Task
+from teachers.observation import SkillTree, SkillTreeObservation
+from teachers.plan import Exploit, TreeAction
+from teachers.policies.proposers import FixedListProposer, SubskillProposer
+from teachers.policies.skill_tree import SkillTreePolicy, pause, set_allocations
+
+
+class AlternatingPolicy(SkillTreePolicy):
+    """After an exploration, no records at all; after that, the next exploration.
+
+    Once the proposer has nothing new, the known subskills take the place of new ones.
+
+    Args:
+        task: The task to teach.
+        proposer: Makes the source of new subskills for the task.
+        new_subskills: Subskills that an exploration asks for.
+        records_each: Records for each of them.
+        max_data_for_skill: Records after which a skill gets no more; None for no limit.
+        hard: Whether explorations shrink to fit that limit. If False, the last one goes over it, as in
+            DataEnvGym's original code: 2 subskills of 30 records and a limit of 200 end at 240, not 200.
+        initial_subskills: Subskills of a skill's first exploration; None takes ``new_subskills``.
+        initial_records: Records for each of those; None takes ``records_each``.
+
+    Raises:
+        ConfigurationError: A number is not positive.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
+        new_subskills: int = 2,
+        records_each: int = 30,
+        max_data_for_skill: int | None = None,
+        hard: bool = True,
+        initial_subskills: int | None = None,
+        initial_records: int | None = None,
+    ) -> None:
+        super().__init__(task, proposer, new_subskills, records_each, initial_subskills, initial_records)
+        self._at_least_one("max_data_for_skill", max_data_for_skill)
+        self.max_data_for_skill = max_data_for_skill
+        self.hard = hard
+
+    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+        return self._grow(tree, observation, self.initial_subskills, self.initial_records)
+
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+        if any(node.allocation for node in tree.subskills):
+            return pause(tree)
+        return self._grow(tree, observation, self.new_subskills, self.records_each)
+
+    def _grow(self, tree: SkillTree, observation: SkillTreeObservation, count: int, each: int) -> TreeAction:
+        left = self._left(tree)
+        if left is not None and left <= 0:
+            return pause(tree)
+        if left is not None and self.hard:
+            count = min(count, left)
+            each = min(each, left // count)
+        action = self._explore(tree, observation, count, each)
+        if action.subskills or not tree.subskills:
+            return action
+        return self._revive(tree, count, each)
+
+    def _revive(self, tree: SkillTree, count: int, each: int) -> Exploit:
+        least_taught = sorted(tree.subskills, key=lambda node: node.generated)[:count]
+        return set_allocations(tree, {node.name: each for node in least_taught})
+
+    def _left(self, tree: SkillTree) -> int | None:
+        return None if self.max_data_for_skill is None else self.max_data_for_skill - tree.generated

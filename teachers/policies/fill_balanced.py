@@ -1,0 +1,67 @@
+"""Grow the tree to its full width first, then fill every subskill to the same number of records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tasks.base import Task
+from teachers.observation import SkillTree, SkillTreeObservation
+from teachers.plan import TreeAction
+from teachers.policies.proposers import FixedListProposer, SubskillProposer
+from teachers.policies.skill_tree import SkillTreePolicy, pause, set_allocations
+
+
+def next_allocation(generated: int, max_data: int, max_allocation: int) -> int:
+    """What a subskill that has so many records gets in the next call, to end at exactly ``max_data``."""
+    return min(max(0, max_data - generated), max_allocation)
+
+
+class FillBalancedPolicy(SkillTreePolicy):
+    """Explores and pauses in turn until a tree is full, then fills its subskills alike.
+
+    Args:
+        task: The task to teach.
+        proposer: Makes the source of new subskills for the task.
+        max_subskills: Subskills of a full tree; a tree is also full when the proposer has nothing new.
+        max_data_per_subskill: Records that each subskill ends with.
+        max_allocation_per_subskill: Records that each subskill gets at most in one call.
+        new_subskills: Subskills that an exploration asks for.
+        records_each: Records for each of them.
+        initial_subskills: Subskills of a skill's first exploration; None takes ``new_subskills``.
+        initial_records: Records for each of those; None takes ``records_each``.
+
+    Raises:
+        ConfigurationError: A number is not positive.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
+        max_subskills: int = 10,
+        max_data_per_subskill: int = 60,
+        max_allocation_per_subskill: int = 20,
+        new_subskills: int = 5,
+        records_each: int = 2,
+        initial_subskills: int | None = None,
+        initial_records: int | None = None,
+    ) -> None:
+        super().__init__(task, proposer, new_subskills, records_each, initial_subskills, initial_records)
+        self._at_least_one("max_subskills", max_subskills)
+        self._at_least_one("max_data_per_subskill", max_data_per_subskill)
+        self._at_least_one("max_allocation_per_subskill", max_allocation_per_subskill)
+        self.max_subskills = max_subskills
+        self.max_data_per_subskill = max_data_per_subskill
+        self.max_allocation_per_subskill = max_allocation_per_subskill
+
+    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+        return self._explore(tree, observation, min(self.initial_subskills, self.max_subskills), self.initial_records)
+
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+        room = self.max_subskills - len(tree.subskills)
+        if room > 0 and self.proposer.propose(tree.skill, 1, observation):
+            if any(node.allocation for node in tree.subskills):
+                return pause(tree)
+            return self._explore(tree, observation, min(self.new_subskills, room), self.records_each)
+        limits = self.max_data_per_subskill, self.max_allocation_per_subskill
+        return set_allocations(tree, {node.name: next_allocation(node.generated, *limits) for node in tree.subskills})

@@ -1,0 +1,57 @@
+"""The policy that conditions on errors: more like what the student got wrong, and some of everything."""
+
+from __future__ import annotations
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from teachers.allocation import apportion
+from teachers.observation import Observation
+from teachers.plan import Action, DataSpec
+from teachers.policies.sharing import checked_fraction, checked_share, share_of
+from teachers.teacher import Policy
+
+
+class OpenEndedPolicy(Policy):
+    """Draws errors at random and orders records like each of them; a share of the records is left open.
+
+    Args:
+        task: The task to teach.
+        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
+        records_per_error: Records like each drawn error, as many errors as that allows; with few errors fewer records
+            are ordered. None deals the records evenly over the errors.
+        replay: Share of records of anything in the domain, so that what is mastered is not forgotten.
+
+    Raises:
+        ConfigurationError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        records_per_step: int | None = None,
+        records_per_error: int | None = None,
+        replay: float = 0.2,
+    ) -> None:
+        self.records_per_step = checked_share(self, records_per_step)
+        if records_per_error is not None and records_per_error < 1:
+            raise ConfigurationError(
+                f"OpenEndedPolicy: records_per_error is {records_per_error}; give at least 1, or null."
+            )
+        self.records_per_error = records_per_error
+        self.replay = checked_fraction(self, "replay", replay)
+
+    def act(self, observation: Observation) -> Action:
+        """An order for each drawn error, then an open one; all open once there are no errors left."""
+        total = share_of(observation, self.records_per_step)
+        replay = round(total * self.replay) if observation.errors else total
+        errors = list(observation.errors)
+        observation.generator("errors").shuffle(errors)
+        counts = self._per_error(total - replay, len(errors))
+        specs = [DataSpec(count, like=error.instance_id) for error, count in zip(errors, counts, strict=True) if count]
+        return [*specs, DataSpec(replay)] if replay else specs
+
+    def _per_error(self, total: int, errors: int) -> list[int]:
+        if self.records_per_error is None:
+            return apportion(total, [1.0] * errors)
+        each = self.records_per_error
+        return [max(0, min(each, total - index * each)) for index in range(errors)]

@@ -1,0 +1,42 @@
+"""Where the names of new subskills come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from tasks.base import ProceduralTask, Task
+from tasks.errors import ConfigurationError
+from teachers.observation import SkillTreeObservation
+
+
+class SubskillProposer(ABC):
+    """Proposes subskills for a skill. Subclasses take the task as their first argument and keep no state."""
+
+    @abstractmethod
+    def propose(self, skill: str, count: int, observation: SkillTreeObservation) -> tuple[str, ...]:
+        """Up to ``count`` names that the skill's tree does not have yet; none if nothing is left to propose."""
+
+
+class FixedListProposer(SubskillProposer):
+    """Hands out the names of a list in order, never one twice: what the tree already has was handed out.
+
+    Args:
+        task: The task to teach.
+        names: Subskills by skill; None takes those that a procedural task knows.
+
+    Raises:
+        ConfigurationError: There are no names and the task knows none.
+    """
+
+    def __init__(self, task: Task, names: Mapping[str, Sequence[str]] | None = None) -> None:
+        if names is None:
+            if not isinstance(task, ProceduralTask):
+                raise ConfigurationError(f"FixedListProposer: {task.name} knows no subskills; give their names.")
+            names = {skill: task.subskills(skill) for skill in task.skills()}
+        self.names = {skill: tuple(subskills) for skill, subskills in names.items()}
+
+    def propose(self, skill: str, count: int, observation: SkillTreeObservation) -> tuple[str, ...]:
+        """The next names of the skill's list; none for a skill without a list."""
+        known = {node.name for node in observation.trees[skill].subskills}
+        return tuple(name for name in self.names.get(skill, ()) if name not in known)[: max(0, count)]

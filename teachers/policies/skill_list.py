@@ -1,0 +1,116 @@
+"""Policies that allocate records over listed skills: by error rate, or by what past records were seen to gain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from teachers.allocation import apportion, with_floor
+from teachers.observation import Observation, PastStep
+from teachers.plan import Action, DataSpec
+from teachers.policies.sharing import checked_fraction, checked_share, error_rates, share_of, skills_shown
+from teachers.teacher import Policy
+
+# A skill's estimated gain per record may differ from the average by this factor at most, in both directions: with
+# some twenty validation instances per skill, anything beyond is noise, and a skill written off is never tried again.
+_MAX_FACTOR = 4.0
+
+
+class ErrorProportionalPolicy(Policy):
+    """Gives each skill records in proportion to the student's error rate on it, above a floor for all.
+
+    Args:
+        task: The task to teach.
+        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
+        floor: Share of the records that is dealt evenly over all skills, so that mastered ones are not forgotten.
+        exponent: Sharpness: 0 deals evenly, 1 in proportion, more puts the weakest skills first.
+
+    Raises:
+        ConfigurationError: A number is out of range.
+    """
+
+    def __init__(
+        self, task: Task, records_per_step: int | None = None, floor: float = 0.2, exponent: float = 1.0
+    ) -> None:
+        self.records_per_step = checked_share(self, records_per_step)
+        self.floor = checked_fraction(self, "floor", floor)
+        if exponent < 0:
+            raise ConfigurationError(f"{type(self).__name__}: exponent is {exponent}; it must be at least 0.")
+        self.exponent = exponent
+
+    def act(self, observation: Observation) -> Action:
+        """One order per skill.
+
+        Raises:
+            ConfigurationError: The environment shows no skills.
+        """
+        needs = self._needs(observation)
+        weights = with_floor([need**self.exponent if need > 0 else 0.0 for need in needs.values()], self.floor)
+        counts = apportion(share_of(observation, self.records_per_step), weights, observation.generator("ties"))
+        return [DataSpec(count, skill=skill) for skill, count in zip(needs, counts, strict=True) if count]
+
+    def _needs(self, observation: Observation) -> Mapping[str, float]:
+        """How much each skill is worth teaching, on any scale: here its error rate."""
+        return error_rates(observation, skills_shown(self, observation))
+
+
+class RewardHistoryPolicy(ErrorProportionalPolicy):
+    """Learns from the episode's own history which skills gain most per record, and gives those more.
+
+    The expected gain of a record is its skill's error rate times the share of errors that a record was seen to
+    remove there. That share is estimated by the skill's summed relative gains over its summed records, drawn towards
+    the average over all skills by ``prior_records`` records' worth of evidence. Before the first finished step it
+    is the same for all, which makes the policy start out error-proportional.
+
+    Args:
+        task: The task to teach.
+        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
+        floor: Share of the records that is dealt evenly over all skills.
+        exponent: Sharpness, as in ErrorProportionalPolicy.
+        prior_records: Weight of the average against a skill's own history, in records.
+
+    Raises:
+        ConfigurationError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        records_per_step: int | None = None,
+        floor: float = 0.2,
+        exponent: float = 1.0,
+        prior_records: int = 50,
+    ) -> None:
+        super().__init__(task, records_per_step, floor, exponent)
+        if prior_records < 1:
+            raise ConfigurationError(f"RewardHistoryPolicy: prior_records is {prior_records}; it must be at least 1.")
+        self.prior_records = prior_records
+
+    def _needs(self, observation: Observation) -> Mapping[str, float]:
+        errors = super()._needs(observation)
+        gains, records = _relative_gains(observation.history, list(errors))
+        average = sum(gains.values()) / max(1, sum(records.values()))
+        if average <= 0:
+            return errors  # nothing was gained so far: no skill has shown to be worth more than another
+        needs = {}
+        for skill, error in errors.items():
+            own = (gains[skill] + self.prior_records * average) / (records[skill] + self.prior_records)
+            needs[skill] = error * min(_MAX_FACTOR, max(1 / _MAX_FACTOR, own / average))
+        return needs
+
+
+def _relative_gains(history: tuple[PastStep, ...], skills: list[str]) -> tuple[dict[str, float], dict[str, int]]:
+    """By skill: the shares of its errors that steps removed, summed, and the records it got in those steps."""
+    gains, records = dict.fromkeys(skills, 0.0), dict.fromkeys(skills, 0)
+    for before, after in pairwise(history):
+        for skill in skills:
+            old, new = before.skills.get(skill), after.skills.get(skill)
+            made = after.allocation.get(skill, 0)
+            if not made or old is None or new is None or old.value is None or new.value is None:
+                continue
+            # Halves stand for "no error left": the relative change of one error among n is 1 / n of them.
+            gains[skill] += (new.value - old.value) / max(1 - old.value, 0.5 / max(1, old.n))
+            records[skill] += made
+    return gains, records

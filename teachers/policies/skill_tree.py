@@ -1,0 +1,85 @@
+"""What policies on skill trees share: one action per skill, the first of which grows the tree."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from teachers.observation import Observation, SkillTree, SkillTreeObservation
+from teachers.plan import Action, Exploit, Explore, TreeAction
+from teachers.policies.proposers import FixedListProposer, SubskillProposer
+from teachers.policies.sharing import trees_shown
+from teachers.teacher import Policy
+
+
+class SkillTreePolicy(Policy):
+    """Acts on every skill's tree by itself: explores an untouched one, then follows the subclass's rule.
+
+    Args:
+        task: The task to teach.
+        proposer: Makes the source of new subskills for the task.
+        new_subskills: Subskills that an exploration asks for.
+        records_each: Records per call for each of them.
+        initial_subskills: The same for a skill's first exploration; None takes ``new_subskills``.
+        initial_records: The same for a skill's first exploration; None takes ``records_each``.
+
+    Raises:
+        ConfigurationError: A number is not positive.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
+        new_subskills: int = 2,
+        records_each: int = 30,
+        initial_subskills: int | None = None,
+        initial_records: int | None = None,
+    ) -> None:
+        self.proposer = proposer(task)
+        self.new_subskills = new_subskills
+        self.records_each = records_each
+        self.initial_subskills = new_subskills if initial_subskills is None else initial_subskills
+        self.initial_records = records_each if initial_records is None else initial_records
+        for name in ("new_subskills", "records_each", "initial_subskills", "initial_records"):
+            self._at_least_one(name, getattr(self, name))
+
+    def act(self, observation: Observation) -> Action:
+        """One action per listed skill.
+
+        Raises:
+            ConfigurationError: The environment shows no trees.
+        """
+        shown = trees_shown(self, observation)
+        return {
+            skill: self._act_on(tree, shown) if tree.actions else self._begin(tree, shown)
+            for skill, tree in shown.trees.items()
+        }
+
+    @abstractmethod
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+        """The action on one skill whose tree was acted on before."""
+
+    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+        """The first action on a skill."""
+        return self._explore(tree, observation, self.initial_subskills, self.initial_records)
+
+    def _explore(self, tree: SkillTree, observation: SkillTreeObservation, count: int, each: int) -> Explore:
+        return Explore(self.proposer.propose(tree.skill, count, observation), each)
+
+    def _at_least_one(self, name: str, value: int | None) -> None:
+        if value is not None and value < 1:
+            raise ConfigurationError(f"{type(self).__name__}: {name} is {value}; it must be at least 1.")
+
+
+def pause(tree: SkillTree) -> Exploit:
+    """The action after which no subskill gets records."""
+    return set_allocations(tree, dict.fromkeys((node.name for node in tree.subskills), 0))
+
+
+def set_allocations(tree: SkillTree, allocations: dict[str, int]) -> Exploit:
+    """The action that brings subskills to these allocations; what is not named stays."""
+    present = {node.name: node.allocation for node in tree.subskills}
+    return Exploit({name: wanted - present[name] for name, wanted in allocations.items()})

@@ -1,0 +1,50 @@
+"""More of the same while it pays: exploit after a rewarding step, explore after any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tasks.base import Task
+from teachers.observation import SkillTree, SkillTreeObservation
+from teachers.plan import Exploit, TreeAction
+from teachers.policies.proposers import FixedListProposer, SubskillProposer
+from teachers.policies.skill_tree import SkillTreePolicy
+
+
+class ThresholdPolicy(SkillTreePolicy):
+    """If a skill's last reward exceeds a threshold, every subskill gets more records; else new subskills do.
+
+    Args:
+        task: The task to teach.
+        proposer: Makes the source of new subskills for the task.
+        exploit_threshold: Change of accuracy (a fraction) that a step must exceed to count as rewarding.
+        increase: Records added to every subskill then.
+        new_subskills: Subskills that an exploration asks for.
+        records_each: Records for each of them.
+        initial_subskills: Subskills of a skill's first exploration; None takes ``new_subskills``.
+        initial_records: Records for each of those; None takes ``records_each``.
+
+    Raises:
+        ConfigurationError: A number is not positive.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
+        exploit_threshold: float = 0.01,
+        increase: int = 10,
+        new_subskills: int = 5,
+        records_each: int = 10,
+        initial_subskills: int | None = None,
+        initial_records: int | None = None,
+    ) -> None:
+        super().__init__(task, proposer, new_subskills, records_each, initial_subskills, initial_records)
+        self._at_least_one("increase", increase)
+        self.exploit_threshold = exploit_threshold
+        self.increase = increase
+
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+        if tree.rewards and tree.rewards[-1] > self.exploit_threshold:
+            return Exploit({node.name: self.increase for node in tree.subskills})
+        return self._explore(tree, observation, self.new_subskills, self.records_each)

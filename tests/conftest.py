@@ -1,0 +1,48 @@
+"""What all tests share: quiet threads, no network, a tiny student and a small task."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the suite also runs from a checkout that is not installed
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A folder with an untrained student of some thousand parameters and its tokenizer."""
+    from tiny_models import make_tiny_model
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    make_tiny_model(folder)
+    return folder
+
+
+@pytest.fixture
+def episode_words(tiny_model, tmp_path):
+    """The words of a small, quick episode: ``episode_words(run_dir, extra…)``."""
+
+    def words(run_dir, *extra, environment="open_ended", teacher="no_state_procedural"):
+        return [
+            "episode",
+            *("--config", str(ROOT / "configs/tasks/math_procedural.yaml")),
+            *("--config", str(ROOT / "configs/students/tiny_text.yaml")),
+            *("--config", str(ROOT / f"configs/environments/{environment}.yaml")),
+            *("--config", str(ROOT / f"configs/teachers/{teacher}.yaml")),
+            *("--model.init_args.model_name_or_path", str(tiny_model)),
+            *("--model.init_args.max_new_tokens", "4"),
+            *("--task.init_args.val_size", "54", "--task.init_args.test_size", "54"),
+            *("--environment.budget.max_records", "60", "--environment.budget.max_steps", "2"),
+            *("--trainer.max_epochs", "1"),
+            *("--run_dir", str(run_dir)),
+            *extra,
+        ]
+
+    return words

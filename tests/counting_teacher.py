@@ -1,0 +1,19 @@
+"""A policy that leaves a mark for every time it is asked: for the test that counts teacher calls across processes."""
+
+import os
+from pathlib import Path
+
+from teachers.policies import NoStatePolicy
+
+
+class CountingPolicy(NoStatePolicy):
+    """No-state policy that appends a line to a file at each call."""
+
+    def __init__(self, task, marks: str):
+        super().__init__(task)
+        self.marks = Path(marks)
+
+    def act(self, observation):
+        with self.marks.open("a") as file:
+            file.write(f"step {observation.step} process {os.getpid()}\n")
+        return super().act(observation)

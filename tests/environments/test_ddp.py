@@ -1,0 +1,57 @@
+"""Two processes: both train, every validation instance is scored once, the teacher is asked once, files are whole."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(words, cwd):
+    environ = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    environ.pop("PYTEST_XDIST_WORKER", None)
+    command = [sys.executable, "-m", "environments.cli", *words]
+    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=420)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", ["open_ended", "skill_tree"])
+def test_two_processes_make_one_episode(episode_words, tmp_path, environment):
+    teacher = f"{environment}_procedural"
+    policy = ()
+    if environment == "open_ended":
+        policy = ("--teacher.init_args.policy", "counting_teacher.CountingPolicy")
+        policy += ("--teacher.init_args.policy.init_args.marks", str(tmp_path / "marks"))
+    words = {
+        name: episode_words(tmp_path / name, *policy, *extra, environment=environment, teacher=teacher)
+        for name, extra in {"one": (), "two": ("--trainer.strategy", "ddp", "--trainer.devices", "2")}.items()
+    }
+    for name in ("one", "two"):
+        (tmp_path / "marks").unlink(missing_ok=True)
+        done = run(words[name], tmp_path)
+        assert done.returncode == 0, done.stderr
+        if environment == "open_ended":
+            assert len((tmp_path / "marks").read_text().splitlines()) == 2  # one call for each of the two steps
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert (one / "step_01/records.jsonl").read_bytes() == (two / "step_01/records.jsonl").read_bytes()
+    assert len((two / "episode.jsonl").read_text().splitlines()) == 3
+    for step in range(3):
+        rows = [json.loads(line) for line in (two / f"step_{step:02d}/predictions.jsonl").read_text().splitlines()]
+        counts = Counter((row["split"], row["instance_id"]) for row in rows)
+        assert set(counts.values()) == {1}
+        assert Counter(split for split, _ in counts) == {"val": 54, "test": 54}
+    assert json.loads((two / "summary.json").read_text())["status"] == "finished"
+
+
+@pytest.mark.slow
+def test_an_error_on_rank_zero_ends_both_processes_with_its_own_line(episode_words, tmp_path):
+    words = episode_words(tmp_path / "run", "--trainer.strategy", "ddp", "--trainer.devices", "2")
+    done = run([*words, "--teacher.init_args.policy", "teachers.policies.AlternatingPolicy"], tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "environment" in [line for line in done.stderr.splitlines() if "error:" in line][0]

@@ -1,0 +1,107 @@
+"""An episode that is killed and resumed leaves the same files, byte for byte; so do two runs of one seed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from environments.cli import main
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from kill_and_resume import comparable, differences, finish, start  # noqa: E402
+
+# Each marks a moment: the file appears just before the kill.
+MOMENTS = ["config.yaml", "step_00/feedback.json", "step_01/plan.json", "step_01/student", "step_02/records.jsonl"]
+
+
+@pytest.fixture
+def words(episode_words):
+    """A skill-tree episode with two teacher calls per step: the environment with the most state."""
+
+    def make(run_dir, *extra):
+        return episode_words(
+            run_dir,
+            *("--environment.calls_per_step", "2"),
+            *extra,
+            environment="skill_tree",
+            teacher="skill_tree_procedural",
+        )
+
+    return make
+
+
+@pytest.mark.slow
+def test_sigkill_and_resume_equal_the_undisturbed_run(words, tmp_path):
+    assert main(words(tmp_path / "whole")) == 0
+    expected = comparable(tmp_path / "whole")
+    assert {"config.yaml", "episode.jsonl", "summary.json", "step_02/records.jsonl"} <= set(expected)
+    run_dir = tmp_path / "killed"
+    command = words(run_dir)[1 : words(run_dir).index("--run_dir")] + words(run_dir)[words(run_dir).index("--run_dir") + 2 :]
+    for moment in MOMENTS:
+        process = start(command, run_dir, "--resume")
+        deadline = time.monotonic() + 240
+        while not (run_dir / moment).exists():
+            assert process.poll() is None and time.monotonic() < deadline, moment
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finish(start(command, run_dir, "--resume"))
+    assert differences(expected, comparable(run_dir)) == []
+
+
+@pytest.mark.slow
+def test_same_seed_same_run_other_seed_other_run(episode_words, tmp_path):
+    runs = {}
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert main(episode_words(tmp_path / name, "--seed_everything", str(seed))) == 0
+        runs[name] = comparable(tmp_path / name)
+    assert differences(runs["a"], runs["b"]) == []
+    assert "step_01/records.jsonl" in differences(runs["a"], runs["c"])
+
+
+@pytest.mark.slow
+def test_a_run_directory_is_never_overwritten(episode_words, tmp_path, capsys):
+    words = episode_words(tmp_path / "run")
+    assert main(words) == 0
+    before = comparable(tmp_path / "run")
+    assert main(words) == 0
+    assert "already" in capsys.readouterr().out
+    assert main([*words, "--seed_everything", "9"]) == 2
+    assert "another configuration" in capsys.readouterr().err
+    (tmp_path / "run/episode.jsonl").write_text((tmp_path / "run/episode.jsonl").read_text().splitlines()[0] + "\n")
+    summary = (tmp_path / "run/summary.json").read_text()
+    (tmp_path / "run/summary.json").write_text(summary.replace('"finished"', '"running"'))
+    assert main(words) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*words, "--resume"]) == 0
+    assert differences(before, comparable(tmp_path / "run")) == []
+
+
+@pytest.mark.slow
+def test_the_saved_configuration_reproduces_the_run(episode_words, tmp_path):
+    assert main(episode_words(tmp_path / "first", "--seed_everything", "5")) == 0
+    again = ["episode", "--config", str(tmp_path / "first/config.yaml"), "--run_dir", str(tmp_path / "second")]
+    assert main(again) == 0
+    assert differences(comparable(tmp_path / "first"), comparable(tmp_path / "second")) == []
+
+
+@pytest.mark.slow
+def test_fit_trains_on_the_records_of_a_run(episode_words, tiny_model, tmp_path):
+    assert main(episode_words(tmp_path / "run")) == 0
+    command = [
+        *(sys.executable, "-m", "environments.cli", "fit"),
+        *("--config", str(ROOT / "configs/tasks/math_procedural.yaml")),
+        *("--config", str(ROOT / "configs/students/tiny_text.yaml")),
+        *("--model.init_args.model_name_or_path", str(tiny_model)),
+        *("--data.records", str(tmp_path / "run/step_01/records.jsonl")),
+        *("--trainer.max_epochs", "1", "--trainer.default_root_dir", str(tmp_path / "fit")),
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "fit").rglob("*.ckpt"))
