@@ -26,7 +26,8 @@ def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield from _accuracy(f"{split}/accuracy", report.get("overall"))
         for skill, accuracy in (report.get("skills") or {}).items():
             yield from _accuracy(f"{split}/skill/{skill}", accuracy)
-    for tag, key in (("records/total", "pool"), ("records/accepted", "records"), ("records/trained", "trained")):
+    totals = (("records/total", "pool"), ("records/accepted", "records"), ("records/truncated", "truncated_records"))
+    for tag, key in totals:
         if result.get(key) is not None:
             yield tag, float(result[key])
     for tag, key in (("records/skill", "allocation"), ("rejected", "rejected"), ("seconds", "seconds")):
@@ -41,7 +42,7 @@ class EpisodeLogger:
     Args:
         folder: The run's TensorBoard folder.
         purge_step: On resume, the first step that will be logged again: TensorBoard then forgets what an
-            interrupted run wrote for it and later steps, so that no point is drawn twice. None for a new run.
+            interrupted run wrote for it and later steps, so that no point is drawn twice. None or 0 for a new run.
     """
 
     def __init__(self, folder: str | Path, purge_step: int | None = None) -> None:

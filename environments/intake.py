@@ -48,6 +48,8 @@ class Intake:
         texts = (record.instruction, record.response, record.answer)
         if not all(isinstance(text, str) and text.strip() for text in texts):
             return "schema"
+        if not all(isinstance(name, str | None) for name in (record.skill, record.subskill)):
+            return "schema"
         question = normalise_text(record.instruction)
         if question in self._evaluated:
             return "leak"

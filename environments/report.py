@@ -97,13 +97,12 @@ def p_value(value: float | None) -> str:
 def _section(run: Run, prefix: str) -> Row:
     """All that the template shows of a run."""
     summary = run.summary
-    planned, done = summary.get("steps"), max((int(line["step"]) for line in run.lines), default=None)
+    done = max((int(line["step"]) for line in run.lines), default=None)
     skills = summary.get("skills") or {}
     return {
         "prefix": prefix,
         "status": run.status,
         "done": done,
-        "planned": planned,
         "notes": run.notes,
         "facts": _facts(run),
         "headlines": [_headline(summary, split) for split in SPLITS],
@@ -127,7 +126,7 @@ def _section(run: Run, prefix: str) -> Row:
         "errors": [
             {"step": step, "total": len(rows), "rows": spread(rows, _SHOWN_ERRORS)}
             for step, rows in run.errors.items()
-            if step in (0, done)
+            if step in (0, max(run.errors))
         ],
     }
 
@@ -222,13 +221,13 @@ def _counts(run: Run, key: str) -> Row | None:
 def _tree_rows(run: Run) -> list[Row]:
     return [
         {
-            "skill": skill,
+            "skill": _plain(tree.get("skill")),
             "subskills": tree.get("subskills") or [],
             "rewards": [points(100 * reward) for reward in tree.get("rewards") or ()],
             "actions": list(tree.get("actions") or ()),
             "generated": sum(int(node.get("generated") or 0) for node in tree.get("subskills") or ()),
         }
-        for skill, tree in run.trees().items()
+        for tree in run.trees()
     ]
 
 

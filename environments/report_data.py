@@ -44,7 +44,7 @@ class Run:
         provenance: provenance.json; empty if there is none.
         curves: Accuracy by step for each split that was measured.
         samples: Accepted records of each step.
-        errors: feedback.json's errors of each step.
+        errors: feedback.json's errors of each step that trained, and of step 0.
         notes: What is missing or damaged, for the reader.
     """
 
@@ -67,12 +67,12 @@ class Run:
         """The summary's status; "not recorded" without one."""
         return str(self.summary.get("status") or "not recorded")
 
-    def trees(self) -> dict[str, Row]:
+    def trees(self) -> list[Row]:
         """The skill trees after the last step that has any; empty outside the Skill-Tree environment."""
         for line in reversed(self.lines):
             if trees := (line.get("state") or {}).get("trees"):
-                return dict(trees)
-        return {}
+                return list(trees.values() if isinstance(trees, Mapping) else trees)
+        return []
 
 
 def read_run(path: Path) -> Run:
@@ -92,7 +92,9 @@ def read_run(path: Path) -> Run:
     notes: list[str] = []
     lines = sorted(_episode_lines(path / "episode.jsonl", notes), key=lambda line: int(line["step"]))
     steps = [int(line["step"]) for line in lines]
-    predictions = {step: _rows(path, step, "predictions.jsonl", notes) for step in steps}
+    # A step without new records trained nothing: its answers and errors are the previous step's.
+    trained = [int(line["step"]) for line in lines if line.get("trained", True) or line["step"] == 0]
+    predictions = {step: _rows(path, step, "predictions.jsonl", notes) for step in trained}
     return Run(
         path=path,
         summary=_document(path / "summary.json", notes),
@@ -102,7 +104,7 @@ def read_run(path: Path) -> Run:
         samples={step: _rows(path, step, "records.jsonl", notes) for step in steps if step > 0},
         errors={
             step: list(_document(_step_folder(path, step) / "feedback.json", notes).get("errors") or ())
-            for step in steps
+            for step in trained
         },
         notes=notes,
     )
@@ -167,7 +169,8 @@ def _curve(lines: list[Row], predictions: Mapping[int, list[Row]], split: str) -
         value, n = overall.get("value"), int(overall.get("n") or 0)
         if value is None:
             continue
-        scores = [float(row["score"]) for row in predictions[int(line["step"])] if row.get("split") == split]
+        rows = predictions.get(max((step for step in predictions if step <= line["step"]), default=-1), [])
+        scores = [float(row["score"]) for row in rows if row.get("split") == split]
         # The interval needs the single scores; from the mean alone Wilson's is exact only if they are 0 or 1.
         interval = accuracy_interval(scores) if len(scores) == n else proportion_interval(round(value * n), n)
         pool = line.get("pool")

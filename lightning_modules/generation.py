@@ -16,7 +16,7 @@ from torch import Tensor, nn
 _DROP_SHARE = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: Lightning collects what predict_step returns, and refuses frozen dataclasses
 class Generations:
     """Replies to one evaluation batch.
 
@@ -147,7 +147,7 @@ class _Stepper:
 
         if not self._cached:
             return True
-        layers = getattr(self._cache, "layers", None)
+        layers: list[Any] = getattr(self._cache, "layers", [])
         return bool(layers) and all(isinstance(layer, DynamicLayer) for layer in layers)
 
     def keep(self, rows: Tensor) -> None:

@@ -27,7 +27,7 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
 
     It must act on what the Skill-Tree environment shows; on less it acts too, or says in one line what it needs. It
     must order whole, non-negative numbers within the budget, decide by the observation alone (twice the same, and
-    the same in any order of observations), and change neither itself nor the observation.
+    the same in any order of observations), and leave the observation as it is.
 
     Args:
         make: Makes the policy for the task.
@@ -39,7 +39,7 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
     """
     policy = make(task)
     richest = example_observations(task, seed)
-    before, shown = copy.deepcopy(vars(policy)), copy.deepcopy(richest)
+    shown = copy.deepcopy(richest)
     actions = [policy.act(observation) for observation in richest]
     for action, observation in zip(actions, richest, strict=True):
         check_action(action, observation)
@@ -47,7 +47,6 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
     backwards = [again.act(observation) for observation in reversed(richest)]
     assert backwards[::-1] == actions, "act() must depend on the observation alone, not on earlier calls"
     assert [policy.act(observation) for observation in richest] == actions, "act() must be repeatable"
-    assert repr(vars(policy)) == repr(before) or vars(policy) == before, "act() must not change the policy"
     assert richest == shown, "act() must not change the observation"
     for observation in richest:
         for plainer in (_without_trees(observation), _without_skills(observation)):

@@ -19,7 +19,7 @@ def make_run_dir(folder: Path, steps: int = 4, seed: int = 0, status: str = "fin
 
     Args:
         folder: Where to write; made if it does not exist.
-        steps: Training steps; the run's "steps" is this, also when the status is "running".
+        steps: Training steps.
         seed: Seed of the made-up scores.
         status: The summary's status; a "running" run lacks its last step.
         tree: Whether the environment is Skill-Tree.
@@ -35,7 +35,6 @@ def make_run_dir(folder: Path, steps: int = 4, seed: int = 0, status: str = "fin
         _write_step(folder / f"step_{step:02d}", step, scores[-1], records, rejected)
         lines.append(_line(step, scores[-1], records, rejected, tree))
         lines[-1]["pool"] = sum(line["records"] for line in lines)
-        lines[-1]["trained"] = lines[-1]["pool"]
     write_json_lines(folder / "episode.jsonl", lines)
     write_json(folder / "summary.json", _summary(scores, lines, steps, seed, status, tree))
     write_json(
@@ -93,8 +92,8 @@ def _line(
     step: int, scores: dict[str, list[float]], records: list[TrainingRecord], rejected: dict[str, int], tree: bool
 ) -> dict[str, Any]:
     allocation = {skill: sum(record.skill == skill for record in records) for skill in SKILLS}
-    trees = {
-        skill: {
+    trees = [
+        {
             "skill": skill,
             "subskills": [
                 {"name": "easy", "allocation": 10, "generated": 10 * step, "accuracy": 0.8},
@@ -104,17 +103,18 @@ def _line(
             "actions": ["explore", "exploit"][:step],
         }
         for skill in SKILLS
-    }
+    ]
     return {
         "step": step,
         "records": len(records),
         "pool": 0,
-        "trained": 0,
+        "trained": bool(step),
+        "truncated_records": 0,
         "rejected": rejected,
         "val": _report(scores["val"], PER_SKILL["val"]),
         "test": _report(scores["test"], PER_SKILL["test"]),
         "allocation": allocation if step else {},
-        "state": {"trees": trees} if tree and step else {},
+        "state": {"records": 0, "rejected": {}} | ({"trees": trees if step else []} if tree else {}),
         "seconds": {"fit": 20.5 * bool(step), "evaluate": 6.25, "teacher": 0.5 * bool(step), "other": 0.125},
     }
 
@@ -195,7 +195,7 @@ def _summary(
         "environment": "SkillTreeEnvironment" if tree else "OpenEndedEnvironment",
         "teacher": "SkillTreePolicy + ProceduralEngine" if tree else "OpenEndedPolicy + ProceduralEngine",
         "student": "tiny_text",
-        "steps": steps,
+        "steps": len(scores) - 1,
         "records": lines[-1]["pool"],
         "rejected": rejected,
         "before": _measured(scores, 0),

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from environments.episode_logger import EpisodeLogger, spread, step_scalars
 from tasks.records import read_json_lines
 from tasks.types import TrainingRecord
-from tests.make_run_dir import make_run_dir
+from make_run_dir import make_run_dir
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -28,7 +28,7 @@ def test_every_number_of_a_step_becomes_a_curve(tmp_path: Path) -> None:
     tags = set(events.Tags()["scalars"])
     assert {
         "val/accuracy", "test/accuracy", "val/skill/clock", "test/skill/money", "records/total", "records/accepted",
-        "records/trained", "records/skill/addition", "rejected/duplicate", "rejected/leak", "seconds/fit",
+        "records/truncated", "records/skill/addition", "rejected/duplicate", "rejected/leak", "seconds/fit",
         "seconds/other",
     } <= tags  # fmt: skip
     curve = events.Scalars("test/accuracy")
@@ -52,7 +52,7 @@ def test_resume_does_not_double_the_curves(tmp_path: Path) -> None:
     def line(step: int, value: float) -> dict[str, object]:
         return {"step": step, "val": {"overall": {"value": value, "n": 10}, "skills": {}}}
 
-    with EpisodeLogger(tmp_path) as logger:
+    with EpisodeLogger(tmp_path, purge_step=0) as logger:
         for step in range(4):  # step 3 was logged, then the process was killed before its line was kept
             logger.log_step(line(step, 0.1 * step))
     with EpisodeLogger(tmp_path, purge_step=3) as logger:
@@ -60,6 +60,13 @@ def test_resume_does_not_double_the_curves(tmp_path: Path) -> None:
         logger.log_step(line(4, 1.0))
     points = read(tmp_path).Scalars("val/accuracy")
     assert [(point.step, round(point.value, 3)) for point in points] == [(0, 0), (1, 0.1), (2, 0.2), (3, 0.9), (4, 1)]
+
+
+def test_a_kill_right_after_step_zero_does_not_double_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        with EpisodeLogger(tmp_path, purge_step=0) as logger:
+            logger.log_step({"step": 0, "records": 0})
+    assert len(read(tmp_path).Scalars("records/accepted")) == 1
 
 
 def test_samples_are_tables_with_their_totals(tmp_path: Path) -> None:

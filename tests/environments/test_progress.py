@@ -89,11 +89,9 @@ def test_time_left_uses_training_steps_and_counts_down() -> None:
     progress.step_started(1, 3)
     progress.step_finished(1, 0.1, 0.1, 10, 60)
     assert progress.seconds_left() == 120
-    progress.step_started(2, 3)
+    progress.step_started(2)
     clock.now += 20
     assert progress.seconds_left() == 100
-    progress.step_started(2, None)
-    assert progress.seconds_left() is None
 
 
 def test_unknown_accuracy_and_unknown_number_of_steps() -> None:

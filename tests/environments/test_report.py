@@ -13,7 +13,7 @@ import pytest
 from environments.report import interval, p_value, pct, points, write_report
 from environments.report_data import read_run
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
-from tests.make_run_dir import SKILLS, make_run_dir
+from make_run_dir import SKILLS, make_run_dir
 
 _VOID = {"meta", "input", "br", "link", "img", "hr"}
 
@@ -106,7 +106,7 @@ def test_same_run_same_page(run: Path, html: str, tmp_path: Path) -> None:
 def test_unfinished_run_is_reported_as_such(tmp_path: Path) -> None:
     run = make_run_dir(tmp_path / "run", steps=3, status="running")
     html = write_report([run]).read_text(encoding="utf-8")
-    assert "This run is not finished (status: running)." in html and "The last finished step is 2 of 3" in html
+    assert "This run is not finished (status: running)." in html and "The last finished step is 2;" in html
 
 
 def test_several_runs_are_compared(tmp_path: Path) -> None:
@@ -169,6 +169,18 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(error.value) and str(folder) in str(error.value)
     with pytest.raises(ConfigurationError):
         write_report([])
+
+
+def test_a_step_that_trained_nothing_shows_the_student_before_it(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run", steps=2)
+    lines = [json.loads(line) for line in (run / "episode.jsonl").read_text().splitlines()]
+    lines[2] |= {split: lines[1][split] for split in ("val", "test")} | {"trained": False}
+    (run / "episode.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for name in ("predictions.jsonl", "feedback.json"):
+        (run / "step_02" / name).unlink()
+    read = read_run(run)
+    assert not read.notes and read.curves["val"][2].ci95 == read.curves["val"][1].ci95
+    assert write_report([run]).is_file()
 
 
 def test_intervals_come_from_the_single_scores_where_recorded(tmp_path: Path) -> None:

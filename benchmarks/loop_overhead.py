@@ -1,0 +1,61 @@
+"""What the environment's loop adds around fit and evaluation, as a share of each step's wall time.
+
+    python benchmarks/loop_overhead.py                      # runs the quickstart episode and measures it
+    python benchmarks/loop_overhead.py runs/quickstart      # measures a run that is there
+
+Fit and evaluation are the calls of Trainer.fit and Trainer.predict. Everything else of a step counts as overhead:
+the teacher, checks, files, statistics, curves, new Trainers. The aim is 10 % of a step at most; step 0, which
+trains nothing, is shown but not judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+AIM = 0.10
+
+
+def measure(run_dir: Path) -> float:
+    """Prints a table of a run's steps; returns the largest overhead of a step that trained."""
+    lines = [json.loads(line) for line in (run_dir / "episode.jsonl").read_text(encoding="utf-8").splitlines()]
+    worst = 0.0
+    print("step  wall s   fit s  evaluate s  teacher s  other s  overhead")
+    for line in lines:
+        seconds = line["seconds"]
+        wall = sum(seconds.values())
+        share = (seconds["teacher"] + seconds["other"]) / wall
+        worst = max(worst, share) if line["step"] else worst
+        parts = "  ".join(f"{seconds[name]:8.2f}" for name in ("fit", "evaluate", "teacher", "other"))
+        print(f"{line['step']:4d} {wall:7.2f} {parts}   {100 * share:5.1f} %")
+    return worst
+
+
+def main() -> int:
+    """Measures; exits 1 if a step that trained spent more than a tenth around fit and evaluation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", type=Path, help="run directory (default: a new run of configs/quickstart.yaml)")
+    arguments = parser.parse_args()
+    if arguments.run is not None:
+        worst = measure(arguments.run)
+    else:
+        from environments.cli import main as dataenvgym
+
+        with tempfile.TemporaryDirectory() as folder:
+            run_dir = Path(folder) / "run"
+            words = ["--config", str(ROOT / "configs/quickstart.yaml"), "--run_dir", str(run_dir)]
+            if status := dataenvgym(["episode", *words]):
+                return status
+            worst = measure(run_dir)
+    print(f"largest overhead of a step: {100 * worst:.1f} % (aim: at most {100 * AIM:.0f} %)")
+    return int(worst > AIM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

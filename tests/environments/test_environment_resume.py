@@ -1,0 +1,63 @@
+"""Resume: an episode killed at any moment ends as the uninterrupted one, and equal seeds give equal runs."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from environments import Budget, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
+from teachers.policies import AlternatingPolicy, ErrorProportionalPolicy, MasteryPolicy, NoStatePolicy, OpenEndedPolicy
+from tests.environments.toy import Kept, Killed, LookupLoop, ToyTask, run
+
+
+def cases(task):
+    budget = Budget(max_records=150, max_steps=6)
+    mixed = {"calls_per_step": 2, "start": "previous", "pool": "latest"}
+    return [
+        (lambda loop: OpenEndedEnvironment(task, loop, budget), OpenEndedPolicy(task)),
+        (lambda loop: SkillListEnvironment(task, loop, budget, **mixed), ErrorProportionalPolicy(task)),
+        (lambda loop: SkillTreeEnvironment(task, loop, budget), MasteryPolicy(task)),
+        (
+            lambda loop: SkillTreeEnvironment(task, loop, budget, calls_per_step=3),
+            AlternatingPolicy(task, new_subskills=1, records_each=9),
+        ),
+    ]
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_a_kill_at_any_moment_changes_nothing(case):
+    task = ToyTask()
+    make, policy = cases(task)[case]
+    whole = Kept()
+    expected = run(make(LookupLoop(task, kept=whole)), policy)
+    for moment in range(200):
+        kept = Kept()
+        try:
+            run(make(LookupLoop(task, kept=kept, kill_at=moment)), policy)
+            break
+        except Killed:
+            pass
+        observations = run(make(LookupLoop(task, kept=kept)), policy)
+        assert observations == expected[-len(observations) :], moment
+        assert kept == whole, moment
+    assert moment > 10
+
+
+def test_seeds_decide():
+    task = ToyTask()
+
+    def pool(seed):
+        kept = Kept()
+        run(OpenEndedEnvironment(task, LookupLoop(task, seed, kept), Budget(max_steps=2)), NoStatePolicy(task, 20))
+        return kept.pool
+
+    assert pool(0) == pool(0)
+    assert pool(0) != pool(1)
+
+
+def test_step_results_are_json_able():
+    task = ToyTask()
+    kept = Kept()
+    run(SkillTreeEnvironment(task, LookupLoop(task, kept=kept), Budget(max_steps=2)), MasteryPolicy(task))
+    rows = [asdict(result) for result in kept.steps]
+    assert json.loads(json.dumps(rows)) == rows

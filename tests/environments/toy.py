@@ -1,0 +1,159 @@
+"""A small task and a student that really learns by a simple rule, for tests of environments and teachers."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from environments.base import Environment
+from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
+from tasks.base import ProceduralTask
+from tasks.errors import ConfigurationError
+from tasks.types import Prediction, TaskInstance, TrainingRecord
+from teachers.engines import ProceduralEngine
+from teachers.observation import Observation
+from teachers.plan import DataPlan
+from teachers.teacher import Policy
+
+Outcome = TypeVar("Outcome")
+
+
+class ToyTask(ProceduralTask):
+    """Asks for a number to be said again, under a few skills with many subskills each."""
+
+    name: ClassVar[str] = "toy"
+
+    def __init__(self, skills: int = 3, subskills: int = 4, numbers: int = 100_000, val_size: int = 48) -> None:
+        super().__init__(seed=0, val_size=val_size, test_size=48)
+        self._skills = {f"skill{i}": tuple(f"sub{j}" for j in range(subskills)) for i in range(skills)}
+        self._numbers = numbers
+
+    def skills(self) -> Sequence[str]:
+        return tuple(self._skills)
+
+    def subskills(self, skill: str) -> Sequence[str]:
+        if skill not in self._skills:
+            raise ConfigurationError(f"toy has no skill {skill!r}; its skills are {', '.join(self._skills)}.")
+        return self._skills[skill]
+
+    def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
+        number = rng.randrange(self._numbers)
+        return TaskInstance("", f"{skill} {subskill}: say {number}", str(number), skill, subskill)
+
+    def score(self, instance: TaskInstance, text: str) -> float:
+        return float(text.strip() == instance.answer)
+
+
+@dataclass
+class Kept:
+    """What a run has kept: outlives the loop, as a run directory outlives a process."""
+
+    steps: list[StepResult] = field(default_factory=list)
+    pool: list[TrainingRecord] = field(default_factory=list)
+    calls: list[KeptCall] = field(default_factory=list)
+    evaluations: dict[int, Evaluation] = field(default_factory=dict)
+    students: dict[int, Counter[str]] = field(default_factory=dict)
+
+
+class Killed(Exception):
+    """Raised where a test kills the process."""
+
+
+class LookupLoop:
+    """A student whose accuracy on a subskill grows with the number of its records that it was trained on.
+
+    It answers an instance rightly if the instance's own difficulty, a hash in [0, 1), is below n / (n + 10), where n
+    counts the subskill's records (a head start by skill makes it uneven).
+    """
+
+    def __init__(self, task: ToyTask, seed: int = 0, kept: Kept | None = None, kill_at: int | None = None) -> None:
+        self.task = task
+        self.seed = seed
+        self.kept = kept or Kept()
+        self.trained_on: list[int] = []
+        self.probed = 0
+        self.seconds = 0.0
+        self._known: Counter[str] = Counter()
+        self._kill_in = kill_at
+
+    def run(self, step: int, records: Sequence[TrainingRecord], start: str, previous: int | None) -> Evaluation:
+        self._tick()
+        known = self.kept.students[previous] if start == "previous" and previous is not None else Counter()
+        self._known = known + Counter(f"{record.skill}/{record.subskill}" for record in records)
+        self.kept.students[step] = self._known
+        if records:
+            self.trained_on.append(len(records))
+        val, test = (tuple(self.answer(self.task.instances(split))) for split in ("val", "test"))
+        self.kept.evaluations[step] = Evaluation(val, test)
+        return self.kept.evaluations[step]
+
+    def answer(self, instances: Sequence[TaskInstance]) -> list[Prediction]:
+        self.probed += len(instances)
+        texts = [instance.answer if self._knows(instance) else "?" for instance in instances]
+        return [
+            Prediction(instance.instance_id, text, self.task.score(instance, text))
+            for instance, text in zip(instances, texts, strict=True)
+        ]
+
+    def once(self, work: Callable[[], Outcome]) -> Outcome:
+        return work()
+
+    def elapsed(self) -> float:
+        return self.seconds
+
+    def keep_call(
+        self,
+        step: int,
+        call: int,
+        plan: DataPlan,
+        accepted: Sequence[TrainingRecord],
+        rejected: Sequence[Rejection],
+        state: Mapping[str, Any],
+    ) -> None:
+        assert (plan.step, plan.call) == (step, call)
+        self._tick()
+        self.kept.calls.append(KeptCall(plan, tuple(accepted), tuple(rejected), copy.deepcopy(dict(state))))
+        self._tick()
+
+    def keep_step(self, result: StepResult) -> None:
+        self._tick()
+        for call in self.kept.calls:
+            self.kept.pool.extend(call.accepted)
+        self.kept.calls.clear()
+        self.kept.steps.append(copy.deepcopy(result))
+        self._tick()
+
+    def restore(self) -> RestoredEpisode | None:
+        if not self.kept.steps:
+            return None
+        trained = [result.step for result in self.kept.steps if result.trained or result.step == 0]
+        self._known = self.kept.students[trained[-1]]
+        steps = tuple(self.kept.steps)
+        return RestoredEpisode(steps, self.kept.evaluations[trained[-1]], tuple(self.kept.pool), tuple(self.kept.calls))
+
+    def _knows(self, instance: TaskInstance) -> bool:
+        digest = hashlib.sha256(instance.instruction.encode()).digest()
+        n = self._known[f"{instance.skill}/{instance.subskill}"] + 5 * int((instance.skill or "0")[-1])
+        return digest[0] / 256 < n / (n + 10)
+
+    def _tick(self) -> None:
+        """Counts the moments at which a kill can come, and dies at the wanted one."""
+        if self._kill_in is not None:
+            if self._kill_in == 0:
+                raise Killed
+            self._kill_in -= 1
+
+
+def run(environment: Environment, policy: Policy) -> list[Observation]:
+    """All observations of one episode with the procedural engine."""
+    engine = ProceduralEngine(environment.task)
+    observations = [environment.reset()]
+    while not observations[-1].last:
+        plan = environment.plan(policy.act(observations[-1]))
+        observations.append(environment.step(engine.generate(plan)))
+    return observations

@@ -1,0 +1,145 @@
+"""Every task that the package holds passes the contract, and the contract catches what breaks it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import random
+import re
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import pytest
+
+import tasks
+from tasks.base import ProceduralTask, Task
+from tasks.testing import check_task
+from tasks.types import Split, TaskInstance
+
+# Tasks that need arguments (a folder of rows, say) name their factory here.
+FACTORIES: dict[str, Callable[[], Task]] = {}
+
+
+def every_task() -> list[type[Task]]:
+    found = []
+    for module in pkgutil.walk_packages(tasks.__path__, "tasks."):
+        for _, value in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(value, Task) and not inspect.isabstract(value) and value.__module__ == module.name:
+                found.append(value)
+    return found
+
+
+def test_tasks_are_found() -> None:
+    assert {"ProceduralMathTask", "ReasoningGymTask"} <= {task.__name__ for task in every_task()}
+
+
+@pytest.mark.parametrize("task", every_task(), ids=lambda task: task.__name__)
+def test_every_task_keeps_the_contract(task: type[Task]) -> None:
+    check_task(FACTORIES.get(task.__name__, task))
+
+
+class SumTask(ProceduralTask):
+    """A small procedural task that keeps the contract; the tests break it in one place each."""
+
+    name: ClassVar[str] = "sums"
+
+    def __init__(self, seed: int = 0, val_size: int = 20, test_size: int = 20) -> None:
+        super().__init__(seed, val_size, test_size)
+
+    def skills(self) -> Sequence[str]:
+        return ("adding",)
+
+    def subskills(self, skill: str) -> Sequence[str]:
+        return ("small", "large")
+
+    def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
+        left, right = (rng.randrange(10 if subskill == "small" else 100, 1000) for _ in range(2))
+        return TaskInstance("", self.question(skill, left, right), str(left + right), skill, subskill)
+
+    def question(self, skill: str, left: int, right: int) -> str:
+        return f"{left} + {right} ="
+
+    def score(self, instance: TaskInstance, text: str) -> float:
+        return float(text.strip() == instance.answer)
+
+
+def test_a_good_task_passes() -> None:
+    check_task(SumTask)
+
+
+class Raises(SumTask):
+    def score(self, instance: TaskInstance, text: str) -> float:
+        return float(int(text) == int(instance.answer))
+
+
+class OutOfRange(SumTask):
+    def score(self, instance: TaskInstance, text: str) -> float:
+        return 1.0 if text == instance.answer else -1.0
+
+
+class AlwaysRight(SumTask):
+    def score(self, instance: TaskInstance, text: str) -> float:
+        return float(bool(text) and text != instance.instruction)
+
+
+class EchoIsRight(SumTask):
+    def score(self, instance: TaskInstance, text: str) -> float:
+        return float(text in (instance.answer, instance.instruction))
+
+
+class Unstable(SumTask):
+    def __init__(self, seed: int = 0, val_size: int = 20, test_size: int = 20) -> None:
+        super().__init__(seed, val_size, test_size)
+        self.seed = random.SystemRandom().randrange(10**9)
+
+
+class SeedIgnored(SumTask):
+    def __init__(self, seed: int = 0, val_size: int = 20, test_size: int = 20) -> None:
+        super().__init__(0, val_size, test_size)
+
+
+class Labelled(SumTask):
+    def question(self, skill: str, left: int, right: int) -> str:
+        return f"[{skill}] {left} + {right} ="
+
+
+class WrongSolution(SumTask):
+    def solution(self, instance: TaskInstance) -> str:
+        return "42"
+
+
+class TooSmall(SumTask):
+    def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
+        left, right = rng.randrange(10), rng.randrange(20)
+        return TaskInstance("", f"{subskill}, {left} + {right} =", str(left + right), skill, subskill)
+
+
+class SharedQuestions(SumTask):
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        rows = super().instances("val")
+        return [TaskInstance(f"{split}-{i}", r.instruction, r.answer, r.skill, r.subskill) for i, r in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (OutOfRange, "scores -1.0"),
+        (AlwaysRight, "other instances' answers score 1.00"),
+        (EchoIsRight, "repeating the question"),
+        (Unstable, "two constructions differ"),
+        (SeedIgnored, "another seed gives the same"),
+        (Labelled, "names its skill"),
+        (WrongSolution, "scores its own '42'"),
+        (TooSmall, "distinct train questions"),
+        (SharedQuestions, "val and test share"),
+    ],
+)
+def test_the_contract_catches(task: type[Task], message: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        check_task(task)
+
+
+def test_a_scorer_that_raises_shows_its_own_error() -> None:
+    with pytest.raises(ValueError):
+        check_task(Raises)
