@@ -158,8 +158,8 @@ class Recorder:
         line = self._lines[-1]
         self.write_summary("running")
         if self._logger is None:
-            # A resumed run writes on from here: what the interrupted one logged of this step and later is purged.
-            self._logger = EpisodeLogger(self.run_dir.tensorboard, purge_step=line["step"] or None)
+            # What an interrupted run logged of this step and later is purged, so that no point is drawn twice.
+            self._logger = EpisodeLogger(self.run_dir.tensorboard, purge_step=line["step"])
         self._logger.log_step(line)
         feedback = self.run_dir.step(line["step"]) / "feedback.json"
         if feedback.is_file():

@@ -156,8 +156,11 @@ def phase_bars(seconds: Sequence[tuple[str, Mapping[str, float]]], prefix: str) 
 
 
 def _label(name: str) -> str:
-    """A name as a legend entry: not too long, and not left out by matplotlib for its leading underscore."""
-    short = name if len(name) <= _MAX_NAME else f"…{name[1 - _MAX_NAME :]}"
+    """A name as text of a drawing: not too long, its dollars no formula, and no leading underscore.
+
+    matplotlib leaves an entry with a leading underscore out of the legend; a space of no width keeps it in.
+    """
+    short = (name if len(name) <= _MAX_NAME else f"…{name[1 - _MAX_NAME :]}").replace("$", r"\$")
     return f"\u200b{short}" if short.startswith("_") else short
 
 
@@ -208,7 +211,6 @@ def _figure(size: tuple[float, float], prefix: str) -> Iterator[Figure]:
         **matplotlib.rcParamsDefault,
         "backend": "svg",
         "svg.fonttype": "none",
-        "text.parse_math": False,  # a "$" in a name is a dollar
         "svg.hashsalt": prefix,
         "font.family": "sans-serif",
         "font.size": 10,

@@ -80,8 +80,8 @@ class ReplyScores(Metric):
 class SkillMetrics(Callback):
     """Measures accuracy, overall and by skill, in validate, test, predict and the validation within fit.
 
-    Logs ``<set>/accuracy`` and ``<set>/skill/<name>`` and keeps the predictions; in validation and test the accuracy
-    can be monitored by other callbacks under its name.
+    Logs ``<set>/accuracy`` and ``<set>/skill/<name>`` and keeps the predictions; in validation and test other
+    callbacks can monitor these names.
 
     Args:
         task: Scores the replies; None takes the data module's task.
@@ -166,11 +166,12 @@ class SkillMetrics(Callback):
         values = {f"{name}/skill/{skill}": accuracy.value for skill, accuracy in report.skills.items()}
         values[f"{name}/accuracy"] = report.overall.value
         known = {tag: value for tag, value in values.items() if value is not None}
-        for logger in trainer.loggers:
-            logger.log_metrics(known, step=trainer.global_step)
-        if report.overall.value is not None and not trainer.predicting:
-            # For ModelCheckpoint and EarlyStopping; all ranks hold the same value already, and loggers have theirs.
-            pl_module.log(f"{name}/accuracy", report.overall.value, logger=False, prog_bar=True, rank_zero_only=False)
+        if trainer.predicting:  # where Lightning refuses pl_module.log
+            for logger in trainer.loggers:
+                logger.log_metrics(known, step=trainer.global_step)
+        else:
+            # All ranks hold the same values; sync_dist only keeps Lightning from warning that they might not.
+            pl_module.log_dict(known, sync_dist=trainer.world_size > 1)
 
     def _task(self, trainer: Trainer) -> Task:
         task = self.task or getattr(getattr(trainer, "datamodule", None), "task", None)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError
 from tasks.math.generators import SKILLS
-from tasks.math.scoring import same_text, same_value
+from tasks.math.scoring import same_decimal, same_text, same_value
 from tasks.types import TaskInstance
 
-# Skills whose question is "write it in this notation": there an equal value in another notation is a wrong answer.
-_NOTATION_SKILLS = frozenset({"parity", "number_words", "expanded_form", "sorting", "money", "percent", "clock"})
+# Where the question asks for a notation, an equal value in another notation is a wrong answer; elsewhere it is right.
+_COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
+    **dict.fromkeys(("parity", "expanded_form", "sorting", "money", "clock"), same_text),
+    **dict.fromkeys(("number_words", "powers_of_ten", "percent", "decimals"), same_decimal),
+}
 
 
 class ProceduralMathTask(ProceduralTask):
@@ -58,5 +61,5 @@ class ProceduralMathTask(ProceduralTask):
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 for the right answer, else 0.0: by notation where the skill is one, by value elsewhere."""
-        same = same_text if instance.skill in _NOTATION_SKILLS else same_value
+        same = _COMPARISONS.get(instance.skill or "", same_value)
         return float(same(instance.answer, text))

@@ -1,14 +1,18 @@
-"""Equivalence of elementary answers: the same text, or the same number in another form, by math-verify."""
+"""Equivalence of elementary answers: the same text, the same decimal, or the same value by math-verify."""
 
 from __future__ import annotations
 
 import logging
+import math
 import re
+from decimal import Decimal
 from functools import lru_cache
 
 # What may be handed to math-verify: one literal, with its optional box, dollars or fraction. No operators, no
 # powers, no letters, and short: "12 * 10" is not an answer to 12 * 10, and 9**9**9 would hang the simplifier.
 _LITERAL = re.compile(r"[-+]?[\d,]*\.?\d+(\s*/\s*\d+)?%?")
+_DECIMAL = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?(?<=\d)%?")
+_QUOTIENT = re.compile(r"[-+]?(\d+)\s*/\s*(\d+)")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _WRAPPERS = (re.compile(r"\\boxed\{(.*)\}"), re.compile(r"\$(.*)\$"), re.compile(r"\\\((.*)\\\)"))
 _MAX_LENGTH = 40
@@ -28,6 +32,20 @@ def same_text(answer: str, reply: str) -> bool:
     return clean_answer(reply).lower() == answer.lower()
 
 
+def same_decimal(answer: str, reply: str) -> bool:
+    """Whether a reply is the answer's text or the same decimal (``1.5`` for ``1.50``, ``1,000`` for ``1000``).
+
+    For questions whose answer is a decimal or a percentage: a fraction is another notation, and ``5%`` is not ``5``.
+    """
+    if same_text(answer, reply):
+        return True
+    reply = clean_answer(reply)
+    if len(reply) > _MAX_LENGTH or not (_DECIMAL.fullmatch(answer) and _DECIMAL.fullmatch(reply)):
+        return False
+    left, right = (Decimal(text.replace(",", "").rstrip("%")) for text in (answer, reply))
+    return answer.endswith("%") == reply.endswith("%") and left == right
+
+
 def same_value(answer: str, reply: str) -> bool:
     """Whether a reply is the answer's text or another literal of the same value (``0.50``, ``1/2``, ``1,000``)."""
     if same_text(answer, reply):
@@ -35,9 +53,17 @@ def same_value(answer: str, reply: str) -> bool:
     reply = _FRACTION.sub(r"\1/\2", clean_answer(reply))
     if len(reply) > _MAX_LENGTH or not _LITERAL.fullmatch(reply) or not _LITERAL.fullmatch(answer):
         return False
+    if reply.endswith("%") != answer.endswith("%"):
+        return False  # math-verify takes 5% for 5
     if answer.isdigit() and reply.isdigit() and reply[0] != "0":
         return False  # two plain whole numbers with different digits, by far the most frequent case
+    if (quotient := _QUOTIENT.fullmatch(reply)) and not _reduced(*map(int, quotient.groups())):
+        return False  # 1200/100 repeats a division and does not carry it out
     return _verify(answer, reply)
+
+
+def _reduced(numerator: int, denominator: int) -> bool:
+    return denominator > 1 and math.gcd(numerator, denominator) == 1
 
 
 @lru_cache(maxsize=65_536)

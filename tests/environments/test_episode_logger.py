@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from environments.episode_logger import EpisodeLogger, spread, step_scalars
 from tasks.records import read_json_lines
 from tasks.types import TrainingRecord
-from make_run_dir import make_run_dir
+from tests.make_run_dir import make_run_dir
 
 
 def read(folder: Path) -> EventAccumulator:

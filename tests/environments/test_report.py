@@ -13,7 +13,7 @@ import pytest
 from environments.report import interval, p_value, pct, points, write_report
 from environments.report_data import read_run
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
-from make_run_dir import SKILLS, make_run_dir
+from tests.make_run_dir import SKILLS, make_run_dir
 
 _VOID = {"meta", "input", "br", "link", "img", "hr"}
 

@@ -244,18 +244,18 @@ def test_hostile_replies_score_zero_and_end() -> None:
             assert TASK.score(instance, reply) == 0.0
 
 
-@pytest.mark.xfail(strict=True, reason="a quotient passes as a literal, so repeating the question is right")
-@pytest.mark.parametrize(("answer", "reply"), [("12", "1200/100"), ("12.3", "123/10")])
-def test_a_repeated_division_is_no_answer(answer: str, reply: str) -> None:
-    assert not same_value(answer, reply)
+@pytest.mark.parametrize(
+    ("skill", "answer", "reply"), [("powers_of_ten", "12", "1200/100"), ("decimals", "12.3", "123/10")]
+)
+def test_a_repeated_division_is_no_answer(skill: str, answer: str, reply: str) -> None:
+    assert TASK.score(TaskInstance("x", f"{reply} =", answer, skill), reply) == 0.0
+    assert not same_value("12", "1200/100")
 
 
-@pytest.mark.xfail(strict=True, reason="math-verify takes 5% for 5")
 def test_a_percent_is_not_the_number_before_it() -> None:
     assert not same_value("5", "5%")
 
 
-@pytest.mark.xfail(strict=True, reason="percent/to_decimal asks for a decimal, and 1.5 is one")
 def test_trailing_zeros_of_a_decimal_are_free() -> None:
     assert TASK.score(TaskInstance("x", "Write 150% as a decimal.", "1.50", "percent", "to_decimal"), "1.5") == 1.0
 

@@ -1,0 +1,160 @@
+"""The data module: batches as students expect them, copies that leave the template alone, errors in one line."""
+
+import json
+import random
+
+import pytest
+import torch
+
+from datamodules import StudentDataModule
+from datamodules.collate import PromptBatches, TrainingBatches
+from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tasks.math import ProceduralMathTask
+from tasks.records import write_json_lines
+
+
+class PlainTrainer:
+    """Stands where a data module looks for its student, rank and world size."""
+
+    def __init__(self, student, rank=0, world=1):
+        self.lightning_module, self.global_rank, self.world_size = student, rank, world
+
+
+@pytest.fixture(scope="module")
+def math_task():
+    return ProceduralMathTask(val_size=54, test_size=30)
+
+
+@pytest.fixture(scope="module")
+def math_records(math_task):
+    rng = random.Random(0)
+    return [math_task.record(*pair, rng) for pair in math_task.subskill_pairs()]
+
+
+@pytest.fixture(scope="module")
+def student(tiny_model):
+    from lightning_modules import CausalLMStudent
+
+    return CausalLMStudent(str(tiny_model), max_new_tokens=5)
+
+
+def test_training_batches_are_padded_on_the_right(student, math_records):
+    encoded = [student.encode_record(record) for record in math_records]
+    batches = TrainingBatches(encoded, student.pad_token_id)
+    batch = batches[[3, 0]]
+    assert batch["input_ids"].shape == batch["labels"].shape
+    for row, place in enumerate([3, 0]):
+        length = len(encoded[place].input_ids)
+        assert batch["input_ids"][row, :length].tolist() == encoded[place].input_ids
+        assert (batch["input_ids"][row, length:] == student.pad_token_id).all()
+        assert batch["labels"][row, :length].tolist() == encoded[place].labels
+        assert (batch["labels"][row, length:] == -100).all()
+
+
+def test_prompt_batches_are_padded_on_the_left_and_may_be_empty():
+    batch = PromptBatches([[5, 6, 7], [8], [9, 10]], pad_token_id=0)[[1, 0]]
+    assert batch["input_ids"].tolist() == [[0, 0, 8], [5, 6, 7]]
+    assert batch["attention_mask"].tolist() == [[0, 0, 1], [1, 1, 1]]
+    assert batch["index"].tolist() == [1, 0]
+    assert PromptBatches([[5]], 0)[[]]["index"].tolist() == []
+
+
+def test_loaders_cover_records_and_instances(student, math_task, math_records):
+    data = StudentDataModule(math_task, batch_size=8).with_records(math_records, seed=3)
+    data.trainer = PlainTrainer(student)
+    assert len(data.train_dataloader()) == 7 and data.truncated_records == 0
+    assert sum(len(batch["input_ids"]) for batch in data.train_dataloader()) == 54
+    for loader, size in zip(data.predict_dataloader(), (54, 30), strict=True):
+        assert sorted(torch.cat([batch["index"] for batch in loader]).tolist()) == list(range(size))
+    assert sum(len(batch["index"]) for batch in data.val_dataloader()) == 54
+    assert sum(len(batch["index"]) for batch in data.test_dataloader()) == 30
+
+
+def test_copies_leave_the_template_alone(student, math_task, math_records):
+    template = StudentDataModule(math_task, seed=9)
+    one = template.with_records(math_records[:5])
+    one.trainer = PlainTrainer(student)
+    one.train_dataloader()
+    two = one.with_records(math_records[:7], seed=1)
+    probes = template.with_instances({"probe": math_task.instances("val")[:2]})
+    assert template.records is None and template.trainer is None and template.truncated_records is None
+    assert (len(one.records), one.seed, one.truncated_records) == (5, 9, 0)
+    assert (len(two.records), two.seed, two.trainer, two.truncated_records) == (7, 1, None, None)
+    assert list(template.evaluation_sets) == list(one.evaluation_sets) == ["val", "test"]
+    assert list(probes.evaluation_sets) == ["probe"]
+
+
+def test_ranks_get_their_own_rows(student, math_task, math_records):
+    seen = []
+    for rank in range(2):
+        data = StudentDataModule(math_task).with_records(math_records)
+        data.trainer = PlainTrainer(student, rank, 2)
+        seen.append({row for batch in data.val_dataloader() for row in batch["index"].tolist()})
+    assert not seen[0] & seen[1] and seen[0] | seen[1] == set(range(54))
+
+
+def test_truncated_records_are_counted_and_told(tiny_model, math_task, math_records):
+    from lightning_modules import CausalLMStudent
+
+    data = StudentDataModule(math_task).with_records(math_records)
+    student = CausalLMStudent(str(tiny_model), max_length=40)
+    expected = sum(student.encode_record(record).truncated for record in math_records)
+    assert 0 < expected < len(math_records)
+    data.trainer = PlainTrainer(student)
+    with pytest.warns(UserWarning, match=f"{expected} of 54 records are longer than the student's max_length"):
+        data.train_dataloader()
+    assert data.truncated_records == expected
+
+
+def test_records_come_from_a_file(math_task, math_records, tmp_path):
+    write_json_lines(tmp_path / "records.jsonl", math_records)
+    assert StudentDataModule(math_task, records=tmp_path / "records.jsonl").records == tuple(math_records)
+
+
+def test_errors_are_one_line(math_task, student, tmp_path):
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n")
+    torn = tmp_path / "torn.jsonl"
+    torn.write_text(json.dumps({"instruction": "a", "response": "b"}) + "\n{")
+    for path, error, words in (
+        (empty, RecordError, "holds no records"),
+        (torn, RecordError, "line 2"),
+        (tmp_path / "none.jsonl", MissingFileError, "does not exist"),
+    ):
+        with pytest.raises(error, match=words):
+            StudentDataModule(math_task, records=path)
+    with pytest.raises(RecordError, match="no records to train on"):
+        StudentDataModule(math_task).with_records([])
+    with pytest.raises(ConfigurationError, match="batch_size is 0"):
+        StudentDataModule(math_task, batch_size=0)
+    data = StudentDataModule(math_task)
+    data.trainer = PlainTrainer(student)
+    with pytest.raises(ConfigurationError, match=r"set --data\.init_args\.records"):
+        data.train_dataloader()
+
+
+def test_yaml_builds_it_with_the_task_linked(tiny_model, tmp_path):
+    from jsonargparse import ArgumentParser
+    from lightning.pytorch import LightningDataModule, LightningModule
+
+    from tasks.base import Task
+
+    parser = ArgumentParser()
+    parser.add_subclass_arguments(Task, "task")
+    parser.add_subclass_arguments(LightningDataModule, "data")
+    parser.add_subclass_arguments(LightningModule, "model")
+    parser.link_arguments("task", "data.init_args.task", apply_on="instantiate")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"""
+task: {{class_path: tasks.math.ProceduralMathTask, init_args: {{val_size: 54}}}}
+data: {{class_path: datamodules.StudentDataModule, init_args: {{batch_size: 4}}}}
+model:
+  class_path: lightning_modules.CausalLMStudent
+  init_args: {{model_name_or_path: {tiny_model}, tuning: full, lr: 1e-3, warmup_steps: 3, dtype: null}}
+"""
+    )
+    parsed = parser.parse_path(str(config))
+    built = parser.instantiate(parsed) if hasattr(parser, "instantiate") else parser.instantiate_classes(parsed)
+    assert built.data.task is built.task and built.data.batch_size == 4
+    assert built.model.hparams["warmup_steps"] == 3
