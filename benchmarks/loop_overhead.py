@@ -40,7 +40,9 @@ def measure(run_dir: Path) -> float:
 def main() -> int:
     """Measures; exits 1 if a step that trained spent more than a tenth around fit and evaluation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", nargs="?", type=Path, help="run directory (default: a new run of configs/quickstart.yaml)")
+    parser.add_argument(
+        "run", nargs="?", type=Path, help="run directory (default: a new run of configs/quickstart.yaml)"
+    )
     arguments = parser.parse_args()
     if arguments.run is not None:
         worst = measure(arguments.run)

@@ -4,15 +4,41 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler
 
 # Batches whose rows are sorted by length together. More would pad less, but then batches hold one length, hence
 # one kind of record, and the order of an epoch is less random.
-_BUCKET_BATCHES = 16
+_BUCKET_BATCHES = 32
+
+# An evaluation batch of at least this many rows ends early where the rows have become much shorter than its first:
+# from there on padding costs more than one more batch does.
+_ENOUGH_ROWS = 32
+_MUCH_SHORTER = 0.8
 
 
-class BucketBatchSampler(Sampler[list[int]]):
+class SharedOutSampler(DistributedSampler[list[int]]):
+    """Batches that are shared out over ranks already, whatever ``trainer.use_distributed_sampler`` says.
+
+    Lightning puts a sampler of its own around every other kind under ddp, which would share the shares out once more.
+
+    Args:
+        lengths: Length of every row, in tokens.
+        seed: Seed of the order.
+        shuffle: Whether the order is random.
+        rank: This process's rank.
+        world_size: Number of ranks.
+    """
+
+    def __init__(self, lengths: Sequence[int], seed: int, shuffle: bool, rank: int, world_size: int) -> None:
+        rows: Any = list(lengths)
+        super().__init__(rows, num_replicas=world_size, rank=rank, shuffle=shuffle, seed=seed)
+        self.lengths: list[int] = rows
+        self.world_size = world_size
+
+
+class BucketBatchSampler(SharedOutSampler):
     """Shuffled training batches of rows of like length; a function of (seed, epoch).
 
     Each rank gets the same number of batches: where they do not come out even, the first are given again.
@@ -35,17 +61,8 @@ class BucketBatchSampler(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.lengths = list(lengths)
+        super().__init__(lengths, seed, shuffle, rank, world_size)
         self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.rank = rank
-        self.world_size = world_size
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Takes up another epoch's order; Lightning calls it."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         batches = -(-len(self.lengths) // self.batch_size)
@@ -76,8 +93,8 @@ class BucketBatchSampler(Sampler[list[int]]):
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
 
-class TokenBudgetSampler(Sampler[list[int]]):
-    """Evaluation batches of rows sorted by length, longest first, each as large as a budget of tokens allows.
+class TokenBudgetSampler(SharedOutSampler):
+    """Evaluation batches of rows of like length, longest first, each as large as a budget of tokens allows.
 
     Every row is given exactly once over all ranks, and each rank gets the same number of batches (a share of a small
     batch may be empty), since ranks that are out of step would wait for each other for ever.
@@ -99,15 +116,20 @@ class TokenBudgetSampler(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        super().__init__(lengths, 0, False, rank, world_size)
         order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
         self.batches: list[list[int]] = []
         start = 0
         while start < len(order):
             # The longest row comes first, so its width holds for the whole batch.
-            width = lengths[order[start]] + reply_tokens
-            size = max(1, tokens_per_batch // max(1, width)) * world_size
-            self.batches.append(order[start : start + size][rank::world_size])
-            start += size
+            width = lengths[order[start]]
+            end = start + max(1, tokens_per_batch // max(1, width + reply_tokens)) * world_size
+            for place in range(start + _ENOUGH_ROWS * world_size, min(end, len(order))):
+                if lengths[order[place]] < _MUCH_SHORTER * width:
+                    end = place
+                    break
+            self.batches.append(order[start:end][rank::world_size])
+            start = end
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,9 @@ def run_episode(environment: Environment, teacher: Teacher) -> Sequence[PastStep
     once = environment.loop.once
     observation = environment.reset()
     while not observation.last:
-        now = observation
-        action = once(lambda: teacher.policy.act(now))
+        action = once(partial(teacher.policy.act, observation))
         plan = environment.plan(action)
-        records = once(lambda: teacher.engine.generate(plan))
+        records = once(partial(teacher.engine.generate, plan))
         observation = environment.step(records)
     return environment.history
 

@@ -115,7 +115,9 @@ class Recorder:
         for line in self._lines:
             self.scores[line["step"]] = _scores(self._evaluation(line["step"]))
         if self._writes:  # the kill may have come between the last step's line and what follows it
-            self._publish([record_from_mapping(row) for row in self.run_dir.rows(len(self._lines) - 1, "records.jsonl")])
+            self._publish(
+                [record_from_mapping(row) for row in self.run_dir.rows(len(self._lines) - 1, "records.jsonl")]
+            )
         steps = tuple(_step_result(line) for line in self._lines)
         pool = [record_from_mapping(row) for step in steps for row in self.run_dir.rows(step.step, "records.jsonl")]
         return RestoredEpisode(
@@ -144,7 +146,9 @@ class Recorder:
 
     def _evaluation(self, step: int) -> Evaluation:
         # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
-        evaluated = next(line["step"] for line in reversed(self._lines[: step + 1]) if line["trained"] or not line["step"])
+        evaluated = next(
+            line["step"] for line in reversed(self._lines[: step + 1]) if line["trained"] or not line["step"]
+        )
         rows = self.run_dir.rows(evaluated, "predictions.jsonl")
         predictions: dict[str, list[Prediction]] = {"val": [], "test": []}
         for row in rows:

@@ -15,7 +15,9 @@ def report(words: Sequence[str]) -> int:
     Args:
         words: Run directories, and options.
     """
-    parser = argparse.ArgumentParser(prog="dataenvgym report", description="One self-contained page for one or several runs.")
+    parser = argparse.ArgumentParser(
+        prog="dataenvgym report", description="One self-contained page for one or several runs."
+    )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
     parser.add_argument("--output", type=Path, help="where to write it (default: report.html of the first run)")
     arguments = parser.parse_args(words)

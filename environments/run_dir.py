@@ -18,8 +18,9 @@ _CALL_FILES = frozenset({"plan.json", "records.jsonl", "rejected.jsonl"})
 
 
 class RunDir:
-    """Paths and atomic writes of one run. The order of writes within a step is what makes resume exact:
+    """Paths and atomic writes of one run.
 
+    The order of writes within a step is what makes resume exact:
     ``rejected.jsonl, records.jsonl``, then ``plan.json`` mark a teacher call as kept; ``predictions.jsonl,
     feedback.json, student/`` follow; the step's line in ``episode.jsonl`` is written last and marks it as finished.
 

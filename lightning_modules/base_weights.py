@@ -34,7 +34,7 @@ def resolve_model(name: str) -> str:
                 raise MissingFileError(f"{folder} holds no config.json: pass the folder of a Hugging Face model.")
             return str(folder)
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
-        packaged = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())) or "none"
+        packaged = ", ".join(sorted(path.parent.name for path in PRETRAINED.glob("*/config.json"))) or "none"
         raise MissingFileError(
             f"The model folder {name!r} does not exist (looked from {Path.cwd()}): check model_name_or_path; "
             f"the students of this package are: {packaged}."

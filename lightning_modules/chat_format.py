@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tasks.errors import StudentError
@@ -12,6 +13,9 @@ _STAND_IN = "response-stands-here"
 
 # Some templates print today's date unless they are given one, and the same run would differ from day to day.
 _FIXED_DATE = "26 Jul 2024"
+
+# Evaluation asks the same questions at every step; encoding them anew is a tenth of a tiny student's evaluation.
+_REMEMBERED_PROMPTS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class ChatFormat:
         # White space before a response belongs to its first token; anything else there (an empty "thinking" part)
         # is something that templates write for past turns only and that a student need not learn.
         self._lead = lead if lead.isspace() else ""
+        self._prompt = lru_cache(maxsize=_REMEMBERED_PROMPTS)(self._encode_prompt)
         self.closing_ids = self._closing(after, name)
 
     @property
@@ -77,7 +82,7 @@ class ChatFormat:
 
     def encode_prompt(self, instruction: str) -> list[int]:
         """The ids of an instruction up to where the reply begins."""
-        return self._ids(self._render([{"role": "user", "content": instruction}], add_generation_prompt=True))
+        return list(self._prompt(instruction))
 
     def encode_record(self, instruction: str, response: str, max_length: int) -> EncodedRecord:
         """The ids and labels of a record, cut at ``max_length`` tokens."""
@@ -89,6 +94,10 @@ class ChatFormat:
     def decode(self, ids: list[int]) -> str:
         """The text of a reply, special tokens removed."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _encode_prompt(self, instruction: str) -> tuple[int, ...]:
+        messages = [{"role": "user", "content": instruction}]
+        return tuple(self._ids(self._render(messages, add_generation_prompt=True)))
 
     def _render(self, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
         return str(

@@ -102,7 +102,9 @@ class Mixture:
         self.pairs = [(skill, subskill) for skill, subskills in COVERAGE.items() for subskill in subskills]
         self.weights = [COVERAGE[skill][subskill] for skill, subskill in self.pairs]
         # Copying sentences of every skill gives each word an embedding without giving away what it asks for.
-        self.phrases = [generate(self.rng)[0] for subs in SKILLS.values() for generate in subs.values() for _ in range(40)]
+        self.phrases = [
+            generate(self.rng)[0] for subs in SKILLS.values() for generate in subs.values() for _ in range(40)
+        ]
 
     def draw(self, count: int) -> list[tuple[str, str]]:
         """The next examples of the stream."""
@@ -216,7 +218,10 @@ def main() -> None:
         if step % 50 == 0:
             mean, speed = sum(losses[-50:]) / 50, tokens / (time.time() - start)
             left = (arguments.steps - step) * (time.time() - start) / step
-            print(f"step {step}/{arguments.steps} loss {mean:.4f} {speed:,.0f} tokens/s, {left / 60:.1f} min left", flush=True)
+            print(
+                f"step {step}/{arguments.steps} loss {mean:.4f} {speed:,.0f} tokens/s, {left / 60:.1f} min left",
+                flush=True,
+            )
 
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id

@@ -114,4 +114,6 @@ def write_atomic(path: str | Path, text: str) -> None:
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise StorageError(f"Cannot write {path} ({error.strerror}): free space or choose another --run_dir.") from error
+        raise StorageError(
+            f"Cannot write {path} ({error.strerror}): free space or choose another --run_dir."
+        ) from error

@@ -49,11 +49,18 @@ def test_fragment_composes_with_the_others(folder, name, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([*words, "--print_config"])
     assert exit_.value.code == 0
-    assert {"task", "model", "data", "trainer", "environment", "teacher"} <= set(yaml.safe_load(capsys.readouterr().out))
+    assert {"task", "model", "data", "trainer", "environment", "teacher"} <= set(
+        yaml.safe_load(capsys.readouterr().out)
+    )
 
 
 def test_fragments_merge_in_either_order(capsys):
-    fragments = ["tasks/math_procedural", "students/tiny_text", "environments/skill_tree", "teachers/no_state_procedural"]
+    fragments = [
+        "tasks/math_procedural",
+        "students/tiny_text",
+        "environments/skill_tree",
+        "teachers/no_state_procedural",
+    ]
     printed = []
     for order in (fragments, fragments[::-1]):
         words = [word for fragment in order for word in ("--config", str(CONFIGS / f"{fragment}.yaml"))]

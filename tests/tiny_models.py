@@ -43,7 +43,11 @@ def make_tiny_tokenizer(chat_template: str | None = CHAT_TEMPLATE, special_token
     words = ["What", "is", "the", "number", "after", "sort", "round", "digit", "larger", "of", "reverse", "write"]
     texts = [" ".join(rng.choices(words, k=8)) + f" {rng.randrange(10_000)}" for _ in range(200)]
     tokenizer.train_from_iterator(texts, trainer)
-    settings = {"pad_token": special_tokens[0], "eos_token": special_tokens[1], "extra_special_tokens": special_tokens[2:]}
+    settings = {
+        "pad_token": special_tokens[0],
+        "eos_token": special_tokens[1],
+        "extra_special_tokens": special_tokens[2:],
+    }
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         chat_template=chat_template,

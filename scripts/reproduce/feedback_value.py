@@ -71,7 +71,7 @@ def _test(summary: dict[str, object], when: str) -> float:
 def table(summaries: dict[tuple[str, int], dict[str, object]], seeds: list[int]) -> str:
     """The comparison as a Markdown table."""
     lines = [
-        "| teacher | test before | test after | gain, points | minus no state, points (95 % interval) | p | seeds won |",
+        "| teacher | test before | after | gain, points | minus no state, points (95 % interval) | p | seeds won |",
         "|---|---|---|---|---|---|---|",
     ]
     for name in CELLS:
@@ -82,7 +82,8 @@ def table(summaries: dict[tuple[str, int], dict[str, object]], seeds: list[int])
         if name == BASELINE:
             cells += ["", "", ""]
         else:
-            differences = [_test(summaries[name, s], "after") - _test(summaries[BASELINE, s], "after") for s in seeds]
+            pairs = [(_test(summaries[name, seed], "after"), _test(summaries[BASELINE, seed], "after")) for seed in seeds]
+            differences = [own - baseline for own, baseline in pairs]
             gain = paired_by_seed(differences)
             interval = "" if gain.ci95 is None else f" ({gain.ci95[0]:+.2f} to {gain.ci95[1]:+.2f})"
             p_value = "" if gain.p_value is None else f"{gain.p_value:.2g}"

@@ -102,7 +102,13 @@ def test_empty_records_file(capsys, tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ['{"instruction": "1 + 1 =", "respo', '{"instruction": "1 + 1 ="}', '["list"]', '{"instruction": 3, "response": "4"}']
+    "line",
+    [
+        '{"instruction": "1 + 1 =", "respo',
+        '{"instruction": "1 + 1 ="}',
+        '["list"]',
+        '{"instruction": 3, "response": "4"}',
+    ],
 )
 def test_corrupt_line_in_a_records_file(capsys, tiny_model, tmp_path, line):
     path = tmp_path / "records.jsonl"

@@ -54,4 +54,4 @@ def test_an_error_on_rank_zero_ends_both_processes_with_its_own_line(episode_wor
     done = run([*words, "--teacher.init_args.policy", "teachers.policies.AlternatingPolicy"], tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "environment" in [line for line in done.stderr.splitlines() if "error:" in line][0]
+    assert "environment" in next(line for line in done.stderr.splitlines() if "error:" in line)

@@ -41,7 +41,9 @@ def test_sigkill_and_resume_equal_the_undisturbed_run(words, tmp_path):
     expected = comparable(tmp_path / "whole")
     assert {"config.yaml", "episode.jsonl", "summary.json", "step_02/records.jsonl"} <= set(expected)
     run_dir = tmp_path / "killed"
-    command = words(run_dir)[1 : words(run_dir).index("--run_dir")] + words(run_dir)[words(run_dir).index("--run_dir") + 2 :]
+    command = (
+        words(run_dir)[1 : words(run_dir).index("--run_dir")] + words(run_dir)[words(run_dir).index("--run_dir") + 2 :]
+    )
     for moment in MOMENTS:
         process = start(command, run_dir, "--resume")
         deadline = time.monotonic() + 240

@@ -31,7 +31,11 @@ MISTRAL = (
 NO_MARK = "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}{% endfor %}"
 TEMPLATES = {
     "gemma": (GEMMA, ["<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"], "<end_of_turn>"),
-    "llama": (LLAMA, ["<pad>", "<eos>", "<bos>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], "<|eot_id|>"),
+    "llama": (
+        LLAMA,
+        ["<pad>", "<eos>", "<bos>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+        "<|eot_id|>",
+    ),
     "qwen": (QWEN, ["<pad>", "<eos>", "<bos>", "<|im_start|>", "<|im_end|>"], "<|im_end|>"),
     "mistral": (MISTRAL, ["<pad>", "</s>", "<bos>"], "</s>"),
     "no_mark": (NO_MARK, ["<pad>", "</s>", "<bos>"], "</s>"),
@@ -85,7 +89,9 @@ def test_truncation_is_reported(case):
 
 
 def test_date_in_a_template_is_fixed():
-    dated = "{% if date_string is not defined %}{{ strftime_now('%d') }}{% else %}{{ date_string }}{% endif %}" + MISTRAL
+    dated = (
+        "{% if date_string is not defined %}{{ strftime_now('%d') }}{% else %}{{ date_string }}{% endif %}" + MISTRAL
+    )
     chat = ChatFormat(make_tiny_tokenizer(dated, ["<pad>", "</s>", "<bos>"], bos_token="<bos>"), "dated")
     assert "26 Jul 2024" in chat.decode(chat.encode_prompt("x"))
 

@@ -36,7 +36,12 @@ def test_equals_hugging_face_generate(architecture, lengths):
     # Many stop tokens make the rows end at different steps, so that rows are dropped on the way.
     stops = frozenset({EOS, *range(4, 10)})
     expected = network.generate(
-        input_ids=ids, attention_mask=mask, max_new_tokens=20, do_sample=False, pad_token_id=PAD, eos_token_id=sorted(stops)
+        input_ids=ids,
+        attention_mask=mask,
+        max_new_tokens=20,
+        do_sample=False,
+        pad_token_id=PAD,
+        eos_token_id=sorted(stops),
     )[:, ids.shape[1] :]
     found = decode(network, ids, mask, stops, PAD, max_new_tokens=20)
     assert found == [cut(row, stops) for row in expected]
@@ -95,7 +100,7 @@ def test_merged_adapters_change_nothing_but_the_speed():
     network = get_peft_model(make_tiny_network("llama", VOCABULARY, PAD, EOS), config).eval()
     assert accepts(network, "logits_to_keep")
     before = {name: (weight, weight.detach().clone()) for name, weight in network.named_parameters()}
-    ids, mask = prompts([6, 6])
+    ids, _ = prompts([6, 6])
     with torch.inference_mode():
         plain = network(input_ids=ids).logits
         with merged_adapters(network):
