@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -108,6 +109,16 @@ class CausalLMStudent(StudentModule):
         """
         dtype = self.hparams["dtype"] or (None if share else "float32")
         return fresh_network(self._location, self.hparams["revision"], dtype, share)
+
+    def save_student(self, folder: str | Path) -> None:
+        """Writes the adapter, or the whole model with its tokenizer: a folder that is a student in its own right.
+
+        Raises:
+            StudentError: There are no weights yet.
+        """
+        super().save_student(folder)
+        if self.hparams["tuning"] == "full":
+            self.chat.tokenizer.save_pretrained(folder)
 
     def labelled_logits(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The logits that predict labelled tokens, of shape (labels, vocabulary), and those tokens.

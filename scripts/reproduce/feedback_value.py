@@ -82,7 +82,9 @@ def table(summaries: dict[tuple[str, int], dict[str, object]], seeds: list[int])
         if name == BASELINE:
             cells += ["", "", ""]
         else:
-            pairs = [(_test(summaries[name, seed], "after"), _test(summaries[BASELINE, seed], "after")) for seed in seeds]
+            pairs = [
+                (_test(summaries[name, seed], "after"), _test(summaries[BASELINE, seed], "after")) for seed in seeds
+            ]
             differences = [own - baseline for own, baseline in pairs]
             gain = paired_by_seed(differences)
             interval = "" if gain.ci95 is None else f" ({gain.ci95[0]:+.2f} to {gain.ci95[1]:+.2f})"

@@ -1,7 +1,8 @@
-"""Teach what is not mastered: records go to subskills by their own measured accuracy, above a floor for all."""
+"""Teach what is not mastered but can be learned: records go to subskills by what one more is expected to gain."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from tasks.base import Task
@@ -15,22 +16,29 @@ from teachers.policies.skill_tree import set_allocations
 from teachers.teacher import Policy
 
 # A subskill's own accuracy counts as much as its skill's when it was measured on this many records.
-_PRIOR_RECORDS = 4
+_PRIOR_MEASURED = 2
+# A subskill's own learning rate counts as much as the average one when it was taught with this many records.
+_PRIOR_TAUGHT = 10
+# Accuracies are held below this: a few right answers out of a few are no proof of mastery.
+_HIGHEST = 0.97
 
 
 class MasteryPolicy(Policy):
-    """Explores all subskills of a skill at once, then follows what was measured on each.
+    """Explores all subskills of all skills at once, then teaches each by the expected gain of one more record.
 
-    A call's share of the budget is dealt out twice: over skills by their error rate on validation, and within a
-    skill over its subskills by the error rate on their own records. Skills above ``mastered`` get the floor only.
+    A subskill's accuracy is taken to follow a learning curve ``1 - exp(-rate * records)``, on which one more record
+    gains ``(1 - accuracy) * rate``. What is mastered has no errors left to remove; what does not move for all the
+    records it got has no rate; and what was mastered and slips has a high one. The rate is the subskill's own,
+    drawn towards the average of all by ten records' worth of evidence.
 
     Args:
         task: The task to teach.
-        proposer: Makes the source of new subskills for the task.
+        proposer: Makes the source of subskills for the task.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-        floor: Share of the records that is dealt evenly over all skills, and within a skill over all its subskills.
-        mastered: Validation accuracy from which on a skill counts as mastered.
-        max_subskills: Subskills that a skill's first exploration asks for.
+        floor: Share of the records that is dealt evenly over all subskills, so that mastered ones are kept and
+            measured.
+        exponent: Sharpness: 0 deals evenly, 1 in proportion to the expected gain, more puts the largest first.
+        max_subskills: Subskills that a skill's exploration asks for.
 
     Raises:
         ConfigurationError: A number is out of range.
@@ -42,16 +50,18 @@ class MasteryPolicy(Policy):
         proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
         records_per_step: int | None = None,
         floor: float = 0.2,
-        mastered: float = 0.9,
+        exponent: float = 1.5,
         max_subskills: int = 10,
     ) -> None:
-        if max_subskills < 1:
-            raise ConfigurationError(f"MasteryPolicy: max_subskills is {max_subskills}; it must be at least 1.")
         self.proposer = proposer(task)
-        self.max_subskills = max_subskills
         self.records_per_step = checked_share(self, records_per_step)
         self.floor = checked_fraction(self, "floor", floor)
-        self.mastered = checked_fraction(self, "mastered", mastered)
+        if exponent < 0:
+            raise ConfigurationError(f"MasteryPolicy: exponent is {exponent}; it must be at least 0.")
+        self.exponent = exponent
+        if max_subskills < 1:
+            raise ConfigurationError(f"MasteryPolicy: max_subskills is {max_subskills}; it must be at least 1.")
+        self.max_subskills = max_subskills
 
     def act(self, observation: Observation) -> Action:
         """One action per listed skill; together they order the call's share of the budget.
@@ -60,34 +70,57 @@ class MasteryPolicy(Policy):
             ConfigurationError: The environment shows no trees.
         """
         shown = trees_shown(self, observation)
-        errors = error_rates(shown, shown.skills)
-        needs = [0.0 if 1 - error >= self.mastered else error for error in errors.values()]
         total = share_of(shown, self.records_per_step)
-        shares = apportion(total, with_floor(needs, self.floor), shown.generator("skills"))
-        return {
-            skill: self._teach(shown.trees[skill], shown, share, errors[skill])
-            for skill, share in zip(errors, shares, strict=True)
-        }
+        untouched = [tree for tree in shown.trees.values() if not tree.actions]
+        if untouched:
+            return self._explore(untouched, shown, total)
+        errors = error_rates(shown, shown.skills)
+        nodes = [(tree, node) for tree in shown.trees.values() for node in tree.subskills]
+        gains = expected_gains([(node, _accuracy(node, tree, 1 - errors[tree.skill])) for tree, node in nodes])
+        weights = with_floor([gain**self.exponent for gain in gains], self.floor)
+        counts = apportion(total, weights, shown.generator("subskills"))
+        wanted: dict[str, dict[str, int]] = {skill: {} for skill in shown.trees}
+        for (tree, node), count in zip(nodes, counts, strict=True):
+            wanted[tree.skill][node.name] = count
+        return {skill: set_allocations(shown.trees[skill], counts) for skill, counts in wanted.items()}
 
-    def _teach(self, tree: SkillTree, observation: SkillTreeObservation, share: int, error: float) -> TreeAction:
-        if not tree.subskills:
-            names = self.proposer.propose(tree.skill, self.max_subskills, observation)
-            # Even a small share gives one record to each: a subskill without records would stay unmeasured.
-            each = max(1, share // max(1, len(names))) if share else 0
-            return Explore(names, each)
-        needs = [_need(node, tree, error) for node in tree.subskills]
-        rng = observation.generator(f"subskills/{tree.skill}")
-        counts = apportion(share, with_floor(needs, self.floor), rng)
-        return set_allocations(tree, {node.name: n for node, n in zip(tree.subskills, counts, strict=True)})
+    def _explore(self, untouched: list[SkillTree], shown: SkillTreeObservation, total: int) -> dict[str, TreeAction]:
+        """The first action on skills: all their subskills, with the share of the budget that their errors ask for."""
+        errors = error_rates(shown, shown.skills)
+        weights = with_floor([errors[tree.skill] for tree in untouched], self.floor)
+        shares = apportion(total, weights, shown.generator("skills"))
+        actions: dict[str, TreeAction] = {}
+        for tree, share in zip(untouched, shares, strict=True):
+            names = self.proposer.propose(tree.skill, self.max_subskills, shown)
+            # Rounded up for a skill that gets anything: a subskill without records would stay unmeasured.
+            actions[tree.skill] = Explore(names, -(-share // max(1, len(names))))
+        return actions
 
 
-def _need(node: SubskillNode, tree: SkillTree, skill_error: float) -> float:
-    """The error rate that a subskill is expected to have now, between its own as measured and its skill's.
+def expected_gains(nodes: list[tuple[SubskillNode, float]]) -> list[float]:
+    """What one more record is expected to add to each subskill's accuracy.
 
-    What was measured is one step old; the skill's last reward says how much it has moved since.
+    Args:
+        nodes: Subskills with their accuracies, in [0, 1].
+    """
+    # Records that the student had trained on when the accuracy was measured: the latest came after.
+    taught = [max(0, node.generated - node.allocation) for node, _ in nodes]
+    learned = [-math.log(1 - min(_HIGHEST, max(0.0, accuracy))) for _, accuracy in nodes]
+    moved = [(amount, count) for amount, count in zip(learned, taught, strict=True) if count]
+    average = sum(amount for amount, _ in moved) / sum(count for _, count in moved) if moved else 1.0
+    gains = []
+    for (_, accuracy), amount, count in zip(nodes, learned, taught, strict=True):
+        rate = (amount + _PRIOR_TAUGHT * average) / (count + _PRIOR_TAUGHT)
+        gains.append((1 - min(_HIGHEST, max(0.0, accuracy))) * rate)
+    return gains
+
+
+def _accuracy(node: SubskillNode, tree: SkillTree, skill_accuracy: float) -> float:
+    """The accuracy that a subskill is expected to have now, between its own as measured and its skill's.
+
+    What was measured is one training old; the skill's last reward says how much it has moved since.
     """
     if node.accuracy is None:
-        return skill_error
-    moved = node.accuracy + (tree.rewards[-1] if tree.rewards else 0.0)
-    own = 1 - min(1.0, max(0.0, moved))
-    return (node.allocation * own + _PRIOR_RECORDS * skill_error) / (node.allocation + _PRIOR_RECORDS)
+        return skill_accuracy
+    own = min(1.0, max(0.0, node.accuracy + (tree.rewards[-1] if tree.rewards else 0.0)))
+    return (node.allocation * own + _PRIOR_MEASURED * skill_accuracy) / (node.allocation + _PRIOR_MEASURED)

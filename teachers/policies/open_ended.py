@@ -30,7 +30,7 @@ class OpenEndedPolicy(Policy):
         task: Task,
         records_per_step: int | None = None,
         records_per_error: int | None = None,
-        replay: float = 0.2,
+        replay: float = 0.4,
     ) -> None:
         self.records_per_step = checked_share(self, records_per_step)
         if records_per_error is not None and records_per_error < 1:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from itertools import pairwise
 
 from tasks.base import Task
 from tasks.errors import ConfigurationError
@@ -16,6 +16,9 @@ from teachers.teacher import Policy
 # A skill's estimated gain per record may differ from the average by this factor at most, in both directions: with
 # some twenty validation instances per skill, anything beyond is noise, and a skill written off is never tried again.
 _MAX_FACTOR = 4.0
+
+# Accuracies are held below this: with some twenty instances, all right is no proof of no errors.
+_HIGHEST = 0.97
 
 
 class ErrorProportionalPolicy(Policy):
@@ -32,7 +35,7 @@ class ErrorProportionalPolicy(Policy):
     """
 
     def __init__(
-        self, task: Task, records_per_step: int | None = None, floor: float = 0.2, exponent: float = 1.0
+        self, task: Task, records_per_step: int | None = None, floor: float = 0.4, exponent: float = 1.0
     ) -> None:
         self.records_per_step = checked_share(self, records_per_step)
         self.floor = checked_fraction(self, "floor", floor)
@@ -59,10 +62,11 @@ class ErrorProportionalPolicy(Policy):
 class RewardHistoryPolicy(ErrorProportionalPolicy):
     """Learns from the episode's own history which skills gain most per record, and gives those more.
 
-    The expected gain of a record is its skill's error rate times the share of errors that a record was seen to
-    remove there. That share is estimated by the skill's summed relative gains over its summed records, drawn towards
-    the average over all skills by ``prior_records`` records' worth of evidence. Before the first finished step it
-    is the same for all, which makes the policy start out error-proportional.
+    The expected gain of a record is its skill's error rate times the skill's learning rate: how far its accuracy has
+    risen above the lowest it was at, on the scale of ``-log(1 - accuracy)``, for each record since. Of a skill that was
+    mastered and slipped, the rise is that from the slip. The rate is drawn towards the average over all skills by
+    ``prior_records`` records' worth of evidence; before the first finished step it is the same for all, which makes
+    the policy start out error-proportional.
 
     Args:
         task: The task to teach.
@@ -79,7 +83,7 @@ class RewardHistoryPolicy(ErrorProportionalPolicy):
         self,
         task: Task,
         records_per_step: int | None = None,
-        floor: float = 0.2,
+        floor: float = 0.4,
         exponent: float = 1.0,
         prior_records: int = 50,
     ) -> None:
@@ -90,27 +94,30 @@ class RewardHistoryPolicy(ErrorProportionalPolicy):
 
     def _needs(self, observation: Observation) -> Mapping[str, float]:
         errors = super()._needs(observation)
-        gains, records = _relative_gains(observation.history, list(errors))
-        average = sum(gains.values()) / max(1, sum(records.values()))
+        rises = {skill: _rise(observation.history, skill) for skill in errors}
+        records = sum(count for _, count in rises.values())
+        average = sum(rise for rise, _ in rises.values()) / records if records else 0.0
         if average <= 0:
-            return errors  # nothing was gained so far: no skill has shown to be worth more than another
+            return errors  # nothing has risen so far: no skill has shown to be worth more than another
         needs = {}
         for skill, error in errors.items():
-            own = (gains[skill] + self.prior_records * average) / (records[skill] + self.prior_records)
+            rise, count = rises[skill]
+            own = (rise + self.prior_records * average) / (count + self.prior_records)
             needs[skill] = error * min(_MAX_FACTOR, max(1 / _MAX_FACTOR, own / average))
         return needs
 
 
-def _relative_gains(history: tuple[PastStep, ...], skills: list[str]) -> tuple[dict[str, float], dict[str, int]]:
-    """By skill: the shares of its errors that steps removed, summed, and the records it got in those steps."""
-    gains, records = dict.fromkeys(skills, 0.0), dict.fromkeys(skills, 0)
-    for before, after in pairwise(history):
-        for skill in skills:
-            old, new = before.skills.get(skill), after.skills.get(skill)
-            made = after.allocation.get(skill, 0)
-            if not made or old is None or new is None or old.value is None or new.value is None:
-                continue
-            # Halves stand for "no error left": the relative change of one error among n is 1 / n of them.
-            gains[skill] += (new.value - old.value) / max(1 - old.value, 0.5 / max(1, old.n))
-            records[skill] += made
-    return gains, records
+def _rise(history: tuple[PastStep, ...], skill: str) -> tuple[float, int]:
+    """How far a skill has risen from its lowest, in nats of ``-log(1 - accuracy)``, and the records it got since."""
+    levels: list[float] = []
+    records: list[int] = []
+    for past in history:
+        accuracy = past.skills.get(skill)
+        if accuracy is None or accuracy.value is None:
+            continue
+        levels.append(-math.log(1 - min(_HIGHEST, accuracy.value)))
+        records.append(past.allocation.get(skill, 0))
+    if not levels:
+        return 0.0, 0
+    lowest = levels.index(min(levels))
+    return levels[-1] - levels[lowest], sum(records[lowest + 1 :])
