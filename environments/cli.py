@@ -54,14 +54,13 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     try:
         return _run(command, words)
-    except DataEnvGymError as error:
-        return _complain(str(error))
     except KeyboardInterrupt:
         return _complain("Interrupted. Finished steps are kept: the same command with --resume continues.")
-    except OSError as error:
-        if error.filename is None and error.errno is None:
+    except Exception as error:
+        # jsonargparse wraps what a constructor raises, sometimes twice: the user's mistake is at the bottom.
+        if (known := _user_error(error)) is None:
             raise
-        return _complain(f"{error.strerror}: {error.filename or 'writing failed'}; free space or check the path.")
+        return _complain(known)
 
 
 def console() -> None:
@@ -87,6 +86,17 @@ def _run(command: str, words: list[str]) -> int:
         return run_episode_command(words[1:]) if command == "episode" else run_training_command(words)
     except ArgumentError as error:
         return _complain(f"{one_line(str(error))} (dataenvgym {command} --help lists the options)")
+
+
+def _user_error(error: BaseException | None) -> str | None:
+    """The message of the first error in a chain of causes that a user can mend; None if it is a bug of ours."""
+    while error is not None:
+        if isinstance(error, DataEnvGymError):
+            return str(error)
+        if isinstance(error, OSError) and error.strerror is not None:
+            return f"{error.strerror}: {error.filename or 'writing failed'}; free space or check the path."
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def one_line(message: str) -> str:
