@@ -13,6 +13,7 @@ from tasks.errors import DataEnvGymError
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's calls, which users cannot change
 
 USAGE = """\
 usage: dataenvgym COMMAND [options]        (dataenvgym COMMAND --help explains the options)
@@ -88,6 +89,21 @@ def _run(command: str, words: list[str]) -> int:
         return _complain(f"{one_line(str(error))} (dataenvgym {command} --help lists the options)")
 
 
+# Lines of a parser's message that say how it validates and not what is wrong.
+_CHATTER = re.compile(
+    r"(Does not validate against|Subtypes:|Errors:|Expected a <class 'NoneType'>|Expected a path but|"
+    r"Given value type:|Given value: (Namespace|NestedArg))"
+)
+
+
+def one_line(message: str) -> str:
+    """A parser's message of many lines in one: the key, what was wrong with it, and the value."""
+    lines = [line.strip(" -") for line in message.splitlines()]
+    lines = [re.sub(r"^Type \S.* expects a .* callable class: ", "", line) for line in lines]
+    kept = [line for line in lines if line and not _CHATTER.match(line)] or lines
+    return re.sub(r"\s+", " ", "; ".join(kept)).replace(":;", ":")[:600]
+
+
 def _user_error(error: BaseException | None) -> str | None:
     """The message of the first error in a chain of causes that a user can mend; None if it is a bug of ours."""
     while error is not None:
@@ -97,12 +113,6 @@ def _user_error(error: BaseException | None) -> str | None:
             return f"{error.strerror}: {error.filename or 'writing failed'}; free space or check the path."
         error = error.__cause__ or error.__context__
     return None
-
-
-def one_line(message: str) -> str:
-    """A parser's message of many lines in one: what was wrong and where, without the dump of types and values."""
-    lines = [line.strip(" -") for line in message.splitlines() if line.strip(" -")]
-    return re.sub(r"\s+", " ", "; ".join(lines))[:600]
 
 
 def _complain(message: str) -> int:
