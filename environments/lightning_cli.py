@@ -18,6 +18,7 @@ from environments.base import Environment
 from environments.episode import run_in_directory
 from environments.student_loop import StudentLoop
 from lightning_modules import StudentModule
+from lightning_modules.callbacks import SkillMetrics
 from tasks.base import Task
 from teachers.teacher import Teacher
 
@@ -119,6 +120,7 @@ def run_training_command(words: Sequence[str]) -> int:
         StudentModule,
         StudentDataModule,
         save_config_kwargs={"overwrite": True},
+        trainer_defaults={"callbacks": SkillMetrics()},  # validate and test would print nothing without it
         seed_everything_default=0,
         parser_kwargs={command: dict(_PARSER_KWARGS) for command in LightningCLI.subcommands()} | _PARSER_KWARGS,
         subclass_mode_model=True,

@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
+from tasks.base import Task
 from teachers.policies import NoStatePolicy
 
 
 class CountingPolicy(NoStatePolicy):
     """No-state policy that appends a line to a file at each call."""
 
-    def __init__(self, task, marks: str):
+    def __init__(self, task: Task, marks: str):
         super().__init__(task)
         self.marks = Path(marks)
 
