@@ -20,7 +20,6 @@ from environments.student_loop import MakeTrainer, StudentLoop
 from lightning_modules import StudentModule
 from lightning_modules.base_weights import resolve_model
 from tasks.base import Task
-from tasks.errors import DataEnvGymError
 from teachers.observation import PastStep
 from teachers.teacher import Teacher
 
@@ -92,7 +91,7 @@ def run_in_directory(
         try:
             loop.launch()
             run_episode(environment, teacher)
-        except DataEnvGymError:
+        except Exception:
             if recorder.lines:
                 recorder.write_summary("failed")
             raise
