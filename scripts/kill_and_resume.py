@@ -99,7 +99,7 @@ def main() -> int:
     bad = 0
     for kill in range(1, arguments.kills + 1):
         run_dir = arguments.out / f"killed-{kill:02d}"
-        moment = wall * kill / (arguments.kills + 1)
+        moment = 0.9 * wall * kill / arguments.kills  # the last one well before the end
         running = kill_at(arguments.words, run_dir, moment)
         steps = len((run_dir / "episode.jsonl").read_text().splitlines()) if (run_dir / "episode.jsonl").exists() else 0
         finish(start(arguments.words, run_dir, "--resume"))
