@@ -110,6 +110,8 @@ class EpisodeProgress:
             name: What is being done: "teach", "fit", "evaluate"…
             total: Number of ticks that advance() will report, if known.
         """
+        if name == self._phase and total is None:
+            return  # policy and engine are one phase to people
         self._end_phase()
         self._phase, self._total, self._done = name, total, 0
         self._phase_began = self._clock()
