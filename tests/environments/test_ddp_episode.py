@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from test_variants import comparable, cut_after, differences
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +47,11 @@ def test_two_processes_make_one_episode(episode_words, tmp_path, environment):
         assert set(counts.values()) == {1}
         assert Counter(split for split, _ in counts) == {"val": 54, "test": 54}
     assert json.loads((two / "summary.json").read_text())["status"] == "finished"
+    whole = comparable(two)
+    cut_after(two, steps=1)
+    done = run([*words["two"], "--resume"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert differences(whole, comparable(two)) == []
 
 
 @pytest.mark.slow
