@@ -58,6 +58,7 @@ def test_fit_learns_and_save_and_load_give_the_same_replies(
         {"adapter_config.json", "adapter_model.safetensors"}
         if tuning == "lora"
         else {"config.json", "generation_config.json", "model.safetensors"}
+        | {"chat_template.jinja", "tokenizer.json", "tokenizer_config.json"}
     )
     again = copy.deepcopy(pristine)
     again.load_student(tmp_path / "saved")
