@@ -2,8 +2,9 @@
 
     python scripts/kill_and_resume.py --kills 20 -- --config configs/quickstart.yaml
 
-First the episode runs undisturbed. Then, for each kill, a new one is started, killed after a share of the first
-one's wall time (spread evenly from start to end), and resumed. Times, host and paths aside, all files must be equal.
+First the episode runs undisturbed. Then, for each kill, a new one is started, killed after a share of the first one's
+time (spread evenly, counted from when the run directory is taken), and resumed. Times, host and paths aside, all files
+must be equal.
 """
 
 from __future__ import annotations
@@ -70,9 +71,16 @@ def finish(process: subprocess.Popen[bytes]) -> None:
         raise SystemExit(f"the episode failed:\n{errors.decode()}")
 
 
-def kill_at(words: list[str], run_dir: Path, seconds: float, *extra: str) -> bool:
-    """Starts an episode and kills it after so many seconds; returns whether it was still running."""
-    process = start(words, run_dir, *extra)
+def wait_until_taken(process: subprocess.Popen[bytes], run_dir: Path) -> None:
+    """Waits until an episode has taken its run directory: what comes before is starting Python."""
+    while not (run_dir / "config.yaml").exists() and process.poll() is None:
+        time.sleep(0.01)
+
+
+def kill_at(words: list[str], run_dir: Path, seconds: float) -> bool:
+    """Starts an episode and kills it so many seconds after it took its run directory; returns whether it was running."""
+    process = start(words, run_dir)
+    wait_until_taken(process, run_dir)
     try:
         process.communicate(timeout=seconds)
         return False
@@ -91,21 +99,23 @@ def main() -> int:
     arguments = parser.parse_args()
 
     whole = arguments.out / "undisturbed"
+    process = start(arguments.words, whole)
+    wait_until_taken(process, whole)
     began = time.monotonic()
-    finish(start(arguments.words, whole))
+    finish(process)
     wall = time.monotonic() - began
     expected = comparable(whole)
     print(f"undisturbed: {wall:.0f} s, {len(expected)} files")
     bad = 0
     for kill in range(1, arguments.kills + 1):
         run_dir = arguments.out / f"killed-{kill:02d}"
-        moment = 0.9 * wall * kill / arguments.kills  # the last one well before the end
+        moment = 0.9 * wall * kill / arguments.kills  # the last well before the end
         running = kill_at(arguments.words, run_dir, moment)
         steps = len((run_dir / "episode.jsonl").read_text().splitlines()) if (run_dir / "episode.jsonl").exists() else 0
         finish(start(arguments.words, run_dir, "--resume"))
         changed = differences(expected, comparable(run_dir))
         bad += bool(changed)
-        state = f"killed at {moment:.0f} s with {steps} finished steps" if running else "finished before the kill"
+        state = f"killed at {moment:.1f} s with {steps} finished steps" if running else "finished before the kill"
         print(f"{kill:2d}. {state}: {'equal' if not changed else 'DIFFERENT: ' + ', '.join(changed)}", flush=True)
     print(f"{arguments.kills - bad} of {arguments.kills} equal")
     return int(bad > 0)
