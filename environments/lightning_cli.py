@@ -20,16 +20,13 @@ from environments.student_loop import StudentLoop
 from lightning_modules import StudentModule
 from lightning_modules.callbacks import SkillMetrics
 from tasks.base import Task
+from tasks.errors import ConfigurationError
 from teachers.teacher import Teacher
 
 _PARSER_KWARGS = {
     "allow_abbrev": False,  # else --trainer.max_epoch, a typo, is taken for max_epochs
     "exit_on_error": False,  # we print one line instead of the whole usage
 }
-
-
-# What summary.json calls each block of the configuration.
-_BLOCKS = {"task": "task", "environment": "environment", "teacher": "teacher"}
 
 
 class StudentCLI(LightningCLI):
@@ -95,8 +92,11 @@ def run_episode_command(words: Sequence[str]) -> int:
         auto_configure_optimizers=False,
     )
     parts, config = cli.config_init, cli.config
-    names = {name: _class_name(config[block]) for name, block in _BLOCKS.items()}
-    names["teacher"] = _class_name(config.teacher.init_args.policy)
+    if isinstance(config.seed_everything, bool):
+        raise ConfigurationError("seed_everything is false: an episode follows from its seed, give it a number.")
+    names = {block: _class_name(config[block]) for block in ("task", "environment", "teacher")}
+    if policy := config.teacher.init_args.get("policy"):
+        names["teacher"] = _class_name(policy)  # the policy says more than the Teacher that holds it
     run_in_directory(
         task=parts["task"],
         student=cli.model,
@@ -136,8 +136,9 @@ def _class_name(block: Namespace) -> str:
 
 
 def _model_name(block: Namespace) -> str:
-    """The student's model, shortened to the last part of its path."""
-    return Path(str(block.init_args.model_name_or_path)).name
+    """The student's model, shortened to the last part of its path; the class of a student without one."""
+    name = block.init_args.get("model_name_or_path")
+    return Path(str(name)).name if name else _class_name(block)
 
 
 def _quieten(keep_lightning: bool = False) -> None:

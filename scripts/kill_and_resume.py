@@ -78,7 +78,7 @@ def wait_until_taken(process: subprocess.Popen[bytes], run_dir: Path) -> None:
 
 
 def kill_at(words: list[str], run_dir: Path, seconds: float) -> bool:
-    """Starts an episode and kills it so many seconds after it took its run directory; returns whether it was running."""
+    """Starts an episode, kills it so many seconds after it took its run directory; returns whether it was running."""
     process = start(words, run_dir)
     wait_until_taken(process, run_dir)
     try:
