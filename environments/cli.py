@@ -56,7 +56,9 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         return _run(command, words)
     except KeyboardInterrupt:
-        return _complain("Interrupted. Finished steps are kept: the same command with --resume continues.")
+        if command == "episode":
+            return _complain("Interrupted. Finished steps are kept: the same command with --resume continues.")
+        return _complain("Interrupted. What was written so far is kept.")
     except Exception as error:
         # jsonargparse wraps what a constructor raises, sometimes twice: the user's mistake is at the bottom.
         if (known := _user_error(error)) is None:

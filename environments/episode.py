@@ -87,7 +87,9 @@ def run_in_directory(
         environment = make_environment(task, loop)
         progress.step_started(0, environment.budget.max_steps)
         if rank_zero:
-            directory.write_provenance(provenance(task, resolve_model(student.hparams["model_name_or_path"]), seed))
+            name = student.hparams.get("model_name_or_path")
+            model = resolve_model(name) if name else type(student).__name__
+            directory.write_provenance(provenance(task, model, seed))
         try:
             loop.launch()
             run_episode(environment, teacher)

@@ -116,18 +116,23 @@ def run_episode_command(words: Sequence[str]) -> int:
 def run_training_command(words: Sequence[str]) -> int:
     """``dataenvgym fit | validate | test | predict``: stock LightningCLI."""
     _quieten(keep_lightning=True)
-    StudentCLI(
-        StudentModule,
-        StudentDataModule,
-        save_config_kwargs={"overwrite": True},
-        trainer_defaults={"callbacks": SkillMetrics()},  # validate and test would print nothing without it
-        seed_everything_default=0,
-        parser_kwargs={command: dict(_PARSER_KWARGS) for command in LightningCLI.subcommands()} | _PARSER_KWARGS,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        args=list(words),
-        auto_configure_optimizers=False,
-    )
+    try:
+        StudentCLI(
+            StudentModule,
+            StudentDataModule,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={"callbacks": SkillMetrics()},  # validate and test would print nothing without it
+            seed_everything_default=0,
+            parser_kwargs={command: dict(_PARSER_KWARGS) for command in LightningCLI.subcommands()} | _PARSER_KWARGS,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=list(words),
+            auto_configure_optimizers=False,
+        )
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error  # Lightning turns Ctrl-C into sys.exit(1)
+        raise
     return 0
 
 

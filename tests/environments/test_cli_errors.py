@@ -181,3 +181,18 @@ def test_ctrl_c_says_how_to_go_on(episode_words, tmp_path):
     process.send_signal(signal.SIGINT)
     assert "--resume" in last_line(process)
     assert len((tmp_path / "run/episode.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_fit(tiny_model, tmp_path):
+    records = tmp_path / "records.jsonl"
+    records.write_text('{"instruction": "1 + 1 =", "response": "2"}\n' * 64)
+    folder = tmp_path / "fit"
+    words = fit_words(tiny_model, records)
+    process = start([*words, "--trainer.max_epochs", "5000", "--trainer.default_root_dir", str(folder)])
+    deadline = time.monotonic() + 240
+    while not list(folder.rglob("*.ckpt")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert "Interrupted" in last_line(process)
