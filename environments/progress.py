@@ -98,9 +98,10 @@ class EpisodeProgress:
             step: Its number; 0 is the evaluation of the untouched student.
             steps: Number of the last step, if the budget fixes it; None leaves it as it is.
         """
-        self._step = step
         if steps is not None:
             self._steps = steps
+        # After the last step there is no next one, but the caller cannot know which is the last.
+        self._step = step if self._steps is None else min(step, self._steps)
         self._step_began = self._clock()
 
     def phase(self, name: str, total: int | None = None) -> None:
