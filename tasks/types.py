@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -97,3 +97,18 @@ class SkillReport:
 
     overall: Accuracy
     skills: Mapping[str, Accuracy] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scores: Sequence[float], skills: Sequence[str | None]) -> SkillReport:
+        """The report of scored instances and their skills; instances of no skill count overall only.
+
+        Args:
+            scores: Scores in [0, 1].
+            skills: The skill of each scored instance, in the same order.
+        """
+        by_skill: dict[str, list[float]] = {}
+        for score, skill in zip(scores, skills, strict=True):
+            if skill is not None:
+                by_skill.setdefault(skill, []).append(score)
+        # Sorted, as JSON files are: a report that was read back shows the same order as one that was just made.
+        return cls(Accuracy.of(list(scores)), {skill: Accuracy.of(by_skill[skill]) for skill in sorted(by_skill)})

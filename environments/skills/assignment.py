@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from tasks.base import ProceduralTask, Task
-from tasks.types import Accuracy, Prediction, SkillReport, TaskInstance
+from tasks.types import Prediction, SkillReport, TaskInstance
 
 
 class SkillAssignment(ABC):
@@ -56,11 +56,6 @@ def skill_report(
         skill_of: The partition.
     """
     scores = {prediction.instance_id: prediction.score for prediction in predictions}
-    by_skill: dict[str, list[float]] = {}
-    for instance in instances:
-        skill = skill_of(instance)
-        if skill is not None:
-            by_skill.setdefault(skill, []).append(scores[instance.instance_id])
-    overall = Accuracy.of([scores[instance.instance_id] for instance in instances])
-    # Sorted, as JSON files are: a report that was read back shows the same order as one that was just made.
-    return SkillReport(overall, {skill: Accuracy.of(by_skill[skill]) for skill in sorted(by_skill)})
+    return SkillReport.of(
+        [scores[instance.instance_id] for instance in instances], [skill_of(instance) for instance in instances]
+    )

@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from lightning_modules.generation import Generations
 from tasks.base import Task
 from tasks.errors import ConfigurationError
-from tasks.types import Accuracy, Prediction, SkillReport, TaskInstance
+from tasks.types import Prediction, SkillReport, TaskInstance
 
 
 class ReplyScores(Metric):
@@ -121,12 +121,7 @@ class SkillMetrics(Callback):
 
     def report(self, name: str) -> SkillReport:
         """Accuracy of a set, overall and by skill."""
-        predictions, by_skill = self.predictions(name), dict[str, list[float]]()
-        for prediction, skill in zip(predictions, self._skills[name], strict=True):
-            if skill is not None:
-                by_skill.setdefault(skill, []).append(prediction.score)
-        overall = Accuracy.of([prediction.score for prediction in predictions])
-        return SkillReport(overall, {skill: Accuracy.of(by_skill[skill]) for skill in sorted(by_skill)})
+        return SkillReport.of([prediction.score for prediction in self.predictions(name)], self._skills[name])
 
     def _require(self, name: str) -> None:
         if name not in self._predictions:
