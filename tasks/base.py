@@ -10,12 +10,16 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from tasks.errors import ConfigurationError
+from tasks.prompting import DomainText
 from tasks.records import record_from_mapping
 from tasks.types import Split, TaskInstance, TrainingRecord
 
 # Shares of the question space, in tenths of the hash range. Training gets the most because a
 # teacher draws thousands of records from it while evaluation needs some hundreds of instances.
 _TRAIN_TENTHS, _VAL_TENTHS = 6, 2
+
+# Size of a procedural task's training pool before repeated questions are left out: that of MATH's, in round numbers.
+_POOL_SIZE = 7_500
 
 # How often a generator may miss the wanted split before its space is declared too small.
 _MAX_DRAWS = 2_000
@@ -63,6 +67,27 @@ class Task(ABC):
             RecordError: A key is missing or has the wrong type.
         """
         return record_from_mapping(reply)
+
+    @property
+    def domain_text(self) -> DomainText:
+        """What this task tells teachers that are language models.
+
+        Raises:
+            ConfigurationError: The task has no such text.
+        """
+        raise ConfigurationError(f"{self.name} has no texts for language models: choose a procedural teacher.")
+
+    def training_pool(self) -> Sequence[TrainingRecord]:
+        """The benchmark's own training data, evaluation instances excluded: for baselines that select or imitate it.
+
+        Raises:
+            ConfigurationError: The benchmark has no training split here.
+        """
+        raise ConfigurationError(f"{self.name} has no training split: choose an engine that writes its records.")
+
+    def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
+        """Further groups that results are reported by, e.g. ``{"level": "Level 3"}``; no teacher sees them."""
+        return {}
 
     def as_instance(self, record: TrainingRecord) -> TaskInstance:
         """A training record seen as an instance, so that a student can be probed on it."""
@@ -138,6 +163,10 @@ class ProceduralTask(Task):
         """The response that a record teaches for an instance; the bare answer unless a task shows its working."""
         return instance.answer
 
+    def training_pool(self) -> Sequence[TrainingRecord]:
+        """Records of the train split, dealt evenly over all subskills: what a benchmark's training data would be."""
+        return self._pool
+
     def subskill_pairs(self) -> list[tuple[str, str]]:
         """Every (skill, subskill) of the task, in order."""
         return [(skill, subskill) for skill in self.skills() for subskill in self.subskills(skill)]
@@ -187,6 +216,16 @@ class ProceduralTask(Task):
     @cached_property
     def _test(self) -> tuple[TaskInstance, ...]:
         return self._make_split("test", self.test_size)
+
+    @cached_property
+    def _pool(self) -> tuple[TrainingRecord, ...]:
+        pairs = self.subskill_pairs()
+        made: dict[str, TrainingRecord] = {}
+        for index in range(_POOL_SIZE):
+            rng = random.Random(f"{self.name}/{self.seed}/train/{index}")
+            record = self.record(*pairs[index % len(pairs)], rng)
+            made.setdefault(normalise_text(record.instruction), record)
+        return tuple(made.values())
 
     @cached_property
     def _by_id(self) -> dict[str, TaskInstance]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+from tasks.types import TrainingRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Exploit:
 TreeAction = Explore | Exploit
 Action = Sequence[DataSpec] | Mapping[str, TreeAction]
 
+# Says of each record of a batch why the environment would not accept it, or None if it would.
+Screen = Callable[[Sequence[TrainingRecord]], Sequence[str | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class DataPlan:
@@ -66,12 +71,15 @@ class DataPlan:
         call: Number of the teacher call within the step.
         seed: The run's seed, for generator().
         specs: The orders.
+        screen: Tells an engine that makes up for refused records what the environment would say of them; None in
+            plans that no environment made.
     """
 
     step: int
     seed: int
     specs: tuple[DataSpec, ...]
     call: int = 0
+    screen: Screen | None = field(default=None, compare=False, repr=False)
 
     @property
     def count(self) -> int:

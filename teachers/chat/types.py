@@ -1,0 +1,194 @@
+"""The words of a chat: what a part of a teacher asks, what goes over the wire, what comes back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from tasks.errors import DataEnvGymError
+
+Reply = TypeVar("Reply", bound=BaseModel)
+
+
+class ChatError(DataEnvGymError, RuntimeError):
+    """A chat model could not be asked, and asking again would not help (key, address, model name, request)."""
+
+
+class SpendingCapError(DataEnvGymError, RuntimeError):
+    """The dollars that the teacher may spend do not cover the next call."""
+
+
+class JournalMissError(DataEnvGymError, LookupError):
+    """A call that shall be replayed is not in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """Everything that decides a model's reply; its content is its key in the journal.
+
+    Args:
+        model: Name of the model at its endpoint.
+        messages: The conversation so far.
+        schema_name: Name of the schema that the reply must fit.
+        schema: That schema, as JSON schema.
+        max_tokens: Longest reply, in tokens; always sent, because it bounds what a call can cost.
+        temperature: Sampling temperature; None leaves it to the endpoint.
+        sample: Tells apart requests that are the same on purpose.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    schema_name: str
+    schema: Mapping[str, Any]
+    max_tokens: int
+    temperature: float | None = None
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a call was billed for; ``cached`` are those of ``input`` that the endpoint had seen before."""
+
+    input: int
+    output: int
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """What came back.
+
+    Args:
+        text: The reply.
+        usage: What it was billed for; None if the endpoint does not say.
+        finish_reason: ``stop``, ``length``, ``content_filter``… as the endpoint names it.
+    """
+
+    text: str
+    usage: Usage | None
+    finish_reason: str = "stop"
+
+
+class Chat(ABC):
+    """A chat model at an endpoint: one request, one attempt, one reply. Retries and limits are ``Calls``'s work.
+
+    Args:
+        model: Name of the model at its endpoint.
+        temperature: Sampling temperature; None leaves it to the endpoint.
+        max_tokens: Longest reply, in tokens.
+        concurrency: Most calls in flight at a time.
+        max_attempts: Most attempts at one request, the first included.
+        max_reasks: How often a reply that does not fit the schema is asked for again, with what was wrong.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        temperature: float | None = None,
+        max_tokens: int = 4096,
+        concurrency: int = 16,
+        max_attempts: int = 8,
+        max_reasks: int = 2,
+    ) -> None:
+        self.model = model
+        self.temperature = temperature
+        self.max_tokens = max_tokens
+        self.concurrency = concurrency
+        self.max_attempts = max_attempts
+        self.max_reasks = max_reasks
+
+    @abstractmethod
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """One attempt at a request.
+
+        Raises:
+            AttemptError: It failed in a way that may pass.
+            ChatError: It failed for good.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027
+        """Closes connections."""
+
+
+class AttemptError(Exception):
+    """One attempt at a request failed in a way that may pass (rate limit, overload, time-out, broken body).
+
+    Args:
+        reason: The counter's name: ``rate_limit``, ``server_error``, ``timeout``, ``connection``, ``broken_body``.
+        retry_after: Seconds that the endpoint asks to wait.
+        maybe_billed: Whether the endpoint may have charged for it nevertheless (it had the request and was writing).
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None, maybe_billed: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+        self.maybe_billed = maybe_billed
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[Reply]):
+    """What a policy, an engine or a skill discovery wants to know.
+
+    Args:
+        prompt: The text that is asked.
+        schema: The model that the reply must fit; its validators decide, and their messages are shown to the chat
+            model when it is asked again.
+        example: A valid reply of the size to expect: what a dry run takes for the answer.
+        purpose: Who asks: ``policy``, ``engine`` or ``skills``; costs are reported by it.
+        step: The step that it is asked for; 0 before the first.
+        item: The plan item (index of the spec) that it is asked for, if any.
+        system: System message; none if empty.
+        sample: Tells apart questions that are the same on purpose.
+    """
+
+    prompt: str
+    schema: type[Reply]
+    example: Reply
+    purpose: Literal["policy", "engine", "skills"]
+    step: int
+    item: int | None = None
+    system: str = ""
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Reply]):
+    """What became of a question.
+
+    Args:
+        value: The reply, valid under the schema; None if there is none.
+        failure: Why there is none, as a counter's name: ``invalid_reply`` (did not fit the schema, re-asks
+            included), ``gave_up`` (all attempts failed), ``refused`` (content filter), ``over_cap`` (not sent, the
+            dollars do not cover it).
+        text: The last reply as it came, for people; empty if none came.
+    """
+
+    value: Reply | None
+    failure: str | None = None
+    text: str = ""
+
+    def get(self) -> Reply:
+        """The reply.
+
+        Raises:
+            SpendingCapError: The dollars did not cover the call.
+            ChatError: There is no reply for another reason.
+        """
+        if self.value is not None:
+            return self.value
+        if self.failure == "over_cap":
+            raise SpendingCapError("teacher.init_args.max_usd does not cover the next call: give the teacher more.")
+        raise ChatError(f"The chat model gave no usable reply ({self.failure}): {self.text[:200]!r}")
