@@ -66,9 +66,7 @@ class DomainText:
         return {key: value for stage in self.stages for key, value in stage.example.items()}
 
 
-def read_domain_text(
-    package: str, name: str, schemas: Sequence[type[BaseModel]] = (PlainRecord,)
-) -> DomainText:
+def read_domain_text(package: str, name: str, schemas: Sequence[type[BaseModel]] = (PlainRecord,)) -> DomainText:
     """The domain text of a task, from ``<package>/prompts/<name>.yaml``.
 
     The file has the keys ``persona``, ``topic`` and ``stages``, a list of ``guide`` and ``example``, one for each

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tasks.base import Task
+from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
+from teachers.chat.calls import Calls, JournalMode
+from teachers.chat.offer import offering
+from teachers.chat.types import Chat
 from teachers.observation import Observation
 from teachers.plan import Action, DataPlan
 
@@ -38,8 +42,33 @@ class Teacher:
         task: The task to teach.
         policy: Makes the policy for the task, e.g. ``teachers.policies.NoStatePolicy``.
         engine: Makes the engine for the task, e.g. ``teachers.engines.ProceduralEngine``.
+        chat: The chat model of the parts that ask one, e.g. ``teachers.chat.OpenAIChat``.
+        max_usd: Dollars that the chat model may cost in all; a call is made only if its highest possible cost is
+            still covered. None for no cap.
+        journal: ``record`` keeps every call and makes none twice; ``replay`` makes none, and one that was not kept
+            is an error; ``off`` keeps no texts.
+        journal_path: A run directory whose kept calls are used besides the run's own.
+        prices: Dollars per million tokens by model, over the shipped table:
+            ``{my-model: {input: 0.5, output: 1.5}}``.
+
+    Raises:
+        ConfigurationError: There is a setting for a chat model and none is given.
     """
 
-    def __init__(self, task: Task, policy: Callable[[Task], Policy], engine: Callable[[Task], Engine]) -> None:
-        self.policy = policy(task)
-        self.engine = engine(task)
+    def __init__(
+        self,
+        task: Task,
+        policy: Callable[[Task], Policy],
+        engine: Callable[[Task], Engine],
+        chat: Chat | None = None,
+        max_usd: float | None = None,
+        journal: JournalMode = "record",
+        journal_path: str | None = None,
+        prices: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        if chat is None and (max_usd is not None or journal_path is not None):
+            raise ConfigurationError("teacher.init_args.max_usd and journal_path need a chat model: set chat as well.")
+        self.calls = None if chat is None else Calls(chat, max_usd, journal, journal_path, prices)
+        with offering(self.calls):
+            self.policy = policy(task)
+            self.engine = engine(task)
