@@ -83,6 +83,7 @@ class Environment(ABC):
     def reset(self) -> Observation:
         """The first observation: of the untouched student, or of where an interrupted run stopped."""
         self._clear()
+        self._prepare()
         restored = self.loop.restore()
         if restored is not None and restored.steps:
             self._restore(restored)
@@ -138,6 +139,10 @@ class Environment(ABC):
         """Takes a state_dict back."""
         self._records = int(state["records"])
         self._rejected = Counter(state["rejected"])
+
+    def _prepare(self) -> None:
+        """Hook: an episode begins; what is needed before the first evaluation is reported."""
+        self.assignment.prepare(self.loop.once)
 
     def _commit(self, action: Action, accepted: Sequence[TrainingRecord]) -> None:  # noqa: B027
         """Hook: an action was carried out and these records accepted; the student has not trained on them yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from environments.results import Rejection, RejectionReason
+from environments.results import Rejection
 from tasks.base import Task, normalise_text
 from tasks.types import TrainingRecord
 
@@ -44,7 +44,7 @@ class Intake:
                 rejected.append(Rejection(record, reason))
         return accepted, rejected
 
-    def _fault(self, record: TrainingRecord, seen: set[str]) -> RejectionReason | None:
+    def _fault(self, record: TrainingRecord, seen: set[str]) -> str | None:
         texts = (record.instruction, record.response, record.answer)
         if not all(isinstance(text, str) and text.strip() for text in texts):
             return "schema"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from tasks.types import Prediction, SkillReport, TrainingRecord
 from teachers.plan import DataPlan
-
-RejectionReason = Literal["schema", "answer_mismatch", "leak", "duplicate", "over_budget"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +25,22 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that an environment did not accept.
+    """A record that an environment did not accept, or that an engine made and dropped itself.
 
     Args:
         record: The record as the engine made it.
-        reason: ``schema`` (a text is empty or no text), ``answer_mismatch`` (the response does not score 1 against
-            the record's own answer), ``leak`` (the question is an evaluation instance's), ``duplicate`` (the
-            question is already in the pool or the batch), ``over_budget`` (more than the plan ordered).
+        reason: A counter's name. The environment's own: ``schema`` (a text is empty or no text), ``answer_mismatch``
+            (the response does not score 1 against the record's own answer), ``leak`` (the question is an evaluation
+            instance's), ``leak_ngram`` (it shares a long run of words with one), ``leak_template`` (it is one with
+            other numbers), ``duplicate`` (the question is already in the pool or the batch), ``near_duplicate``
+            (almost), ``known`` (the student answers it already), ``over_budget`` (more than the plan ordered). An
+            engine's drops bring names of their own.
+        detail: What exactly was found, for people; empty if the reason says it all.
     """
 
     record: TrainingRecord
-    reason: RejectionReason
+    reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

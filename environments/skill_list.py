@@ -30,9 +30,6 @@ class SkillListEnvironment(Environment):
         pool: Whether a step trains on all records so far or on its own only.
         start: Whether a step starts from the base weights or from the last trained student's.
         calls_per_step: Teacher calls whose records are gathered before a training.
-
-    Raises:
-        ConfigurationError: There are no skills to list.
     """
 
     def __init__(
@@ -46,9 +43,18 @@ class SkillListEnvironment(Environment):
         calls_per_step: int = 1,
     ) -> None:
         super().__init__(task, loop, budget, skills(task), pool, start, calls_per_step)
+
+    def _prepare(self) -> None:
+        """Prepares the skills.
+
+        Raises:
+            ConfigurationError: There are no skills to list.
+        """
+        super()._prepare()
         if not self.assignment.skills():
             raise ConfigurationError(
-                f"{task.name} has no skills to list: choose another skill assignment, or the Open-Ended environment."
+                f"{self.task.name} has no skills to list: choose another skill assignment, "
+                "or the Open-Ended environment."
             )
 
     def _show(self, core: Observation) -> Observation:

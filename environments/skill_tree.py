@@ -38,7 +38,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         probe_size: How many records of each subskill it is asked at most.
 
     Raises:
-        ConfigurationError: There are no skills to list, or ``probe_size`` is not positive.
+        ConfigurationError: ``probe_size`` is not positive.
     """
 
     def __init__(

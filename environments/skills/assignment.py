@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from tasks.base import ProceduralTask, Task
 from tasks.types import Prediction, SkillReport, TaskInstance
 
 
+Outcome = TypeVar("Outcome")
+
+
+class Once(Protocol):
+    """Has one process of a distributed run do some work, and shares the result with the others."""
+
+    def __call__(self, work: Callable[[], Outcome], /) -> Outcome:
+        """What ``work`` gives."""
+
+
 class SkillAssignment(ABC):
     """A partition of a task's instances into named skills. Subclasses take the task as their first argument."""
+
+    def prepare(self, once: Once) -> None:  # noqa: B027
+        """Does what must be done once before skills are asked for; nothing by default.
+
+        Args:
+            once: Runs work on rank 0 and shares its result, e.g. ``StudentLoop.once``.
+        """
 
     @abstractmethod
     def skills(self) -> Sequence[str]:

@@ -109,8 +109,9 @@ def test_a_task_without_skills_has_no_skill_list():
         def score(self, instance, text):
             return 0.0
 
+    environment = SkillListEnvironment(Bare(), LookupLoop(ToyTask()), Budget(max_steps=1))
     with pytest.raises(ConfigurationError, match="bare has no skills to list"):
-        SkillListEnvironment(Bare(), LookupLoop(ToyTask()), Budget(max_steps=1))
+        environment.reset()
 
 
 @pytest.mark.parametrize(
