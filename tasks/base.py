@@ -7,9 +7,10 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from tasks.errors import ConfigurationError
+from tasks.images import Image
 from tasks.prompting import DomainText
 from tasks.records import record_from_mapping
 from tasks.types import Split, TaskInstance, TrainingRecord
@@ -30,13 +31,31 @@ def normalise_text(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def split_of(instruction: str) -> Split:
-    """The split that a question belongs to, decided by a hash of its normalised text.
+class Asked(Protocol):
+    """What is asked, in an instance or a record."""
 
-    Since the text alone decides, a training question can never equal an evaluation question, whichever
-    generator, seed or teacher produced it: 60 % of all texts are train, 20 % val, 20 % test.
+    @property
+    def instruction(self) -> str:
+        """The text."""
+
+    @property
+    def image(self) -> Image | None:
+        """The image that it is about."""
+
+
+def identity(item: Asked) -> str:
+    """The same for two instances or records exactly if they ask the same: same normalised text, same image."""
+    text = normalise_text(item.instruction)
+    return text if item.image is None else f"{text}\n{item.image.digest}"
+
+
+def split_of(item: Asked) -> Split:
+    """The split that a question belongs to, decided by a hash of its identity.
+
+    Since that alone decides, a training question can never equal an evaluation question, whichever
+    generator, seed or teacher produced it: 60 % of all questions are train, 20 % val, 20 % test.
     """
-    digest = hashlib.sha256(normalise_text(instruction).encode()).digest()
+    digest = hashlib.sha256(identity(item).encode()).digest()
     tenth = int.from_bytes(digest[:8], "big") % 10
     if tenth < _TRAIN_TENTHS:
         return "train"
@@ -89,14 +108,32 @@ class Task(ABC):
         """Further groups that results are reported by, e.g. ``{"level": "Level 3"}``; no teacher sees them."""
         return {}
 
+    def fault_of(self, record: TrainingRecord) -> str | None:
+        """Why a record teaches something wrong, as a counter's name; None if nothing shows that it does.
+
+        Here ``answer_mismatch``: the response does not score 1 against the record's own answer. Tasks that can check
+        more (an answer against its image, a program against its tests) add their own reasons.
+        """
+        return "answer_mismatch" if self.score(self.as_instance(record), record.response) < 1.0 else None
+
+    def draw(self, description: str) -> Image:
+        """The image that a description stands for, in tasks that can draw exactly.
+
+        Raises:
+            RecordError: The description is not one that the task can draw.
+            ConfigurationError: The task cannot draw: images have to come from a text-to-image model.
+        """
+        raise ConfigurationError(f"{self.name} cannot draw images itself: choose a text-to-image illustrator.")
+
     def as_instance(self, record: TrainingRecord) -> TaskInstance:
         """A training record seen as an instance, so that a student can be probed on it."""
         return TaskInstance(
-            instance_id=hashlib.sha256(record.instruction.encode()).hexdigest()[:16],
+            instance_id=hashlib.sha256(identity(record).encode()).hexdigest()[:16],
             instruction=record.instruction,
             answer=record.answer,
             skill=record.skill,
             subskill=record.subskill,
+            image=record.image,
         )
 
 
@@ -146,7 +183,8 @@ class ProceduralTask(Task):
     def record(self, skill: str, subskill: str, rng: random.Random) -> TrainingRecord:
         """One verified training record of a subskill; its text always belongs to the train split."""
         instance = self._draw(skill, subskill, "train", rng)
-        return TrainingRecord(instance.instruction, self.solution(instance), instance.answer, skill, subskill)
+        response = self.solution(instance)
+        return TrainingRecord(instance.instruction, response, instance.answer, skill, subskill, image=instance.image)
 
     def similar_record(self, instance_id: str, rng: random.Random) -> TrainingRecord:
         """One verified training record like an evaluation instance: same skill and subskill, other numbers.
@@ -174,7 +212,7 @@ class ProceduralTask(Task):
     def _draw(self, skill: str, subskill: str, split: Split, rng: random.Random) -> TaskInstance:
         for _ in range(_MAX_DRAWS):
             instance = self.generate(skill, subskill, rng)
-            if split_of(instance.instruction) == split:
+            if split_of(instance) == split:
                 return instance
         raise ConfigurationError(
             f"{self.name}: {_MAX_DRAWS} draws of {skill}/{subskill} gave no question of the {split} split; "
@@ -190,13 +228,13 @@ class ProceduralTask(Task):
             skill, subskill = pairs[index % len(pairs)]
             for _ in range(_MAX_DRAWS):
                 instance = self._draw(skill, subskill, split, rng)
-                if instance.instruction not in seen:
+                if identity(instance) not in seen:
                     break
             else:
                 raise ConfigurationError(
                     f"{self.name}: {skill}/{subskill} has too few distinct questions for {size} {split} instances."
                 )
-            seen.add(instance.instruction)
+            seen.add(identity(instance))
             made.append(
                 TaskInstance(
                     instance_id=f"{split}-{index:05d}",
@@ -205,6 +243,7 @@ class ProceduralTask(Task):
                     skill=skill,
                     subskill=subskill,
                     metadata=instance.metadata,
+                    image=instance.image,
                 )
             )
         return tuple(made)
@@ -224,7 +263,7 @@ class ProceduralTask(Task):
         for index in range(_POOL_SIZE):
             rng = random.Random(f"{self.name}/{self.seed}/train/{index}")
             record = self.record(*pairs[index % len(pairs)], rng)
-            made.setdefault(normalise_text(record.instruction), record)
+            made.setdefault(identity(record), record)
         return tuple(made.values())
 
     @cached_property

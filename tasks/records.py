@@ -10,21 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import MissingFileError, RecordError, StorageError
+from tasks.images import Image
 from tasks.types import TrainingRecord
 
 _OPTIONAL_TEXT = ("skill", "subskill")
+_LEFT_OUT = ("image", "rejected")  # most records have neither
 
 
-def record_from_mapping(row: Mapping[str, Any]) -> TrainingRecord:
+def record_from_mapping(row: Mapping[str, Any], folder: Path | None = None) -> TrainingRecord:
     """A training record from a mapping; a missing ``answer`` defaults to the response.
+
+    Args:
+        row: The fields; ``image`` is the path of an image file.
+        folder: What that path is relative to.
 
     Raises:
         RecordError: A key is missing, empty or not text.
+        MissingFileError: The image does not exist.
     """
     for key in ("instruction", "response"):
         if not isinstance(row.get(key), str) or not row[key].strip():
             raise RecordError(f"a record needs a non-empty text {key!r}, found {row.get(key)!r}")
-    for key in (*_OPTIONAL_TEXT, "answer", "source"):
+    for key in (*_OPTIONAL_TEXT, "answer", "source", "image", "rejected"):
         if not isinstance(row.get(key, ""), str | None):
             raise RecordError(f"a record's {key!r} must be text, found {row[key]!r}")
     return TrainingRecord(
@@ -34,6 +41,8 @@ def record_from_mapping(row: Mapping[str, Any]) -> TrainingRecord:
         skill=row.get("skill"),
         subskill=row.get("subskill"),
         source=row.get("source") or "",
+        image=None if row.get("image") is None else Image.read((folder or Path()) / row["image"]),
+        rejected=row.get("rejected"),
     )
 
 
@@ -48,8 +57,8 @@ def read_records(path: str | Path) -> list[TrainingRecord]:
     records = []
     for number, row in read_json_lines(path):
         try:
-            records.append(record_from_mapping(row))
-        except RecordError as error:
+            records.append(record_from_mapping(row, path.parent))
+        except (RecordError, MissingFileError) as error:
             raise RecordError(f"{path}, line {number}: {error}; mend or delete that line.") from None
     if not records:
         raise RecordError(f"{path} holds no records: pass a records.jsonl of a run, or write one record per line.")
@@ -80,26 +89,57 @@ def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def write_json_lines(path: str | Path, rows: Iterable[Any]) -> None:
+def write_json_lines(path: str | Path, rows: Iterable[Any], images: Path | None = None) -> None:
     """Writes dataclasses or mappings as JSON lines, atomically.
+
+    Args:
+        path: The file.
+        rows: One for each line. Images among their values are stored once each, and the line holds the path,
+            relative to the file's folder; fields for an image or a rejected response that have none are left out.
+        images: Folder of the images; None takes ``images`` beside the file.
 
     Raises:
         StorageError: The disk is full or the folder cannot be written.
     """
+    path = Path(path)
+    plain = _ImagePaths(path.parent, images or path.parent / "images")
     lines = []
     for row in rows:
-        plain = row if isinstance(row, Mapping) else asdict(row)
-        lines.append(json.dumps(plain, ensure_ascii=False, sort_keys=True, default=dict) + "\n")
+        fields = dict(row) if isinstance(row, Mapping) else asdict(row)
+        kept = {key: value for key, value in fields.items() if value is not None or key not in _LEFT_OUT}
+        lines.append(json.dumps(kept, ensure_ascii=False, sort_keys=True, default=plain) + "\n")
     write_atomic(path, "".join(lines))
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Writes one JSON document for people and programs, atomically."""
-    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+def write_json(path: str | Path, value: Any, images: Path | None = None) -> None:
+    """Writes one JSON document for people and programs, atomically; images as in write_json_lines()."""
+    path = Path(path)
+    plain = _ImagePaths(path.parent, images or path.parent / "images")
+    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=2, default=plain) + "\n")
 
 
-def write_atomic(path: str | Path, text: str) -> None:
-    """Writes a text file so that a reader, or a kill at any moment, sees the old content or the new, never a part.
+class _ImagePaths:
+    """Turns values that JSON does not know into ones it does: an image into the path where it is stored."""
+
+    def __init__(self, folder: Path, images: Path) -> None:
+        self._folder = folder
+        self._images = images
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, Image):
+            return dict(value)
+        path = self._images / value.name
+        if not path.is_file():
+            try:
+                self._images.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"Cannot make {self._images} ({error.strerror}): choose another folder.") from error
+            write_atomic(path, value.content)
+        return os.path.relpath(path, self._folder)
+
+
+def write_atomic(path: str | Path, content: str | bytes) -> None:
+    """Writes a file so that a reader, or a kill at any moment, sees the old content or the new, never a part.
 
     Raises:
         StorageError: The disk is full or the folder cannot be written.
@@ -107,8 +147,8 @@ def write_atomic(path: str | Path, text: str) -> None:
     path = Path(path)
     part = path.with_name(f".{path.name}.part")
     try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(part, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

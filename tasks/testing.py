@@ -145,7 +145,7 @@ def _check_skills(task: ProceduralTask) -> None:
         for instance in task.instances(split):
             pair = (instance.skill, instance.subskill)
             assert pair in task.subskill_pairs(), f"{task.name}, {instance.instance_id}: {pair} is not its subskill"
-            assert split_of(instance.instruction) == split, f"{task.name}, {instance.instance_id} belongs elsewhere"
+            assert split_of(instance) == split, f"{task.name}, {instance.instance_id} belongs elsewhere"
 
 
 def _check_seeds(task: ProceduralTask) -> None:
@@ -167,7 +167,7 @@ def _check_records(task: ProceduralTask, again: ProceduralTask, distinct: int) -
             if draw < 20:
                 assert record == again.record(skill, subskill, same), f"{where}: the same generator state differs"
                 assert (record.skill, record.subskill) == (skill, subskill), f"{where}: a record of {record.skill}"
-                assert split_of(record.instruction) == "train", f"{where}: {record.instruction!r} is no train question"
+                assert split_of(record) == "train", f"{where}: {record.instruction!r} is no train question"
                 instance = task.as_instance(record)
                 for reply in (record.answer, record.response):
                     score = task.score(instance, reply)
@@ -188,4 +188,4 @@ def _check_similar(task: ProceduralTask) -> None:
         pair = (record.skill, record.subskill)
         assert pair == (instance.skill, instance.subskill), f"{task.name}: a record like {instance.skill} is of {pair}"
         assert task.score(instance, task.solution(instance)) == 1.0, f"{task.name}: a solution does not score 1"
-        assert split_of(record.instruction) == "train", f"{task.name}: a similar record is not of the train split"
+        assert split_of(record) == "train", f"{task.name}: a similar record is not of the train split"

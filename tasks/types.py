@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tasks.images import Image
+
 Split = Literal["train", "val", "test"]
 
 
@@ -20,6 +22,7 @@ class TaskInstance:
         skill: Gold skill, if the benchmark has one.
         subskill: Gold subskill, if the benchmark has one.
         metadata: The benchmark row's own fields; scoring may read them, students and teachers never see them.
+        image: The image that the instruction is about, if it is about one.
     """
 
     instance_id: str
@@ -28,6 +31,7 @@ class TaskInstance:
     skill: str | None = None
     subskill: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class TrainingRecord:
         skill: The skill that the record was made for.
         subskill: The subskill that the record was made for.
         source: Which engine made it, and for what (free text, for people).
+        image: The image that the instruction is about, if it is about one.
+        rejected: A worse response, for students that learn from preferences.
     """
 
     instruction: str
@@ -49,6 +55,8 @@ class TrainingRecord:
     skill: str | None = None
     subskill: str | None = None
     source: str = ""
+    image: Image | None = None
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +101,37 @@ class SkillReport:
     Args:
         overall: Mean over all instances.
         skills: Mean over the instances of each skill.
+        slices: Mean over the instances of each further group, under ``<kind>/<value>`` (``level/Level 3``).
     """
 
     overall: Accuracy
     skills: Mapping[str, Accuracy] = field(default_factory=dict)
+    slices: Mapping[str, Accuracy] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, scores: Sequence[float], skills: Sequence[str | None]) -> SkillReport:
+    def of(
+        cls,
+        scores: Sequence[float],
+        skills: Sequence[str | None],
+        slices: Sequence[Mapping[str, str]] | None = None,
+    ) -> SkillReport:
         """The report of scored instances and their skills; instances of no skill count overall only.
 
         Args:
             scores: Scores in [0, 1].
             skills: The skill of each scored instance, in the same order.
+            slices: The further groups of each, as ``Task.slices_of`` gives them; None for none.
         """
         by_skill: dict[str, list[float]] = {}
-        for score, skill in zip(scores, skills, strict=True):
+        by_slice: dict[str, list[float]] = {}
+        for score, skill, groups in zip(scores, skills, slices or [{}] * len(skills), strict=True):
             if skill is not None:
                 by_skill.setdefault(skill, []).append(score)
-        # Sorted, as JSON files are: a report that was read back shows the same order as one that was just made.
-        return cls(Accuracy.of(list(scores)), {skill: Accuracy.of(by_skill[skill]) for skill in sorted(by_skill)})
+            for kind, value in groups.items():
+                by_slice.setdefault(f"{kind}/{value}", []).append(score)
+        return cls(Accuracy.of(list(scores)), _accuracies(by_skill), _accuracies(by_slice))
+
+
+def _accuracies(groups: Mapping[str, list[float]]) -> dict[str, Accuracy]:
+    # Sorted, as JSON files are: a report that was read back shows the same order as one that was just made.
+    return {name: Accuracy.of(groups[name]) for name in sorted(groups)}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from tasks.base import ProceduralTask, Task, normalise_text
+from tasks.base import ProceduralTask, Task, identity
 from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
 from teachers.plan import DataPlan, DataSpec
@@ -52,7 +52,7 @@ class ProceduralEngine(Engine):
             for draw in self._draws(spec, rng):
                 record = _distinct(draw, rng, seen)
                 if record is not None:
-                    seen.add(normalise_text(record.instruction))
+                    seen.add(identity(record))
                     records.append(record)
         return records
 
@@ -88,6 +88,6 @@ class ProceduralEngine(Engine):
 def _distinct(draw: Draw, rng: Random, seen: set[str]) -> TrainingRecord | None:
     for _ in range(_MAX_REDRAWS):
         record = draw(rng)
-        if normalise_text(record.instruction) not in seen:
+        if identity(record) not in seen:
             return record
     return None

@@ -43,7 +43,7 @@ def test_like_an_error():
     records = make([DataSpec(3, like=error.instance_id)], task)
     assert {(record.skill, record.subskill) for record in records} == {(error.skill, error.subskill)}
     assert {record.source for record in records} == {f"procedural: like {error.instance_id}"}
-    assert all(split_of(record.instruction) == "train" for record in records)
+    assert all(split_of(record) == "train" for record in records)
 
 
 def test_the_same_plan_gives_the_same_records():
