@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from environments.quality.filters import PoolFilter, shorten
+from environments.quality.settings import QualityFilters
 from environments.results import Rejection
-from tasks.base import Task, normalise_text
-from tasks.types import TrainingRecord
+from tasks.base import Task
+from tasks.types import Prediction, TaskInstance, TrainingRecord
+
+AskStudent = Callable[[Sequence[TaskInstance]], Sequence[Prediction]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    reason: str
+    detail: str
 
 
 class Intake:
@@ -15,10 +25,17 @@ class Intake:
 
     Args:
         task: Scores a record's response against its own answer, and knows the evaluation instances.
+        filters: Which filters apply besides the exact ones.
+        answer: Asks the present student; only ``filters.known_by_student`` needs it.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, filters: QualityFilters | None = None, answer: AskStudent | None = None) -> None:
+        settings = filters or QualityFilters()
+        assert answer is not None or not settings.known_by_student, "known_by_student needs a student to ask"
         self._task = task
+        self._filters = settings.build(task)
+        self._answer = answer if settings.known_by_student else None
+        self._seen: list[TrainingRecord] = []  # what the pool filters hold now
 
     def check(
         self, records: Sequence[TrainingRecord], pool: Iterable[TrainingRecord], ordered: int
@@ -30,36 +47,105 @@ class Intake:
             pool: What the student will be trained on besides.
             ordered: How many records the plan ordered; further ones are over budget.
         """
-        seen = {normalise_text(record.instruction) for record in pool}
-        accepted: list[TrainingRecord] = []
-        rejected: list[Rejection] = []
-        for record in records:
-            reason = self._fault(record, seen)
-            if reason is None and len(accepted) >= ordered:
-                reason = "over_budget"
-            if reason is None:
-                seen.add(normalise_text(record.instruction))
-                accepted.append(record)
-            else:
-                rejected.append(Rejection(record, reason))
+        pool, judged = list(pool), _Judged()
+        known = {} if self._answer is None else self._known(self._answer, records, pool, judged)
+        findings = self._sift(records, pool, judged, known, ordered)
+        accepted = [record for record, finding in zip(records, findings, strict=True) if finding is None]
+        rejected = [
+            Rejection(record, finding.reason, finding.detail)
+            for record, finding in zip(records, findings, strict=True)
+            if finding is not None
+        ]
         return accepted, rejected
 
-    def _fault(self, record: TrainingRecord, seen: set[str]) -> str | None:
-        texts = (record.instruction, record.response, record.answer)
-        if not all(isinstance(text, str) and text.strip() for text in texts):
-            return "schema"
-        if not all(isinstance(name, str | None) for name in (record.skill, record.subskill)):
-            return "schema"
-        question = normalise_text(record.instruction)
-        if question in self._evaluated:
-            return "leak"
-        if question in seen:
-            return "duplicate"
-        if self._task.score(self._task.as_instance(record), record.response) < 1.0:
-            return "answer_mismatch"
+    def screen(self, records: Sequence[TrainingRecord], pool: Iterable[TrainingRecord]) -> list[str | None]:
+        """What check() would say of each record, whatever the plan ordered and without asking the student.
+
+        Args:
+            records: What an engine has made so far; the earlier acceptable ones count as part of the pool.
+            pool: What the student will be trained on besides.
+
+        Returns:
+            For each record the reason to reject it, or None.
+        """
+        findings = self._sift(records, list(pool), _Judged(), {}, None)
+        return [None if finding is None else finding.reason for finding in findings]
+
+    def _known(
+        self, answer: AskStudent, records: Sequence[TrainingRecord], pool: list[TrainingRecord], judged: _Judged
+    ) -> dict[int, _Finding]:
+        """The records that the student answers, of those that nothing else speaks against.
+
+        Once a record is out as known, a later one is no longer its duplicate: that one is asked in the next round.
+        """
+        known: dict[int, _Finding] = {}
+        asked: set[int] = set()
+        while True:
+            findings = self._sift(records, pool, judged, known, None)
+            unasked = [i for i, finding in enumerate(findings) if finding is None and i not in asked]
+            if not unasked:
+                return known
+            asked.update(unasked)
+            predictions = answer([self._task.as_instance(records[i]) for i in unasked])
+            for i, prediction in zip(unasked, predictions, strict=True):
+                if prediction.score >= 1.0:
+                    known[i] = _Finding("known", f"the student answers {shorten(prediction.text)!r}")
+
+    def _sift(
+        self,
+        records: Sequence[TrainingRecord],
+        pool: list[TrainingRecord],
+        judged: _Judged,
+        known: Mapping[int, _Finding],
+        ordered: int | None,
+    ) -> list[_Finding | None]:
+        self._remember(pool)
+        findings: list[_Finding | None] = []
+        for i, record in enumerate(records):
+            finding = self._finding(i, record, judged) or known.get(i)
+            if finding is None and ordered is not None and len(self._seen) - len(pool) >= ordered:
+                finding = _Finding("over_budget", f"the plan ordered {ordered}")
+            if finding is None:
+                self._add(record)
+            findings.append(finding)
+        return findings
+
+    def _finding(self, i: int, record: TrainingRecord, judged: _Judged) -> _Finding | None:
+        for each in self._filters:
+            if isinstance(each, PoolFilter):
+                detail = each.finding(record)
+            else:
+                if (i, each.reason) not in judged:
+                    judged[i, each.reason] = each.finding(record)
+                detail = judged[i, each.reason]
+            if detail is not None:
+                return _Finding(each.reason, detail)
         return None
 
-    @cached_property
-    def _evaluated(self) -> frozenset[str]:
-        instances = (*self._task.instances("val"), *self._task.instances("test"))
-        return frozenset(normalise_text(instance.instruction) for instance in instances)
+    def _remember(self, pool: list[TrainingRecord]) -> None:
+        """Makes the pool filters hold this pool.
+
+        Pools grow at their end, so mostly there is nothing to undo but what was screened and not taken.
+        """
+        common = 0
+        for held, wanted in zip(self._seen, pool, strict=False):
+            if held is not wanted and held != wanted:
+                break
+            common += 1
+        for number in range(len(self._seen), common, -1):
+            record = self._seen.pop()
+            for each in self._filters:
+                if isinstance(each, PoolFilter):
+                    each.forget(number, record)
+        for record in pool[common:]:
+            self._add(record)
+
+    def _add(self, record: TrainingRecord) -> None:
+        self._seen.append(record)
+        for each in self._filters:
+            if isinstance(each, PoolFilter):
+                each.add(len(self._seen), record)
+
+
+class _Judged(dict[tuple[int, str], str | None]):
+    """What filters that ignore the pool have found, by record and reason: a record is scored once per batch."""

@@ -1,0 +1,70 @@
+"""Near duplicates: questions that share most of their runs of three tokens with one that was accepted before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from environments.quality.filters import PoolFilter
+from environments.quality.text import shingles
+from tasks.types import TrainingRecord
+
+_Shingle = tuple[str, ...]
+
+
+class NearDuplicateFilter(PoolFilter):
+    """The question is not almost one of the pool or the batch.
+
+    Likeness is the Jaccard index of the sets of shingles (runs of three tokens, words and symbols alike). The search
+    is exact: a text of n shingles that is as like as t to another has at least t·n of them in common with it, so
+    that among any n - t·n + 1 of its shingles there is a common one. The rarest so many are looked up, which in
+    practice leaves next to nothing to compare.
+
+    Args:
+        threshold: Likeness in (0, 1] at and above which a record is dropped.
+        size: Tokens of a shingle.
+    """
+
+    reason = "near_duplicate"
+
+    def __init__(self, threshold: float = 0.8, size: int = 3) -> None:
+        self._threshold = threshold
+        self._size = size
+        self._texts: dict[int, frozenset[_Shingle]] = {}
+        self._numbers: dict[_Shingle, list[int]] = {}
+
+    def finding(self, record: TrainingRecord) -> str | None:
+        """Which record it is most like."""
+        own = shingles(record.instruction, self._size)
+        best = max(((self._likeness(own, number), -number) for number in self._candidates(own)), default=(0.0, 0))
+        if best[0] < self._threshold:
+            return None
+        return f"is like record {-best[1]} (likeness {best[0]:.2f})"
+
+    def add(self, number: int, record: TrainingRecord) -> None:
+        """Enters the record under its shingles."""
+        self._texts[number] = shingles(record.instruction, self._size)
+        for shingle in self._texts[number]:
+            self._numbers.setdefault(shingle, []).append(number)
+
+    def forget(self, number: int, record: TrainingRecord) -> None:
+        """Takes the record out; being the last one added, it stands last under each of its shingles."""
+        for shingle in self._texts.pop(number):
+            listed = self._numbers[shingle]
+            listed.pop()
+            if not listed:
+                del self._numbers[shingle]
+
+    def _candidates(self, own: Collection[_Shingle]) -> set[int]:
+        # The tolerance keeps the bound from excluding a likeness that is the threshold but for rounding.
+        looked_up = len(own) - math.ceil(self._threshold * len(own) - 1e-9) + 1
+        by_rarity = sorted((self._numbers.get(shingle, []) for shingle in own), key=len)
+        return {number for listed in by_rarity[:looked_up] for number in listed}
+
+    def _likeness(self, own: frozenset[_Shingle], number: int) -> float:
+        other = self._texts[number]
+        smaller, larger = sorted((len(own), len(other)))
+        if smaller < self._threshold * larger:  # even as a subset it would not be like enough
+            return 0.0
+        common = len(own & other)
+        return common / (len(own) + len(other) - common)

@@ -1,0 +1,79 @@
+"""Which quality filters an environment applies, as one block of YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from environments.quality.filters import AnswerFilter, DuplicateFilter, Filter, LeakFilter, SchemaFilter
+from environments.quality.leaks import NgramLeakFilter, TemplateLeakFilter
+from environments.quality.near_duplicate import NearDuplicateFilter
+from tasks.base import ProceduralTask, Task
+from tasks.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class QualityFilters:
+    """The filters that heuristics decide; the exact ones (schema, leak, duplicate, answer mismatch) always apply.
+
+    None, the default, means: on, unless the task is procedural. The splits of a procedural task are disjoint by
+    construction, and its records are one another's templates by nature.
+
+    Args:
+        near_duplicate: Whether questions much like an earlier record's are dropped; a number is the likeness (Jaccard
+            index of runs of three tokens) from which on they are, and true stands for 0.8.
+        leak_ngram: Whether records that share a long run of words with an evaluation instance are dropped; a number
+            is the length of the run in words, and true stands for 13.
+        leak_template: Whether evaluation questions with other numbers are dropped; a number is how many words such a
+            question needs to be told from a common one, and true stands for 10.
+        known_by_student: Whether records that the present student answers already are dropped; it is asked each.
+
+    Raises:
+        ConfigurationError: A number is out of range.
+    """
+
+    near_duplicate: bool | float | None = None
+    leak_ngram: bool | int | None = None
+    leak_template: bool | int | None = None
+    known_by_student: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        if _is_number(self.near_duplicate) and not 0 < self.near_duplicate <= 1:  # type: ignore[operator]
+            raise ConfigurationError(
+                f"filters.near_duplicate is {self.near_duplicate}: a likeness is above 0 and at most 1; false for off."
+            )
+        for name in ("leak_ngram", "leak_template"):
+            value = getattr(self, name)
+            if _is_number(value) and value < 1:
+                raise ConfigurationError(f"filters.{name} is {value}: it must be at least 1 word; false for off.")
+
+    def build(self, task: Task) -> tuple[Filter, ...]:
+        """The filters for a task, in the order in which a record meets them."""
+        usual = not isinstance(task, ProceduralTask)
+        near = _setting(self.near_duplicate, usual, 0.8)
+        ngram = _setting(self.leak_ngram, usual, 13)
+        words = _setting(self.leak_template, usual, 10)
+        filters: list[Filter | None] = [
+            SchemaFilter(),
+            LeakFilter(task),
+            None if ngram is None else NgramLeakFilter(task, int(ngram)),
+            None if words is None else TemplateLeakFilter(task, int(words)),
+            DuplicateFilter(),
+            None if near is None else NearDuplicateFilter(near),
+            AnswerFilter(task),  # last: to score costs the most
+        ]
+        return tuple(each for each in filters if each is not None)
+
+
+def _is_number(value: Any) -> bool:
+    return value is not None and not isinstance(value, bool)
+
+
+def _setting(value: bool | float | None, usual: bool, number: float) -> float | None:
+    """The number that a setting stands for; None for off."""
+    if value is None:
+        value = usual
+    if isinstance(value, bool):
+        return number if value else None
+    return value
