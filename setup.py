@@ -21,7 +21,12 @@ REQUIRES = [
     "scipy>=1.15",  # bootstrap intervals and permutation tests
     "rich>=14",  # the live progress display
     "matplotlib>=3.10",  # curves and bars in the report, as SVG
-    "jinja2>=3.1",  # chat templates and the report page
+    "jinja2>=3.1",  # chat templates, teachers' prompts and the report page
+    "pyyaml>=6",  # domain texts of tasks; jsonargparse reads configurations with it too
+    "pydantic>=2.10",  # the schemas of replies of language models
+    "openai[aiohttp]>=3",  # teachers that are language models, at any OpenAI-compatible endpoint, many calls at a time
+    "datasets>=4",  # benchmarks from the Hugging Face hub
+    "scikit-learn>=1.6",  # which discovered skill an unseen instance is nearest to, by TF-IDF
 ]
 
 EXTRAS = {
@@ -49,8 +54,9 @@ setup(
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
     package_data={
         "lightning_modules": ["pretrained/*/*"],
-        "environments": ["templates/*"],
+        "environments": ["templates/*", "*/prompts/*"],
         "tasks": ["*/prompts/*", "*/README.md"],
+        "teachers": ["chat/*.json", "*/prompts/*"],
     },
     install_requires=REQUIRES,
     extras_require=EXTRAS,

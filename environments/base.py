@@ -5,18 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from random import Random
 from typing import Any, Literal
 
 from environments.budget import Budget
 from environments.intake import Intake
 from environments.protocol import Start, StudentLoop
-from environments.results import Evaluation, RestoredEpisode, StepResult
+from environments.quality import QualityFilters
+from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
 from environments.skills.assignment import SkillAssignment, skill_report
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError
 from tasks.types import Accuracy, Prediction, TaskInstance, TrainingRecord
+from teachers.batch import Drop
 from teachers.observation import ErrorExample, Observation, PastStep
 from teachers.plan import Action, DataPlan, DataSpec
 
@@ -35,6 +37,7 @@ class Environment(ABC):
         pool: Whether a step trains on all records so far or on its own only.
         start: Whether a step starts from the base weights or from the last trained student's.
         calls_per_step: Teacher calls whose records are gathered before a training.
+        filters: Quality filters beyond the exact ones.
 
     Raises:
         ConfigurationError: ``calls_per_step`` is not positive.
@@ -49,6 +52,7 @@ class Environment(ABC):
         pool: Literal["all", "latest"] = "all",
         start: Start = "base",
         calls_per_step: int = 1,
+        filters: QualityFilters | None = None,
     ) -> None:
         if calls_per_step < 1:
             raise ConfigurationError(f"calls_per_step is {calls_per_step}: a step needs at least 1 teacher call.")
@@ -59,7 +63,7 @@ class Environment(ABC):
         self.pool_rule = pool
         self.start: Start = start
         self.calls_per_step = calls_per_step
-        self._intake = Intake(task)
+        self._intake = Intake(task, filters, loop.answer)
         self._rejected: Counter[str] = Counter()
         self._planned: tuple[DataPlan, Action] | None = None
         self._clear()
@@ -99,12 +103,16 @@ class Environment(ABC):
         """
         self._need_going("plan")
         specs = self.budget.cut(self._specs(action), self._records, self._generator("cut"))
-        plan = DataPlan(self._step, self.loop.seed, specs, self._call)
+        screen = partial(self._intake.screen, pool=self._training_pool())
+        plan = DataPlan(self._step, self.loop.seed, specs, self._call, screen)
         self._planned = plan, action
         return plan
 
     def step(self, records: Sequence[TrainingRecord]) -> Observation:
         """Takes the records of the plan; trains and evaluates if the step is complete with them.
+
+        Args:
+            records: What an engine made; what a Batch says was dropped on the way is counted as rejected too.
 
         Raises:
             ConfigurationError: No plan was made for them, or the episode is over.
@@ -115,6 +123,7 @@ class Environment(ABC):
         plan, action = self._planned
         self._planned = None
         accepted, rejected = self._intake.check(records, self._training_pool(), plan.count)
+        rejected = [*(_unmade(drop) for drop in getattr(records, "dropped", ())), *rejected]
         self._commit(action, accepted)
         self._take(accepted, [rejection.reason for rejection in rejected])
         self.loop.keep_call(plan.step, plan.call, plan, accepted, rejected, self.state_dict())
@@ -203,8 +212,9 @@ class Environment(ABC):
         self._finish(self.loop.run(self._step, self._training_pool(), self.start, previous), trained=True)
 
     def _finish(self, evaluation: Evaluation, trained: bool) -> None:
-        val = skill_report(evaluation.val, self._val, self.assignment.skill_of)
-        test = skill_report(evaluation.test, self.task.instances("test"), self.assignment.skill_of)
+        skill_of, slices_of = self.assignment.skill_of, self.task.slices_of
+        val = skill_report(evaluation.val, self._val, skill_of, slices_of)
+        test = skill_report(evaluation.test, self.task.instances("test"), skill_of, slices_of)
         self._evaluation = evaluation
         if self._results:
             self._learned(self._results[-1], val.skills)
@@ -274,3 +284,8 @@ class Environment(ABC):
     @cached_property
     def _val(self) -> tuple[TaskInstance, ...]:
         return tuple(self.task.instances("val"))
+
+
+def _unmade(drop: Drop) -> Rejection:
+    """What an engine dropped, among the rejected; it may never have become a record, so its text is the response."""
+    return Rejection(TrainingRecord("", drop.text, "", drop.skill, drop.subskill), drop.reason, "dropped by the engine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from environments.student_loop import MakeTrainer, StudentLoop
 from lightning_modules import StudentModule
 from lightning_modules.base_weights import resolve_model
 from tasks.base import Task
+from teachers.chat.offer import offering
+from teachers.chat.types import SpendingCapError
 from teachers.observation import PastStep
 from teachers.teacher import Teacher
 
@@ -81,10 +84,17 @@ def run_in_directory(
         _say_result(directory.summary(), directory)
         return directory.summary()
 
-    recorder = Recorder(directory, {"seed": seed, **names}, writes=rank_zero)
-    with EpisodeProgress(enabled=rank_zero) as progress:
+    calls = teacher.calls
+    recorder = Recorder(directory, {"seed": seed, **names}, rank_zero, calls)
+    stopped = None
+    with ExitStack() as open_parts:
+        progress = open_parts.enter_context(EpisodeProgress(enabled=rank_zero))
+        if calls is not None and rank_zero:
+            open_parts.enter_context(calls.recording(directory.calls_file))
+            calls.listener = progress.asked
         loop = StudentLoop(task, student, data, make_trainer, recorder, seed, progress)
-        environment = make_environment(task, loop)
+        with offering(calls):  # a skill discovery asks the same chat model
+            environment = make_environment(task, loop)
         progress.step_started(0, environment.budget.max_steps)
         if rank_zero:
             name = student.hparams.get("model_name_or_path")
@@ -93,13 +103,15 @@ def run_in_directory(
         try:
             loop.launch()
             run_episode(environment, teacher)
+        except SpendingCapError:
+            stopped = "max_usd"  # a budget like the others: what was taught is kept and measured
         except Exception:
             if recorder.lines:
                 recorder.write_summary("failed")
             raise
         finally:
             recorder.close()
-    summary = recorder.write_summary("finished")
+        summary = recorder.write_summary("finished", stopped)
     if rank_zero:
         _say_result(summary, directory)
     return summary

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from environments.contact_sheet import contact_sheet
+from tasks.images import Image
 from tasks.types import TrainingRecord
 
 T = TypeVar("T")
@@ -24,13 +26,15 @@ def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for split in ("val", "test"):
         report = result.get(split) or {}
         yield from _accuracy(f"{split}/accuracy", report.get("overall"))
-        for skill, accuracy in (report.get("skills") or {}).items():
-            yield from _accuracy(f"{split}/skill/{skill}", accuracy)
+        for kind in ("skill", "slice"):
+            for name, accuracy in (report.get(f"{kind}s") or {}).items():
+                yield from _accuracy(f"{split}/{kind}/{name}", accuracy)
     totals = (("records/total", "pool"), ("records/accepted", "records"), ("records/truncated", "truncated_records"))
     for tag, key in totals:
         if result.get(key) is not None:
             yield tag, float(result[key])
-    for tag, key in (("records/skill", "allocation"), ("rejected", "rejected"), ("seconds", "seconds")):
+    groups = (("records/skill", "allocation"), *((key, key) for key in ("rejected", "seconds", "cost", "chat")))
+    for tag, key in groups:
         for name, value in (result.get(key) or {}).items():
             if value is not None:
                 yield f"{tag}/{name}", float(value)
@@ -71,26 +75,49 @@ class EpisodeLogger:
         # A step takes minutes: flush, so that a browser sees it now and a kill cannot take it.
         self._writer.flush()
 
-    def log_samples(self, step: int, records: Sequence[TrainingRecord], errors: Sequence[Mapping[str, Any]]) -> None:
-        """Adds some of a step's accepted records and of its validation errors, as tables.
+    def log_samples(
+        self,
+        step: int,
+        records: Sequence[TrainingRecord],
+        errors: Sequence[Mapping[str, Any]],
+        folder: Path | None = None,
+    ) -> None:
+        """Adds some of a step's accepted records and of its validation errors, as tables, and their images.
 
         Args:
             step: The step's number.
             records: The records accepted in it.
             errors: The ``errors`` of its feedback.json.
+            folder: The folder that the paths of the errors' images are relative to.
         """
         if records:
-            rows = [(record.skill, record.instruction, record.response) for record in spread(records, _MAX_SAMPLES)]
+            shown = spread(records, _MAX_SAMPLES)
+            rows = [(record.skill, record.instruction, record.response) for record in shown]
             self._text("samples/records", ("skill", "instruction", "response"), rows, len(records), step)
+            pictures = [(one.image, f"{one.instruction}\n→ {one.response}") for one in shown if one.image is not None]
+            self._images("samples/record_images", pictures, step)
         if errors:
             keys = ("skill", "instruction", "student_answer", "right_answer")
-            wrong = [tuple(error.get(key) for key in keys) for error in spread(errors, _MAX_SAMPLES)]
-            self._text("samples/errors", keys, wrong, len(errors), step)
+            sample = spread(errors, _MAX_SAMPLES)
+            self._text("samples/errors", keys, [tuple(map(error.get, keys)) for error in sample], len(errors), step)
+            pictures = [
+                (
+                    Image.read((folder or Path()) / error["image"]),
+                    f"{error['instruction']}\n✗ {error['student_answer']}   ✓ {error['right_answer']}",
+                )
+                for error in sample
+                if error.get("image")
+            ]
+            self._images("samples/error_images", pictures, step)
         self._writer.flush()
 
     def close(self) -> None:
         """Closes the file."""
         self._writer.close()
+
+    def _images(self, tag: str, pictures: Sequence[tuple[Image, str]], step: int) -> None:
+        if pictures:
+            self._writer.add_figure(tag, contact_sheet(pictures), global_step=step)
 
     def _text(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[Any]], of: int, step: int) -> None:
         lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]

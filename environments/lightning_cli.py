@@ -15,6 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from datamodules import StudentDataModule
 from environments.base import Environment
+from environments.dry_run import dry_run, expectation
 from environments.episode import run_in_directory
 from environments.student_loop import StudentLoop
 from lightning_modules import StudentModule
@@ -61,6 +62,21 @@ class EpisodeCLI(StudentCLI):
         parser.add_argument(
             "--resume", action="store_true", help="Continue the run of --run_dir if it was interrupted."
         )
+        parser.add_argument(
+            "--dry_run",
+            action="store_true",
+            help="Print the calls, tokens and dollars to expect of a teacher that asks a chat model; do nothing else.",
+        )
+
+    def instantiate_classes(self) -> None:
+        """Builds every part; for a dry run, only what it goes through, so that it needs no student."""
+        if not self.config.dry_run:
+            super().instantiate_classes()
+            return
+        config = self.config.clone()
+        for block in ("model", "data", "trainer"):
+            config.pop(block, None)
+        self.config_init = self.parser.instantiate_classes(config)
 
     def instantiate_trainer(self, **overrides: Any) -> Trainer:
         """A new Trainer, with new callbacks, from the untouched template."""
@@ -71,7 +87,7 @@ class EpisodeCLI(StudentCLI):
     def config_text(self) -> str:
         """The composed configuration as YAML, without what only says where this run is kept."""
         config = self.config.clone()
-        for key in ("run_dir", "resume", "config"):
+        for key in ("run_dir", "resume", "dry_run", "config"):
             config.pop(key, None)
         return str(self.parser.dump(config, skip_none=False, skip_link_targets=True, skip_validation=True))
 
@@ -95,6 +111,10 @@ def run_episode_command(words: Sequence[str]) -> int:
     if isinstance(config.seed_everything, bool):
         raise ConfigurationError("seed_everything is false: an episode follows from its seed, give it a number.")
     names = {block: _class_name(config[block]) for block in ("task", "environment", "teacher")}
+    if config.dry_run:
+        rehearsal = dry_run(parts["task"], parts["environment"], parts["teacher"], config.seed_everything)
+        print(expectation(rehearsal, parts["teacher"].max_usd))
+        return 0
     if policy := config.teacher.init_args.get("policy"):
         names["teacher"] = _class_name(policy)  # the policy says more than the Teacher that holds it
     run_in_directory(

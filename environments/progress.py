@@ -121,6 +121,10 @@ class EpisodeProgress:
         """So many more ticks (batches, calls) of the phase are done; costs an addition."""
         self._done += n
 
+    def asked(self, done: int, total: int) -> None:
+        """So many of the questions that a teacher has asked at once are answered."""
+        self._done, self._total = done, total
+
     def step_finished(
         self, step: int, accuracy: float | None, test_accuracy: float | None, records: int, seconds: float
     ) -> None:

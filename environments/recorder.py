@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 from environments.episode_logger import EpisodeLogger
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.run_dir import RunDir
 from environments.summary import summarise
+from tasks.images import Image
 from tasks.records import record_from_mapping
 from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
+from teachers.chat.calls import Calls
 from teachers.plan import DataPlan, DataSpec
 
 
@@ -24,10 +27,14 @@ class Recorder:
         run_dir: Where to.
         facts: What summary.json says of the run as a whole: seed, task, environment, teacher, student.
         writes: Whether this process writes (rank 0 does).
+        calls: The teacher's calls to a chat model, whose cost is written down; None if it makes none.
     """
 
-    def __init__(self, run_dir: RunDir, facts: Mapping[str, Any], writes: bool = True) -> None:
+    def __init__(
+        self, run_dir: RunDir, facts: Mapping[str, Any], writes: bool = True, calls: Calls | None = None
+    ) -> None:
         self.run_dir = run_dir
+        self._teacher_calls = calls
         self.scores: dict[int, dict[str, list[float]]] = {}
         self._facts = facts
         self._writes = writes
@@ -58,11 +65,14 @@ class Recorder:
         records.extend(accepted)
         rejections.extend(rejected)
         self._calls.append(
-            {"plan": asdict(plan), "accepted": len(accepted), "rejected": len(rejected), "state": dict(state)}
+            {"plan": _plan_row(plan), "accepted": len(accepted), "rejected": len(rejected), "state": dict(state)}
         )
         if not self._writes:
             return
-        refused = [{**asdict(rejection.record), "reason": rejection.reason} for rejection in rejections]
+        refused = [
+            {**asdict(rejection.record), "reason": rejection.reason, "detail": rejection.detail}
+            for rejection in rejections
+        ]
         self.run_dir.write_rows(plan.step, "rejected.jsonl", refused)
         self.run_dir.write_rows(plan.step, "records.jsonl", records)
         self.run_dir.write_calls(plan.step, self._calls)
@@ -83,7 +93,8 @@ class Recorder:
         spent["other"] = max(0.0, now - self._mark - sum(spent.values()))
         self._mark = now
         rounded = {name: round(value, 3) for name, value in spent.items()}
-        self._lines.append({**asdict(result), "truncated_records": truncated, "seconds": rounded})
+        line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, "cost": self._cost()}
+        self._lines.append(line)
         self.scores[result.step] = _scores(evaluation)
         accepted, _ = self._pending
         self._calls, self._pending = [], ([], [])
@@ -92,12 +103,20 @@ class Recorder:
             self._publish(accepted)
         return self._lines[-1]
 
-    def write_summary(self, status: str) -> dict[str, Any]:
-        """Rewrites summary.json from the finished steps."""
-        summary = summarise(self._lines, self.scores, self._facts, status)
+    def write_summary(self, status: str, stopped: str | None = None) -> dict[str, Any]:
+        """Rewrites summary.json from the finished steps.
+
+        Args:
+            status: ``running``, ``finished`` or ``failed``.
+            stopped: What ended the episode before its budget was spent, if anything did.
+        """
+        summary = summarise(self._lines, self.scores, self._facts, status, self._cost(), stopped)
         if self._writes:
             self.run_dir.write_summary(summary)
         return summary
+
+    def _cost(self) -> dict[str, Any]:
+        return {"usd": 0.0, "tokens": 0, "calls": 0} if self._teacher_calls is None else self._teacher_calls.cost()
 
     def close(self) -> None:
         """Flushes the curves."""
@@ -115,11 +134,9 @@ class Recorder:
         for line in self._lines:
             self.scores[line["step"]] = _scores(self._evaluation(line["step"]))
         if self._writes:  # the kill may have come between the last step's line and what follows it
-            self._publish(
-                [record_from_mapping(row) for row in self.run_dir.rows(len(self._lines) - 1, "records.jsonl")]
-            )
+            self._publish(self._records(len(self._lines) - 1))
         steps = tuple(_step_result(line) for line in self._lines)
-        pool = [record_from_mapping(row) for step in steps for row in self.run_dir.rows(step.step, "records.jsonl")]
+        pool = [record for step in steps for record in self._records(step.step)]
         return RestoredEpisode(
             steps=steps,
             evaluation=self._evaluation(steps[-1].step),
@@ -128,9 +145,10 @@ class Recorder:
         )
 
     def _restore_calls(self, step: int) -> list[KeptCall]:
-        records = [record_from_mapping(row) for row in self.run_dir.rows(step, "records.jsonl")]
+        records = self._records(step)
         rejections = [
-            Rejection(_rejected_record(row), row["reason"]) for row in self.run_dir.rows(step, "rejected.jsonl")
+            Rejection(_rejected_record(row, self.run_dir.step(step)), row["reason"], row.get("detail", ""))
+            for row in self.run_dir.rows(step, "rejected.jsonl")
         ]
         self._calls = self.run_dir.calls(step)
         kept = []
@@ -143,6 +161,10 @@ class Recorder:
             kept.append(KeptCall(_plan(call["plan"]), accepted, rejected, call["state"]))
         self._pending = (records[:taken], rejections[:refused])
         return kept
+
+    def _records(self, step: int) -> list[TrainingRecord]:
+        folder = self.run_dir.step(step)
+        return [record_from_mapping(row, folder) for row in self.run_dir.rows(step, "records.jsonl")]
 
     def _evaluation(self, step: int) -> Evaluation:
         # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
@@ -167,7 +189,8 @@ class Recorder:
         self._logger.log_step(line)
         feedback = self.run_dir.step(line["step"]) / "feedback.json"
         if feedback.is_file():
-            self._logger.log_samples(line["step"], accepted, json.loads(feedback.read_text("utf-8"))["errors"])
+            errors = json.loads(feedback.read_text("utf-8"))["errors"]
+            self._logger.log_samples(line["step"], accepted, errors, feedback.parent)
 
 
 def _scores(evaluation: Evaluation) -> dict[str, list[float]]:
@@ -177,9 +200,18 @@ def _scores(evaluation: Evaluation) -> dict[str, list[float]]:
     }
 
 
-def _rejected_record(row: Mapping[str, Any]) -> TrainingRecord:
+def _rejected_record(row: Mapping[str, Any], folder: Path) -> TrainingRecord:
     # Not record_from_mapping: a record may have been rejected because it is none.
-    return TrainingRecord(**{key: value for key, value in row.items() if key != "reason"})
+    fields = {key: value for key, value in row.items() if key not in ("reason", "detail")}
+    if fields.get("image") is not None:
+        fields["image"] = Image.read(folder / fields["image"])
+    return TrainingRecord(**fields)
+
+
+def _plan_row(plan: DataPlan) -> dict[str, Any]:
+    row = asdict(replace(plan, screen=None))
+    del row["screen"]
+    return row
 
 
 def _plan(row: Mapping[str, Any]) -> DataPlan:
@@ -192,5 +224,7 @@ def _step_result(line: Mapping[str, Any]) -> StepResult:
 
 
 def _report(row: Mapping[str, Any]) -> SkillReport:
-    skills = {name: Accuracy(**accuracy) for name, accuracy in row["skills"].items()}
-    return SkillReport(Accuracy(**row["overall"]), skills)
+    skills, slices = (
+        {name: Accuracy(**accuracy) for name, accuracy in row.get(key, {}).items()} for key in ("skills", "slices")
+    )
+    return SkillReport(Accuracy(**row["overall"]), skills, slices)

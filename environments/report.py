@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -110,7 +111,8 @@ def _section(run: Run, prefix: str) -> Row:
         "curve_by_step": charts.curves(_named(run.curves), "step", f"{prefix}-steps"),
         "curve_by_records": charts.curves(_named(run.curves), "records", f"{prefix}-records"),
         "skill_bars": charts.skill_bars(skills, f"{prefix}-skills"),
-        "skills": _skill_rows(skills),
+        "skills": _group_rows(skills),
+        "slices": _group_rows(summary.get("slices") or {}),
         "allocation": _counts(run, "allocation"),
         "rejections": _counts(run, "rejected"),
         "trees": _tree_rows(run),
@@ -119,16 +121,30 @@ def _section(run: Run, prefix: str) -> Row:
         ),
         "seconds": [(phase, duration(value)) for phase, value in _known(summary.get("seconds")).items()],
         "cost": _cost(summary),
+        "calls": run.calls,
         "records": [
-            {"step": step, "total": len(rows), "rows": spread(rows, _SHOWN_RECORDS)}
+            {"step": step, "total": len(rows), "rows": _pictured(run, step, spread(rows, _SHOWN_RECORDS))}
             for step, rows in run.samples.items()
         ],
         "errors": [
-            {"step": step, "total": len(rows), "rows": spread(rows, _SHOWN_ERRORS)}
+            {"step": step, "total": len(rows), "rows": _pictured(run, step, spread(rows, _SHOWN_ERRORS))}
             for step, rows in run.errors.items()
             if step in (0, max(run.errors))
         ],
     }
+
+
+def _pictured(run: Run, step: int, rows: Sequence[Row]) -> list[Row]:
+    """Rows with their image, if they have one, as a data address under ``picture``: the page stands alone."""
+    pictured = []
+    for row in rows:
+        picture = None
+        file = run.path / f"step_{step:02d}" / str(row.get("image"))
+        if row.get("image") and file.is_file():
+            kind = file.suffix.removeprefix(".").replace("jpg", "jpeg")
+            picture = f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+        pictured.append({**row, "picture": picture})
+    return pictured
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
@@ -194,7 +210,7 @@ def _named(curves: Mapping[str, Any]) -> dict[str, Any]:
     return {_SPLIT_NAMES[split].lower(): curve for split, curve in curves.items()}
 
 
-def _skill_rows(skills: Mapping[str, Row]) -> list[Row]:
+def _group_rows(skills: Mapping[str, Row]) -> list[Row]:
     rows = []
     for name, row in skills.items():
         before, after = row.get("before"), row.get("after")

@@ -45,6 +45,7 @@ class Run:
         curves: Accuracy by step for each split that was measured.
         samples: Accepted records of each step.
         errors: feedback.json's errors of each step that trained, and of step 0.
+        calls: What was asked of a chat model, by purpose: ``calls``, ``tokens`` and ``usd`` (None if unknown).
         notes: What is missing or damaged, for the reader.
     """
 
@@ -55,6 +56,7 @@ class Run:
     curves: Mapping[str, list[CurvePoint]]
     samples: Mapping[int, list[Row]]
     errors: Mapping[int, list[Row]]
+    calls: Mapping[str, Row] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -106,8 +108,20 @@ def read_run(path: Path) -> Run:
             step: list(_document(_step_folder(path, step) / "feedback.json", notes).get("errors") or ())
             for step in trained
         },
+        calls=_calls(path / "calls.jsonl"),
         notes=notes,
     )
+
+
+def _calls(path: Path) -> dict[str, Row]:
+    sums: dict[str, Row] = {}
+    for _, row in read_json_lines(path) if path.is_file() else ():
+        total = sums.setdefault(str(row.get("purpose")), {"calls": 0, "tokens": 0, "usd": 0.0})
+        usage, usd = row.get("usage") or {}, row.get("usd")
+        total["calls"] += 1
+        total["tokens"] += usage.get("input", 0) + usage.get("output", 0)
+        total["usd"] = None if usd is None or total["usd"] is None else total["usd"] + usd
+    return sums
 
 
 def _step_folder(path: Path, step: int) -> Path:

@@ -37,6 +37,16 @@ class RunDir:
         return self.path / "config.yaml"
 
     @property
+    def calls_file(self) -> Path:
+        """Every call of the teacher to a chat model."""
+        return self.path / "calls.jsonl"
+
+    @property
+    def images(self) -> Path:
+        """Folder of all images of the run, each once, named by content."""
+        return self.path / "images"
+
+    @property
     def tensorboard(self) -> Path:
         """Folder of the episode-level curves."""
         return self.path / "tensorboard"
@@ -133,7 +143,7 @@ class RunDir:
 
     def write_rows(self, step: int, name: str, rows: Sequence[Any]) -> None:
         """Replaces a JSON-lines file of a step."""
-        write_json_lines(self.make(self.step(step)) / name, rows)
+        write_json_lines(self.make(self.step(step)) / name, rows, self.images)
 
     def calls(self, step: int) -> list[dict[str, Any]]:
         """The kept teacher calls of a step, from its plan.json."""

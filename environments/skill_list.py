@@ -10,6 +10,7 @@ from environments.actions import check_specs
 from environments.base import Environment
 from environments.budget import Budget
 from environments.protocol import Start, StudentLoop
+from environments.quality import QualityFilters
 from environments.results import StepResult
 from environments.skills.assignment import GoldSkills, SkillAssignment
 from tasks.base import Task
@@ -30,6 +31,7 @@ class SkillListEnvironment(Environment):
         pool: Whether a step trains on all records so far or on its own only.
         start: Whether a step starts from the base weights or from the last trained student's.
         calls_per_step: Teacher calls whose records are gathered before a training.
+        filters: Quality filters beyond the exact ones.
     """
 
     def __init__(
@@ -41,8 +43,9 @@ class SkillListEnvironment(Environment):
         pool: Literal["all", "latest"] = "all",
         start: Start = "base",
         calls_per_step: int = 1,
+        filters: QualityFilters | None = None,
     ) -> None:
-        super().__init__(task, loop, budget, skills(task), pool, start, calls_per_step)
+        super().__init__(task, loop, budget, skills(task), pool, start, calls_per_step, filters)
 
     def _prepare(self) -> None:
         """Prepares the skills.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from environments.actions import check_tree_action
 from environments.budget import Budget
 from environments.protocol import Start, StudentLoop
+from environments.quality import QualityFilters
 from environments.results import StepResult
 from environments.skill_list import SkillListEnvironment, shown_fields
 from environments.skills.assignment import GoldSkills, SkillAssignment
@@ -33,6 +34,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         pool: Whether a step trains on all records so far or on its own only.
         start: Whether a step starts from the base weights or from the last trained student's.
         calls_per_step: Teacher calls whose records are gathered before a training.
+        filters: Quality filters beyond the exact ones.
         probe: Whether the student is asked the newly accepted records before it trains on them, which measures the
             accuracy of each subskill.
         probe_size: How many records of each subskill it is asked at most.
@@ -50,6 +52,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         pool: Literal["all", "latest"] = "all",
         start: Start = "base",
         calls_per_step: int = 1,
+        filters: QualityFilters | None = None,
         probe: bool = True,
         probe_size: int = 16,
     ) -> None:
@@ -58,7 +61,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         self.probe = probe
         self.probe_size = probe_size
         self._grown: dict[str, SkillTree] = {}
-        super().__init__(task, loop, budget, skills, pool, start, calls_per_step)
+        super().__init__(task, loop, budget, skills, pool, start, calls_per_step, filters)
 
     def state_dict(self) -> dict[str, Any]:
         """What load_state_dict needs, the trees included; JSON-able."""

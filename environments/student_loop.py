@@ -117,7 +117,12 @@ class StudentLoop:
         metrics = SkillMetrics(self.task)
         trainer = self._trainer(
             folder=folder,
-            callbacks=[metrics, FeedbackWriter(folder, metrics), SampleLogger(), _PhaseTicks(self._progress)],
+            callbacks=[
+                metrics,
+                FeedbackWriter(folder, metrics, self._recorder.run_dir.images),
+                SampleLogger(),
+                _PhaseTicks(self._progress),
+            ],
         )
         if records:
             data = self._data.with_records(records, seed=self._derive(step))

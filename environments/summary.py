@@ -19,7 +19,12 @@ def best_step(lines: Sequence[Mapping[str, Any]]) -> int:
 
 
 def summarise(
-    lines: Sequence[Mapping[str, Any]], scores: Mapping[int, Scores], facts: Mapping[str, Any], status: str
+    lines: Sequence[Mapping[str, Any]],
+    scores: Mapping[int, Scores],
+    facts: Mapping[str, Any],
+    status: str,
+    cost: Mapping[str, Any],
+    stopped: str | None = None,
 ) -> dict[str, Any]:
     """The summary of the steps finished so far.
 
@@ -28,8 +33,12 @@ def summarise(
         scores: By step and split, the score of every instance, in the task's order.
         facts: Seed and the names of task, environment, teacher and student.
         status: ``running``, ``finished`` or ``failed``.
+        cost: Of all calls to a chat model that the run rests on: dollars, tokens, calls.
+        stopped: What ended the episode before its budget was spent (``max_usd``), if anything did.
     """
     summary: dict[str, Any] = {"status": status, **facts, "steps": max(0, len(lines) - 1)}
+    if stopped is not None:
+        summary["stopped"] = stopped
     summary["records"] = sum(line["records"] for line in lines)
     summary["rejected"] = dict(sorted(sum((Counter(line["rejected"]) for line in lines), Counter()).items()))
     summary["truncated_records"] = lines[-1]["truncated_records"] if lines else 0
@@ -39,8 +48,9 @@ def summarise(
         summary["after"] = _measured(last, scores)
         summary["best"] = {**_measured(best, scores), "gain": _gain(scores[first], scores[best])}
         summary["gain"] = _gain(scores[first], scores[last])
-        summary["skills"] = _skills(lines[first]["test"]["skills"], lines[-1]["test"]["skills"])
-    summary["cost"] = {"usd": 0.0, "tokens": 0, "calls": 0}
+        summary["skills"] = _groups(lines[first]["test"]["skills"], lines[-1]["test"]["skills"])
+        summary["slices"] = _groups(lines[first]["test"].get("slices", {}), lines[-1]["test"].get("slices", {}))
+    summary["cost"] = dict(cost)
     names = ("fit", "evaluate", "teacher", "other")
     summary["seconds"] = {name: round(sum(line["seconds"].get(name, 0.0) for line in lines), 3) for name in names}
     return summary
@@ -59,7 +69,7 @@ def _gain(before: Scores, after: Scores) -> dict[str, Any]:
     return {split: asdict(paired_gain(before[split], after[split])) for split in _SPLITS}
 
 
-def _skills(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def _groups(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: {"before": before[name]["value"], "after": after[name]["value"], "n": after[name]["n"]} for name in after
     }

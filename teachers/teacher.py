@@ -32,7 +32,13 @@ class Engine(ABC):
 
     @abstractmethod
     def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
-        """The records of a plan, at most ``spec.count`` for each spec, in the order of the specs."""
+        """The records of a plan, at most ``spec.count`` for each spec, in the order of the specs.
+
+        An engine that throws something away on the way to them says so by returning a ``Batch``.
+        """
+
+    def rehearse(self, plan: DataPlan) -> None:  # noqa: B027
+        """Hook of dry runs: an engine that asks a chat model asks here what ``generate`` would ask first."""
 
 
 class Teacher:
@@ -68,6 +74,7 @@ class Teacher:
     ) -> None:
         if chat is None and (max_usd is not None or journal_path is not None):
             raise ConfigurationError("teacher.init_args.max_usd and journal_path need a chat model: set chat as well.")
+        self.max_usd = max_usd
         self.calls = None if chat is None else Calls(chat, max_usd, journal, journal_path, prices)
         with offering(self.calls):
             self.policy = policy(task)

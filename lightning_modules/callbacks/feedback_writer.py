@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning_modules.callbacks.skill_metrics import SkillMetrics
 from tasks.errors import ConfigurationError, StorageError
 from tasks.records import write_json, write_json_lines
+from tasks.types import Prediction, TaskInstance
 
 
 def find_metrics(trainer: Trainer, needed_by: str) -> SkillMetrics:
@@ -25,21 +27,30 @@ def find_metrics(trainer: Trainer, needed_by: str) -> SkillMetrics:
     raise ConfigurationError(f"{needed_by} needs SkillMetrics: add it to trainer.callbacks.")
 
 
+def _answered(metrics: SkillMetrics, name: str) -> Iterator[tuple[TaskInstance, Prediction, str | None]]:
+    """The instances of a set with their predictions and skills."""
+    return zip(metrics.instances(name), metrics.predictions(name), metrics.skills(name), strict=True)
+
+
 class FeedbackWriter(Callback):
     """Writes ``predictions.jsonl`` and ``feedback.json`` at the end of every evaluation, on rank 0 alone.
 
-    ``predictions.jsonl`` has a row for each instance of each set: the fields of a Prediction, ``split`` and
-    ``skill``. ``feedback.json`` is of the validation set alone, whatever else was measured: ``accuracy``, ``n``,
+    ``predictions.jsonl`` has a row for each instance of each set: the fields of a Prediction, ``split``,
+    ``skill`` and, if the instance is about one, the path of its ``image``. ``feedback.json`` is of the validation set alone, whatever else was measured: ``accuracy``, ``n``,
     ``skills`` and ``errors``.
 
     Args:
         folder: Where to; made if it does not exist.
         metrics: Where from; None takes the trainer's SkillMetrics.
+        images: Folder where images are stored, each once; None takes ``images`` in the folder.
     """
 
-    def __init__(self, folder: str | Path, metrics: SkillMetrics | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, metrics: SkillMetrics | None = None, images: str | Path | None = None
+    ) -> None:
         self.folder = Path(folder)
         self.metrics = metrics
+        self.images = self.folder / "images" if images is None else Path(images)
 
     def write(self, metrics: SkillMetrics) -> None:
         """Writes both files from what was measured so far.
@@ -52,17 +63,16 @@ class FeedbackWriter(Callback):
         except OSError as error:
             raise StorageError(f"Cannot make {self.folder} ({error.strerror}): choose another folder.") from error
         rows = [
-            {**asdict(prediction), "split": name, "skill": skill}
+            {**asdict(prediction), "split": name, "skill": skill, "image": instance.image}
             for name in metrics.names
-            for prediction, skill in zip(metrics.predictions(name), metrics.skills(name), strict=True)
+            for instance, prediction, skill in _answered(metrics, name)
         ]
-        write_json_lines(self.folder / "predictions.jsonl", rows)
+        write_json_lines(self.folder / "predictions.jsonl", rows, self.images)
         if "val" in metrics.names:
-            write_json(self.folder / "feedback.json", self._feedback(metrics))
+            write_json(self.folder / "feedback.json", self._feedback(metrics), self.images)
 
     def _feedback(self, metrics: SkillMetrics) -> dict[str, Any]:
         report = metrics.report("val")
-        answered = zip(metrics.instances("val"), metrics.predictions("val"), metrics.skills("val"), strict=True)
         errors = [
             {
                 "instance_id": instance.instance_id,
@@ -71,8 +81,9 @@ class FeedbackWriter(Callback):
                 "right_answer": instance.answer,
                 "score": prediction.score,
                 "skill": skill,
+                **({} if instance.image is None else {"image": instance.image}),
             }
-            for instance, prediction, skill in answered
+            for instance, prediction, skill in _answered(metrics, "val")
             if prediction.score < 1
         ]
         return {
