@@ -1,0 +1,152 @@
+"""Questions about drawn scenes from ``(seed, index)``: the offline task for small vision-language models."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.base import ProceduralTask
+from tasks.errors import ConfigurationError, RecordError
+from tasks.images import Image
+from tasks.prompting import DomainText, read_domain_text
+from tasks.records import record_from_mapping
+from tasks.types import TaskInstance, TrainingRecord
+from tasks.vqa.questions import CORNERS, EQUAL, PLACES, PLURALS, SKILLS, answer_of
+from tasks.vqa.scenes import COLOURS, SHAPES, SIZES, draw_scene, read_scene, scene_of
+from tasks.vqa.scoring import clean_answer, same_answer
+
+# What is taken for what: a wrong answer of the same kind as the right one.
+_KINDS = (
+    COLOURS,
+    SHAPES,
+    SIZES,
+    tuple(str(number) for number in range(10)),
+    ("yes", "no"),
+    PLACES,
+    CORNERS,
+    (*PLURALS, EQUAL),
+)
+
+
+class DescribedRecord(BaseModel):
+    """The fields of a record about an image that is described first and drawn later."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    instruction: str
+    image_description: str
+    response: str
+
+
+class ProceduralVQATask(ProceduralTask):
+    """Ten skills of looking at coloured shapes, with three subskills each.
+
+    Args:
+        seed: Seed of the evaluation instances, apart from the run's seed.
+        val_size: Number of validation instances, dealt evenly over the 30 subskills.
+        test_size: Number of test instances, dealt evenly over the 30 subskills.
+        preferences: Whether records come with a rejected response, for students that learn from preferences.
+    """
+
+    name: ClassVar[str] = "vqa_procedural"
+
+    def __init__(self, seed: int = 0, val_size: int = 240, test_size: int = 480, preferences: bool = False) -> None:
+        super().__init__(seed=seed, val_size=val_size, test_size=test_size)
+        self.preferences = preferences
+
+    def skills(self) -> Sequence[str]:
+        """The ten skills."""
+        return tuple(SKILLS)
+
+    def subskills(self, skill: str) -> Sequence[str]:
+        """The three subskills of a skill, from easy to hard.
+
+        Raises:
+            ConfigurationError: There is no such skill.
+        """
+        if skill not in SKILLS:
+            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(SKILLS)}.")
+        return tuple(SKILLS[skill])
+
+    def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
+        """One question of a subskill with its image; the metadata holds the scene's description.
+
+        Raises:
+            ConfigurationError: There is no such skill or subskill.
+        """
+        if subskill not in self.subskills(skill):
+            known = ", ".join(self.subskills(skill))
+            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
+        question, scene, answer = SKILLS[skill][subskill].make(rng)
+        return TaskInstance("", question, answer, skill, subskill, {"scene": str(scene)}, draw_scene(scene))
+
+    def record(self, skill: str, subskill: str, rng: random.Random) -> TrainingRecord:
+        """One verified training record of a subskill, with a rejected response if the task was made so."""
+        record = super().record(skill, subskill, rng)
+        return self.with_rejected(record, rng) if self.preferences else record
+
+    def with_rejected(self, record: TrainingRecord, rng: random.Random) -> TrainingRecord:
+        """The record with a wrong answer as its rejected response: of the same kind, if possible named in the question.
+
+        Raises:
+            RecordError: The answer is of no kind that the task knows.
+        """
+        answer = clean_answer(record.answer)
+        kind = next((kind for kind in _KINDS if answer in kind or (answer == EQUAL and kind is COLOURS)), None)
+        if kind is None:
+            raise RecordError(f"no wrong answer is known for {record.answer!r}: give the record its rejected response")
+        words = record.instruction.lower().replace("?", " ").replace(",", " ").split()
+        wrong = [word for word in kind if word != answer]
+        return replace(record, rejected=rng.choice([word for word in wrong if word in words] or wrong))
+
+    def score(self, instance: TaskInstance, text: str) -> float:
+        """1.0 for the right answer, whatever its case and final punctuation, else 0.0."""
+        return float(same_answer(instance.answer, text))
+
+    def draw(self, description: str) -> Image:
+        """The picture of a scene's description, always the same bytes.
+
+        Raises:
+            RecordError: It describes no scene that can be drawn.
+        """
+        return draw_scene(read_scene(description))
+
+    def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
+        """A training record from ``instruction``, ``image_description`` and ``response``, its image drawn.
+
+        Raises:
+            RecordError: A key is missing or has the wrong type, or the description cannot be drawn.
+        """
+        record = record_from_mapping(reply)
+        description = reply.get("image_description")
+        if not isinstance(description, str) or not description.strip():
+            raise RecordError(f"a record needs a non-empty text 'image_description', found {description!r}")
+        return replace(record, image=self.draw(description))
+
+    @property
+    def domain_text(self) -> DomainText:
+        """How to write a question about a scene that the task can draw and check."""
+        return read_domain_text("tasks.vqa", self.name, [DescribedRecord])
+
+    def fault_of(self, record: TrainingRecord) -> str | None:
+        """Why a record teaches something wrong, as far as it can be checked.
+
+        ``answer_mismatch`` as everywhere; ``image_missing`` for a question without an image; ``image_mismatch`` if
+        the image does not bear out the answer of a question that the task itself could have asked.
+        """
+        fault = super().fault_of(record)
+        if fault is not None:
+            return fault
+        if record.image is None:
+            return "image_missing"
+        scene = scene_of(record.image)
+        if scene is None:
+            return None
+        ours, answer = answer_of(record.instruction, scene)
+        if not ours:
+            return None
+        return None if answer is not None and same_answer(answer, record.answer) else "image_mismatch"
