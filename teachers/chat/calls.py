@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from teachers.chat.types import Answer, Chat, Question, Reply
+from tasks.errors import ConfigurationError
+from teachers.chat.background import BackgroundLoop
+from teachers.chat.concurrency import Limiter
+from teachers.chat.conversation import Conversation
+from teachers.chat.entry import Entry, sums
+from teachers.chat.exchange import Books, Errand, Exchanges
+from teachers.chat.journal import Journal, calls_of_run
+from teachers.chat.meter import Meter, PriceTable
+from teachers.chat.rehearsal import Rehearsal
+from teachers.chat.types import Answer, Chat, JournalMissError, Question, Reply
 
 JournalMode = Literal["record", "replay", "off"]
 
@@ -37,27 +50,238 @@ class Calls:
         journal_path: str | None = None,
         prices: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
-        raise NotImplementedError
+        if max_usd is not None and not 0 <= max_usd < math.inf:
+            raise ConfigurationError(f"teacher.init_args.max_usd is {max_usd}: give dollars, or null for no cap.")
+        if journal not in get_args(JournalMode):
+            raise ConfigurationError(f"teacher.init_args.journal is {journal!r}: choose record, replay or off.")
+        if journal == "off" and journal_path is not None:
+            raise ConfigurationError("teacher.init_args.journal_path is set and journal is off: nothing is replayed.")
+        others = {} if journal_path is None else calls_of_run(Path(journal_path))
+        self._shared = _Shared(journal, max_usd, PriceTable(prices), others)
+        self._attach(chat)
+        weakref.finalize(self._shared, self._shared.loop.close)
+
+    def _attach(self, chat: Chat) -> None:
+        self._chat = chat
+        self._price = self._shared.prices.of(chat.model)
+        self._limiter = Limiter(chat.concurrency)
+        if self._shared.max_usd is not None and self._price is None:
+            raise ConfigurationError(
+                f"teacher.init_args.max_usd is set and no price of {chat.model!r} is known: "
+                f"give teacher.init_args.prices, e.g. {{{chat.model}: {{input: 0.5, output: 1.5}}}} per million tokens."
+            )
 
     @contextmanager
     def recording(self, path: Path) -> Iterator[None]:
-        """Keeps calls in this file (``calls.jsonl`` of a run) while the context lasts, and continues what it holds."""
-        raise NotImplementedError
-        yield
+        """Keeps calls in this file (``calls.jsonl`` of a run) while the context lasts, and continues what it holds.
+
+        Costs and counters begin with what the file holds, and can still be read afterwards.
+        """
+        books = self._shared.books = self._shared.open(path)
+        try:
+            yield
+        finally:
+            books.journal.close()
+
+    @contextmanager
+    def rehearsing(self, rehearsal: Rehearsal) -> Iterator[None]:
+        """While this lasts, questions are counted and answered with their examples; nothing is sent or kept."""
+        self._shared.rehearsal = rehearsal
+        try:
+            yield
+        finally:
+            self._shared.rehearsal = None
 
     def using(self, chat: Chat | None) -> Calls:
-        """The same journal, meter and cap with another chat model; these calls themselves for None."""
-        raise NotImplementedError
+        """The same journal, meter and cap with another chat model; these calls themselves for None.
+
+        Raises:
+            ConfigurationError: There is a cap and no price for that model.
+        """
+        if chat is None or chat is self._chat:
+            return self
+        calls = Calls.__new__(Calls)
+        calls._shared = self._shared
+        calls._attach(chat)
+        return calls
+
+    @property
+    def model(self) -> str:
+        """Name of the chat model that is asked."""
+        return self._chat.model
+
+    @property
+    def in_rehearsal(self) -> bool:
+        """Whether questions are only counted at present, so that no answer may be kept."""
+        return self._shared.rehearsal is not None
 
     def ask(self, questions: Sequence[Question[Reply]]) -> list[Answer[Reply]]:
         """Asks all questions, as many at a time as the endpoint bears; the answers in their order.
 
+        Replies are read and validated in the calling thread. If the asking is cut short, what was paid for is kept,
+        and asking again goes on from there.
+
         Raises:
             ChatError: The endpoint cannot be used at all (key, address, model name).
+            ConfigurationError: The environment variable for the key is not set.
             JournalMissError: In ``replay``, a call is not in the journal.
+            StorageError: The journal cannot be written.
         """
-        raise NotImplementedError
+        shared = self._shared
+        if shared.rehearsal is not None:
+            price = None if self._price is None else asdict(self._price)
+            return shared.rehearsal.answer(questions, self._chat.model, price)
+        conversations = [Conversation(question, self._chat) for question in questions]
+        self._converse(conversations)
+        answers = [conversation.answer for conversation in conversations]
+        shared.books.journal.seal(entry for conversation in conversations for entry in conversation.trail)
+        shared.books.counters["reasks"] += sum(conversation.reasks for conversation in conversations)
+        shared.books.counters.update(f"failures/{answer.failure}" for answer in answers if answer and answer.failure)
+        return [answer for answer in answers if answer is not None]
+
+    def _converse(self, conversations: Sequence[Conversation[Reply]]) -> None:
+        """Carries on all conversations until each has its answer."""
+        books, listener = self._shared.books, self._shared.listener or (lambda done, total: None)
+        waiting = [index for index, conversation in enumerate(conversations) if not self._replay(conversation)]
+        done = len(conversations) - len(waiting)
+        listener(done, len(conversations))
+        if not waiting:
+            return
+        self._shared.loop.at_close(self._chat.aclose)
+        exchanges = Exchanges(self._chat, self._price, self._limiter, books, self._shared.loop)
+
+        def errand(index: int) -> Errand:
+            conversation = conversations[index]
+            return Errand(index, len(conversation.trail), conversation.request(), conversation.label)
+
+        try:
+            exchanges.send([errand(index) for index in waiting])
+            while done < len(conversations):
+                index, entry = exchanges.receive()
+                conversations[index].take(entry)
+                if self._replay(conversations[index]):
+                    done += 1
+                    listener(done, len(conversations))
+                else:
+                    exchanges.send([errand(index)])
+        except BaseException as error:
+            exchanges.stop(grace=isinstance(error, Exception))
+            raise
+
+    def _replay(self, conversation: Conversation[Reply]) -> bool:
+        """Carries a conversation on from the journal; True if that led to its answer."""
+        journal, mode = self._shared.books.journal, self._shared.mode
+        while conversation.answer is None:
+            asked = Entry.asking(conversation.request(), conversation.label)
+            entry = journal.find(asked)
+            if entry is None and mode == "replay":
+                entry = journal.failure(asked.key) or _miss(asked)
+            if entry is None:
+                return False
+            self._shared.books.replayed += 1
+            conversation.take(entry)
+        return True
 
     def cost(self) -> dict[str, Any]:
-        """What the calls of this run cost: ``usd``, ``tokens`` and ``calls``; ``usd`` None without a known price."""
-        raise NotImplementedError
+        """What the calls of this run cost: ``usd``, ``tokens`` and ``calls``; ``usd`` None without a known price.
+
+        That is what the exchanges that the run rests on cost when they were made; whoever replays them reads the same
+        sums, and ``paid`` says what was paid now. What may have been billed without a reply is ``lost``.
+        """
+        return sums(self._shared.books.journal.sealed)
+
+    def costs_by(self, field: Literal["purpose", "step", "item"], step: int | None = None) -> dict[Any, dict[str, Any]]:
+        """``cost`` apart by purpose, step or plan item.
+
+        Args:
+            field: By what.
+            step: Only calls of this step; plan items count anew in each.
+        """
+        groups: dict[Any, list[Entry]] = {}
+        for entry in self._shared.books.journal.sealed:
+            if step is None or entry.label.step == step:
+                groups.setdefault(getattr(entry.label, field), []).append(entry)
+        return {name: sums(entries) for name, entries in groups.items()}
+
+    @property
+    def paid(self) -> dict[str, Any]:
+        """What was paid in this process: ``usd`` and ``calls``."""
+        return {"usd": self._shared.books.paid_usd, "calls": self._shared.books.paid_calls}
+
+    @property
+    def replayed(self) -> int:
+        """Calls that were answered from a journal in this process."""
+        return self._shared.books.replayed
+
+    @property
+    def lost(self) -> dict[str, Any]:
+        """Calls that may have been billed without bringing a reply: ``calls`` and at most so many ``usd``.
+
+        They count against ``max_usd`` and not as ``cost``: an uninterrupted run would not have had them.
+        """
+        rows = self._shared.books.journal.lost.values()
+        usd = None if any(row["usd"] is None for row in rows) else round(math.fsum(row["usd"] for row in rows), 9)
+        return {"usd": usd, "calls": len(rows)}
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What went wrong in this process, by name.
+
+        ``retries/<reason>``, ``reasks``, ``failures/<failure>``, and ``lost`` for attempts that may have been billed
+        without a reply.
+        """
+        return Counter({name: count for name, count in self._shared.books.counters.items() if count})
+
+    @property
+    def listener(self) -> Callable[[int, int], None] | None:
+        """Told, in the thread that asks, how many of the questions asked at once are answered, and of how many."""
+        return self._shared.listener
+
+    @listener.setter
+    def listener(self, listener: Callable[[int, int], None] | None) -> None:
+        self._shared.listener = listener
+
+
+@dataclass
+class _Shared:
+    """What all users of a teacher's calls have in common."""
+
+    mode: JournalMode
+    max_usd: float | None
+    prices: PriceTable
+    others: Mapping[str, Entry]
+    loop: BackgroundLoop = field(default_factory=BackgroundLoop)
+    listener: Callable[[int, int], None] | None = None
+    rehearsal: Rehearsal | None = None
+
+    def __post_init__(self) -> None:
+        self.books = self.open(None)
+
+    def open(self, path: Path | None) -> Books:
+        """The books of a run, with what earlier processes have spent on it."""
+        journal = Journal(path, self.mode != "off", self.others)
+        for entry in (*journal.sealed, *journal.unsealed):
+            self._price(entry)
+        # Calls taken over from another run were not paid for by this one.
+        own = [entry for entry in (*journal.sealed, *journal.unsealed) if entry.key not in self.others]
+        lost = (row["usd"] or 0.0 for row in journal.lost.values())
+        return Books(journal, Meter(self.max_usd, math.fsum((*(entry.usd or 0.0 for entry in own), *lost))))
+
+    def _price(self, entry: Entry) -> None:
+        """Calls that were made without a known price have one now, or no cap can be kept."""
+        if entry.usd is None and entry.model is not None:
+            price = self.prices.of(entry.model)
+            entry.usd = None if price is None else price.usd(entry.usage)
+        if entry.usd is None and self.max_usd is not None:
+            raise ConfigurationError(
+                f"teacher.init_args.max_usd is set and the run has paid calls of {entry.model!r}, which has no known "
+                "price: give teacher.init_args.prices."
+            )
+
+
+def _miss(asked: Entry) -> Entry:
+    label = asked.label
+    raise JournalMissError(
+        f"The journal has no call for purpose {label.purpose}, step {label.step} with key {asked.key[:12]}: its prompt "
+        "or settings differ from what was recorded; set teacher.init_args.journal to record to make it."
+    )

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from tasks.errors import DataEnvGymError
+from tasks.errors import ConfigurationError, DataEnvGymError
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -91,6 +91,9 @@ class Chat(ABC):
         concurrency: Most calls in flight at a time.
         max_attempts: Most attempts at one request, the first included.
         max_reasks: How often a reply that does not fit the schema is asked for again, with what was wrong.
+
+    Raises:
+        ConfigurationError: A number is out of its range.
     """
 
     def __init__(
@@ -102,6 +105,15 @@ class Chat(ABC):
         max_attempts: int = 8,
         max_reasks: int = 2,
     ) -> None:
+        for name, value, least in (
+            ("max_tokens", max_tokens, 1),
+            ("concurrency", concurrency, 1),
+            ("max_attempts", max_attempts, 1),
+            ("max_reasks", max_reasks, 0),
+            ("temperature", temperature or 0, 0),
+        ):
+            if value < least:
+                raise ConfigurationError(f"{type(self).__name__}'s {name} is {value}: it is at least {least}.")
         self.model = model
         self.temperature = temperature
         self.max_tokens = max_tokens

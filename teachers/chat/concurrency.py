@@ -1,0 +1,120 @@
+"""How many calls are in flight: as many as the endpoint bears, and none while it asks to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+# Where a limiter starts. Half of what a well-used endpoint bears; the first successes double it within one round.
+_START = 32
+
+# A retry waits up to 0.5 s, 1 s, 2 s … of this much. Rate limits are per minute, so waiting longer gains nothing.
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 30.0
+
+# An endpoint that asks for more than this (a daily limit) is asked again after it, and the call gives up in the end.
+_LONGEST_PAUSE = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Leave to send one call; ``era`` counts the halvings before it was given."""
+
+    era: int
+
+
+class Limiter:
+    """Adapts the number of calls in flight to an endpoint; belongs to one event loop.
+
+    Like TCP's: each success makes room for one more call until the first rate limit, four of them do after it, and a
+    rate limit halves the room. The calls of one burst halve it once: a call that was sent before the last
+    halving says nothing about the new room.
+
+    Args:
+        most: Most calls in flight.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.room = float(min(most, _START))
+        self._most = most
+        self._threshold = float(most)
+        self._era = 0
+        self._in_flight = 0
+        self._resume = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def slot(self, first: bool = False) -> AsyncIterator[Slot]:
+        """Leave to send a call, as soon as there is room.
+
+        Args:
+            first: Go before those that wait: a retry or a re-ask ends a conversation that is paid for in part.
+        """
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        (self._waiting.appendleft if first else self._waiting.append)(turn)
+        self._let_in()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+        try:
+            yield Slot(self._era)
+        finally:
+            self._leave()
+
+    def succeeded(self) -> None:
+        """A call came back."""
+        grown = self.room + (1.0 if self.room < self._threshold else 0.25)
+        self.room = min(grown, float(self._most))
+        self._let_in()
+
+    def rate_limited(self, slot: Slot) -> None:
+        """A call was refused because there are too many."""
+        if slot.era == self._era:
+            self._era += 1
+            self.room = self._threshold = max(self.room / 2, 1.0)
+
+    def pause(self, seconds: float) -> None:
+        """The endpoint asks to wait: nothing is sent before then."""
+        self._resume = max(self._resume, time.monotonic() + min(seconds, _LONGEST_PAUSE))
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._let_in()
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and (self._waiting[0].done() or self._in_flight < int(self.room)):
+            if self._waiting[0].done():  # cancelled while it waited
+                self._waiting.popleft()
+                continue
+            wait = self._resume - time.monotonic()
+            if wait > 0:
+                if self._alarm is None:
+                    self._alarm = asyncio.get_running_loop().call_later(wait, self._wake)
+                return
+            self._in_flight += 1
+            self._waiting.popleft().set_result(None)
+
+
+class Backoff:
+    """How long a failed call waits before it is sent again: longer each time, and never in step with the others."""
+
+    def __init__(self) -> None:
+        self._rng = random.Random()  # its own: nothing that decides a result may depend on how often a call failed
+
+    def seconds(self, failures: int, retry_after: float | None) -> float:
+        """The wait after this many failures, at least what the endpoint asks for."""
+        wait = self._rng.uniform(0.5, 1.0) * min(_FIRST_WAIT * 2.0 ** (failures - 1), _LONGEST_WAIT)
+        return max(wait, min(retry_after or 0.0, _LONGEST_PAUSE))

@@ -1,0 +1,279 @@
+"""The journal of calls: what was paid for is on disk before it is used, and is never asked again.
+
+``calls.jsonl`` holds one line for each exchange with a chat model, in the order of the questions, whatever order the
+replies came in: while questions are being asked, ``.calls.part.jsonl`` beside it takes each event as it happens, and
+when all are answered, their exchanges are appended to ``calls.jsonl`` (docs/run_directory.md has the fields). A killed
+run that is resumed so ends with the same lines, but for ``seconds``, as one that was left alone.
+
+The part file tells what a kill left behind:
+
+    {"intent": 7, "key": …, "usd": 0.02}    call 7 is about to be sent and can cost this much
+    {"done": 7, "key": …, "reply": …}       it came back: the line that calls.jsonl will hold
+    {"freed": 7}                            it was refused, and not billed
+    {"lost": 7, "key": …, "usd": 0.02}      it may have been billed, and nothing came back
+
+An intent that nothing follows was in flight when the process was killed. It counts as lost: that is the one window
+in which a call can be billed twice, and an endpoint that honours the header ``Idempotency-Key`` (the call's key)
+closes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import MissingFileError, RecordError, StorageError
+from tasks.records import write_atomic
+from teachers.chat.entry import Entry, Label
+
+
+class Journal:
+    """The calls of one run, on disk or in memory only.
+
+    Args:
+        path: ``calls.jsonl``, which is continued; None keeps calls in memory.
+        texts: Whether requests and replies are kept; without them nothing can be replayed.
+        others: Calls of other runs by key, that are replayed too and become this run's own where they are.
+
+    Raises:
+        RecordError: A line of the file is not a call.
+        StorageError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path | None = None, texts: bool = True, others: Mapping[str, Entry] | None = None) -> None:
+        self.path = path
+        self.texts = texts
+        self.sealed: list[Entry] = []
+        self.lost: dict[int, dict[str, Any]] = {}
+        self._others = others or {}
+        self._known: dict[str, Entry] = {}
+        self._failed: dict[str, Entry] = {}
+        self._loose: dict[int, Entry] = {}
+        self._intents: dict[int, dict[str, Any]] = {}
+        self._next = 0
+        self._part: FileIO | None = None
+        self._lock = threading.RLock()
+        if path is not None:
+            self._open(path)
+
+    @property
+    def unsealed(self) -> list[Entry]:
+        """Exchanges that are paid for and that no finished round of questions rests on yet."""
+        return list(self._loose.values())
+
+    def find(self, asked: Entry) -> Entry | None:
+        """The exchange for a request, if it was made before; until it is sealed it belongs to whoever asks last."""
+        with self._lock:
+            entry = self._known.get(asked.key)
+            if entry is None and asked.key in self._others:
+                entry = self._known[asked.key] = self._others[asked.key].copy()
+            if entry is not None and not entry.sealed:
+                entry.label, entry.request = asked.label, asked.request
+            return entry
+
+    def failure(self, key: str) -> Entry | None:
+        """What is on record for a request that got no reply."""
+        return self._failed.get(key)
+
+    def begin(self, key: str, label: Label, usd: float | None) -> int:
+        """Notes that a call is about to be sent and can cost this much; returns its number."""
+        with self._lock:
+            number = self._next
+            self._next += 1
+            self._intents[number] = {"key": key, **label.fields(), "usd": usd}
+            self._write({"intent": number, **self._intents[number]})
+            return number
+
+    def done(self, number: int, entry: Entry) -> None:
+        """Keeps what came back."""
+        with self._lock:
+            self._write({"done": number, **entry.line(self.texts)})
+            del self._intents[number]
+            self._loose[number] = entry
+            if self.texts:
+                self._known[entry.key] = entry
+
+    def freed(self, number: int) -> None:
+        """Notes that a call was not billed."""
+        with self._lock:
+            self._write({"freed": number})
+            del self._intents[number]
+
+    def lose(self, number: int) -> None:
+        """Notes that a call may have been billed, and that nothing usable came back."""
+        with self._lock:
+            self._write({"lost": number, **self._intents[number]})
+            self.lost[number] = self._intents.pop(number)
+
+    def seal(self, entries: Iterable[Entry]) -> None:
+        """Appends the exchanges that a finished round of questions rests on, in this order, each once."""
+        with self._lock:
+            new: dict[int, Entry] = {}
+            for entry in entries:
+                kept = self._failed.get(entry.key)
+                known = entry.sealed or (entry.failure is not None and kept is not None and kept == entry)
+                if not known:
+                    new.setdefault(id(entry), entry)
+                if entry.failure is not None:
+                    self._failed[entry.key] = entry
+            if self.path is not None and new:
+                self._append(self.path, b"".join(_encode(entry.line(self.texts)) for entry in new.values()))
+            for entry in new.values():
+                entry.sealed, entry.request = True, None  # the file holds it; memory need not
+                if entry.failure is None:
+                    self.sealed.append(entry)
+            loose = len(self._loose)
+            self._loose = {number: entry for number, entry in self._loose.items() if not entry.sealed}
+            if self._part is not None or len(self._loose) < loose:
+                self._rewrite_part()
+
+    def close(self) -> None:
+        """Closes the files; what is asked from here on is kept in memory."""
+        with self._lock:
+            self._close_part()
+            self.path = None
+
+    def _part_path(self) -> Path:
+        assert self.path is not None
+        return self.path.with_name(f".{self.path.stem}.part.jsonl")
+
+    def _open(self, path: Path) -> None:
+        for row in read_lines(path, mend=True):
+            self._take(Entry.of(row))
+        sealed_lines = {_encode(entry.line(self.texts)) for entry in self.sealed} if not self.texts else set()
+        rows = read_lines(self._part_path(), mend=True)
+        for row in rows:
+            event = next((name for name in ("intent", "done", "freed", "lost") if name in row), None)
+            if event is None:
+                raise RecordError(f"{self._part_path()} has a line that is no event of a call: {str(row)[:80]}.")
+            number = int(row.pop(event))
+            self._next = max(self._next, number + 1)
+            if event == "intent":
+                self._intents[number] = row
+                continue
+            self._intents.pop(number, None)
+            if event == "lost":
+                self.lost[number] = row
+            elif event == "done":
+                entry = Entry.of(row)
+                # A kill while calls were being appended leaves them in both files.
+                if entry.key not in self._known and _encode(entry.line(self.texts)) not in sealed_lines:
+                    self._loose[number] = entry
+                    if entry.reply is not None:
+                        self._known[entry.key] = entry
+        if rows:
+            self.lost.update(self._intents)
+            self._intents.clear()
+            self._rewrite_part()
+
+    def _take(self, entry: Entry) -> None:
+        entry.sealed, entry.request = True, None
+        if entry.failure is not None:
+            self._failed[entry.key] = entry
+            return
+        self.sealed.append(entry)
+        if entry.reply is not None and self.texts:
+            self._known[entry.key] = entry
+
+    def _write(self, event: Mapping[str, Any]) -> None:
+        if self.path is None:
+            return
+        try:
+            if self._part is None:
+                self._part = open(self._part_path(), "ab", buffering=0)
+            # One write, no buffer and no fsync: a kill of the process cannot lose it, a power failure can.
+            line = _encode(event)
+            if self._part.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise _unwritable(self._part_path(), error) from error
+
+    def _append(self, path: Path, lines: bytes) -> None:
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            with open(path, "ab") as file:
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            if path.exists():
+                os.truncate(path, size)  # all of a round or nothing
+            raise _unwritable(path, error) from error
+
+    def _rewrite_part(self) -> None:
+        """Drops from the part file what calls.jsonl now holds; without anything left, the file goes."""
+        if self.path is None:
+            return
+        self._close_part()
+        rows = [{"lost": number, **row} for number, row in self.lost.items()]
+        rows += [{"intent": number, **row} for number, row in self._intents.items()]
+        rows += [{"done": number, **entry.line(self.texts)} for number, entry in self._loose.items()]
+        if rows:
+            write_atomic(self._part_path(), b"".join(_encode(row) for row in rows))
+        else:
+            self._part_path().unlink(missing_ok=True)
+
+    def _close_part(self) -> None:
+        if self._part is not None:
+            self._part.close()
+            self._part = None
+
+
+def read_lines(path: Path, mend: bool = False) -> list[dict[str, Any]]:
+    """The lines of a journal; none if there is no file.
+
+    Args:
+        path: The file.
+        mend: Cut off a last line that a kill left unfinished, so that the file can be continued.
+
+    Raises:
+        RecordError: A line is not a JSON object.
+    """
+    if not path.exists():
+        return []
+    *lines, torn = path.read_bytes().split(b"\n")
+    if torn and mend:
+        os.truncate(path, path.stat().st_size - len(torn))
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise RecordError(f"{path}, line {number}: not a JSON object ({line[:60]!r}); mend or delete that line.")
+        rows.append(row)
+    return rows
+
+
+def calls_of_run(path: Path) -> dict[str, Entry]:
+    """The calls of another run by key.
+
+    Args:
+        path: Its directory, or its ``calls.jsonl``.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: A line of it is not a call.
+    """
+    file = path / "calls.jsonl" if path.is_dir() else path
+    if not file.is_file():
+        raise MissingFileError(f"teacher.init_args.journal_path: {file} does not exist; name a run with calls.jsonl.")
+    entries = [Entry.of(row) for row in read_lines(file)]
+    for entry in entries:
+        entry.request = None  # whoever asks brings it along
+    return {entry.key: entry for entry in entries if entry.reply is not None}
+
+
+def _encode(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"Cannot write {path} ({error.strerror}): free space or choose another --run_dir.")
