@@ -2,6 +2,12 @@
 
 from teachers.policies.alternating import AlternatingPolicy
 from teachers.policies.fill_balanced import FillBalancedPolicy
+from teachers.policies.llm_base import LLMPolicy
+from teachers.policies.llm_no_state import LLMNoStatePolicy
+from teachers.policies.llm_open_ended import LLMOpenEndedPolicy
+from teachers.policies.llm_proposer import LLMSubskillProposer
+from teachers.policies.llm_skill_list import LLMSkillListPolicy
+from teachers.policies.llm_skill_tree import LLMSkillTreePolicy
 from teachers.policies.mastery import MasteryPolicy
 from teachers.policies.no_state import NoStatePolicy
 from teachers.policies.open_ended import OpenEndedPolicy
@@ -16,6 +22,12 @@ __all__ = [
     "ErrorProportionalPolicy",
     "FillBalancedPolicy",
     "FixedListProposer",
+    "LLMNoStatePolicy",
+    "LLMOpenEndedPolicy",
+    "LLMPolicy",
+    "LLMSkillListPolicy",
+    "LLMSkillTreePolicy",
+    "LLMSubskillProposer",
     "MasteryPolicy",
     "NoStatePolicy",
     "OpenEndedPolicy",

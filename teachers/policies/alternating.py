@@ -8,7 +8,7 @@ from tasks.base import Task
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
-from teachers.policies.skill_tree import SkillTreePolicy, pause, set_allocations
+from teachers.policies.skill_tree import Growth, SkillTreePolicy, pause, set_allocations
 
 
 class AlternatingPolicy(SkillTreePolicy):
@@ -47,25 +47,22 @@ class AlternatingPolicy(SkillTreePolicy):
         self.max_data_for_skill = max_data_for_skill
         self.hard = hard
 
-    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
-        return self._grow(tree, observation, self.initial_subskills, self.initial_records)
+    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
+        return self._grow(tree, self.initial_subskills, self.initial_records)
 
-    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
         if any(node.allocation for node in tree.subskills):
             return pause(tree)
-        return self._grow(tree, observation, self.new_subskills, self.records_each)
+        return self._grow(tree, self.new_subskills, self.records_each)
 
-    def _grow(self, tree: SkillTree, observation: SkillTreeObservation, count: int, each: int) -> TreeAction:
+    def _grow(self, tree: SkillTree, count: int, each: int) -> TreeAction | Growth:
         left = self._left(tree)
         if left is not None and left <= 0:
             return pause(tree)
         if left is not None and self.hard:
             count = min(count, left)
             each = min(each, left // count)
-        action = self._explore(tree, observation, count, each)
-        if action.subskills or not tree.subskills:
-            return action
-        return self._revive(tree, count, each)
+        return Growth(count, each, otherwise=self._revive(tree, count, each) if tree.subskills else None)
 
     def _revive(self, tree: SkillTree, count: int, each: int) -> Exploit:
         least_taught = sorted(tree.subskills, key=lambda node: node.generated)[:count]

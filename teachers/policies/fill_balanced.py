@@ -8,7 +8,7 @@ from tasks.base import Task
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
-from teachers.policies.skill_tree import SkillTreePolicy, pause, set_allocations
+from teachers.policies.skill_tree import Growth, SkillTreePolicy, pause, set_allocations
 
 
 def next_allocation(generated: int, max_data: int, max_allocation: int) -> int:
@@ -54,14 +54,14 @@ class FillBalancedPolicy(SkillTreePolicy):
         self.max_data_per_subskill = max_data_per_subskill
         self.max_allocation_per_subskill = max_allocation_per_subskill
 
-    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
-        return self._explore(tree, observation, min(self.initial_subskills, self.max_subskills), self.initial_records)
+    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
+        return Growth(min(self.initial_subskills, self.max_subskills), self.initial_records)
 
-    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
         room = self.max_subskills - len(tree.subskills)
-        if room > 0 and self.proposer.propose(tree.skill, 1, observation):
+        if room > 0 and not self.proposer.exhausted(tree.skill, observation):
             if any(node.allocation for node in tree.subskills):
                 return pause(tree)
-            return self._explore(tree, observation, min(self.new_subskills, room), self.records_each)
+            return Growth(min(self.new_subskills, room), self.records_each)
         limits = self.max_data_per_subskill, self.max_allocation_per_subskill
         return set_allocations(tree, {node.name: next_allocation(node.generated, *limits) for node in tree.subskills})

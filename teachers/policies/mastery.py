@@ -90,10 +90,10 @@ class MasteryPolicy(Policy):
         weights = with_floor([errors[tree.skill] for tree in untouched], self.floor)
         shares = apportion(total, weights, shown.generator("skills"))
         actions: dict[str, TreeAction] = {}
+        names = self.proposer.propose_all({tree.skill: self.max_subskills for tree in untouched}, shown)
         for tree, share in zip(untouched, shares, strict=True):
-            names = self.proposer.propose(tree.skill, self.max_subskills, shown)
             # Rounded up for a skill that gets anything: a subskill without records would stay unmeasured.
-            actions[tree.skill] = Explore(names, -(-share // max(1, len(names))))
+            actions[tree.skill] = Explore(names[tree.skill], -(-share // max(1, len(names[tree.skill]))))
         return actions
 
 

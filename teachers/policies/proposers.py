@@ -17,6 +17,14 @@ class SubskillProposer(ABC):
     def propose(self, skill: str, count: int, observation: SkillTreeObservation) -> tuple[str, ...]:
         """Up to ``count`` names that the skill's tree does not have yet; none if nothing is left to propose."""
 
+    def propose_all(self, wanted: Mapping[str, int], observation: SkillTreeObservation) -> dict[str, tuple[str, ...]]:
+        """Up to so many names for each skill: a proposer that has to wait for an answer can ask for all at once."""
+        return {skill: self.propose(skill, count, observation) for skill, count in wanted.items()}
+
+    def exhausted(self, skill: str, observation: SkillTreeObservation) -> bool:
+        """Whether nothing is left to propose for a skill."""
+        return not self.propose(skill, 1, observation)
+
 
 class FixedListProposer(SubskillProposer):
     """Hands out the names of a list in order, never one twice: what the tree already has was handed out.

@@ -8,7 +8,7 @@ from tasks.base import Task
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
-from teachers.policies.skill_tree import SkillTreePolicy
+from teachers.policies.skill_tree import Growth, SkillTreePolicy
 
 
 class RandomPolicy(SkillTreePolicy):
@@ -43,12 +43,11 @@ class RandomPolicy(SkillTreePolicy):
         self.max_data_per_subskill = max_data_per_subskill
         self.max_active_subskills = max_active_subskills
 
-    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
         rng = observation.generator(f"begin/{tree.skill}")
-        count, each = rng.randint(1, self.new_subskills), rng.randint(1, self.records_each)
-        return self._explore(tree, observation, count, each)
+        return Growth(rng.randint(1, self.new_subskills), rng.randint(1, self.records_each))
 
-    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
         rng = observation.generator(f"act/{tree.skill}")
         if rng.random() < 0.5:
             return self._begin(tree, observation)

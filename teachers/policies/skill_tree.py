@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from tasks.base import Task
 from tasks.errors import ConfigurationError
@@ -12,6 +13,21 @@ from teachers.plan import Action, Exploit, Explore, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.sharing import trees_shown
 from teachers.teacher import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The wish to explore a skill: an action once the proposer has named the new subskills of all skills at once.
+
+    Args:
+        count: New subskills wanted.
+        records_each: Records per call for each of them.
+        otherwise: The action if the proposer has nothing new; None explores nothing.
+    """
+
+    count: int
+    records_each: int
+    otherwise: TreeAction | None = None
 
 
 class SkillTreePolicy(Policy):
@@ -53,25 +69,37 @@ class SkillTreePolicy(Policy):
             ConfigurationError: The environment shows no trees.
         """
         shown = trees_shown(self, observation)
+        wishes = self._decide(shown)
+        wanted = {skill: wish.count for skill, wish in wishes.items() if isinstance(wish, Growth)}
+        names = self.proposer.propose_all(wanted, shown) if wanted else {}
         return {
-            skill: self._act_on(tree, shown) if tree.actions else self._begin(tree, shown)
-            for skill, tree in shown.trees.items()
+            skill: _grown(wish, names[skill]) if isinstance(wish, Growth) else wish for skill, wish in wishes.items()
+        }
+
+    def _decide(self, observation: SkillTreeObservation) -> Mapping[str, TreeAction | Growth]:
+        """What to do with each skill."""
+        return {
+            skill: self._act_on(tree, observation) if tree.actions else self._begin(tree, observation)
+            for skill, tree in observation.trees.items()
         }
 
     @abstractmethod
-    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
-        """The action on one skill whose tree was acted on before."""
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
+        """What to do with one skill whose tree was acted on before."""
 
-    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
-        """The first action on a skill."""
-        return self._explore(tree, observation, self.initial_subskills, self.initial_records)
-
-    def _explore(self, tree: SkillTree, observation: SkillTreeObservation, count: int, each: int) -> Explore:
-        return Explore(self.proposer.propose(tree.skill, count, observation), each)
+    def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
+        """What to do first with a skill."""
+        return Growth(self.initial_subskills, self.initial_records)
 
     def _at_least_one(self, name: str, value: int | None) -> None:
         if value is not None and value < 1:
             raise ConfigurationError(f"{type(self).__name__}: {name} is {value}; it must be at least 1.")
+
+
+def _grown(wish: Growth, names: tuple[str, ...]) -> TreeAction:
+    if not names and wish.otherwise is not None:
+        return wish.otherwise
+    return Explore(names, wish.records_each)
 
 
 def pause(tree: SkillTree) -> Exploit:

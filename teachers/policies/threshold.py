@@ -8,7 +8,7 @@ from tasks.base import Task
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
-from teachers.policies.skill_tree import SkillTreePolicy
+from teachers.policies.skill_tree import Growth, SkillTreePolicy
 
 
 class ThresholdPolicy(SkillTreePolicy):
@@ -44,7 +44,7 @@ class ThresholdPolicy(SkillTreePolicy):
         self.exploit_threshold = exploit_threshold
         self.increase = increase
 
-    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction:
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
         if tree.rewards and tree.rewards[-1] > self.exploit_threshold:
             return Exploit({node.name: self.increase for node in tree.subskills})
-        return self._explore(tree, observation, self.new_subskills, self.records_each)
+        return Growth(self.new_subskills, self.records_each)

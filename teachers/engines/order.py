@@ -1,0 +1,121 @@
+"""The state of one spec while an engine works on it, and the checks that a record has to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from tasks.base import Task, identity
+from tasks.errors import RecordError
+from tasks.types import TrainingRecord
+from teachers.batch import Drop
+from teachers.plan import DataSpec, Screen
+
+
+@dataclass
+class Order:
+    """One spec with what was made of it.
+
+    Args:
+        index: Its place in the plan.
+        spec: What was ordered.
+        rng: The spec's own generator.
+        records: What passed all checks.
+        refused: Questions that failed for being there already, here or in the environment.
+        idle: Rounds in a row that gained nothing.
+    """
+
+    index: int
+    spec: DataSpec
+    rng: Random
+    records: list[TrainingRecord] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    idle: int = 0
+
+    @property
+    def missing(self) -> int:
+        """Records still to be made."""
+        return self.spec.count - len(self.records)
+
+    @property
+    def written(self) -> list[str]:
+        """Questions that shall not be written again."""
+        return [*(record.instruction for record in self.records), *self.refused]
+
+
+class Inspection:
+    """Lets through what can be handed over, and keeps what cannot with its reason.
+
+    Args:
+        task: Parses and scores.
+        screen: What the environment would say; None asks nobody.
+        source: Noted in every record.
+    """
+
+    def __init__(self, task: Task, screen: Screen | None, source: str) -> None:
+        self._task = task
+        self._screen = screen
+        self._source = source
+        self._seen: set[str] = set()
+        self._accepted: list[TrainingRecord] = []
+        self.dropped: list[Drop] = []
+
+    def drop(self, order: Order, reason: str, text: str) -> None:
+        """Notes that something is not handed over."""
+        self.dropped.append(Drop(reason, text, order.spec.skill, order.spec.subskill))
+
+    def take(self, made: Sequence[tuple[Order, Mapping[str, Any]]]) -> None:
+        """Adds to each order the replies that pass, as far as it has room; one call for all orders of a round.
+
+        Args:
+            made: Replies with the order that they are for, in the order in which they shall be considered.
+        """
+        sound = []
+        for order, reply in made:
+            record = self._parsed(order, reply)
+            if record is not None:
+                sound.append((order, record))
+        verdicts = screened(self._screen, self._accepted, [record for _, record in sound])
+        for (order, record), verdict in zip(sound, verdicts, strict=True):
+            if verdict is not None:
+                self.drop(order, verdict, record.instruction)
+                order.refused.append(record.instruction)
+            elif order.missing <= 0:
+                self.drop(order, "surplus", record.instruction)
+            else:
+                order.records.append(record)
+                self._accepted.append(record)
+
+    def _parsed(self, order: Order, reply: Mapping[str, Any]) -> TrainingRecord | None:
+        try:
+            record = self._task.parse_record(reply)
+        except RecordError as error:
+            self.drop(order, "unparsable", f"{error}: {dict(reply)}")
+            return None
+        if (fault := self._task.fault_of(record)) is not None:
+            self.drop(order, fault, f"{record.instruction} -> {record.response}")
+            return None
+        question = identity(record)
+        if question in self._seen:
+            self.drop(order, "duplicate", record.instruction)
+            order.refused.append(record.instruction)
+            return None
+        self._seen.add(question)
+        return replace(record, skill=order.spec.skill, subskill=order.spec.subskill, source=self._source)
+
+
+def screened(
+    screen: Screen | None, accepted: Sequence[TrainingRecord], records: Sequence[TrainingRecord]
+) -> Sequence[str | None]:
+    """What the environment would say of records, beside those that were accepted earlier for the same plan.
+
+    Args:
+        screen: The plan's screen; None finds fault with nothing.
+        accepted: What will be handed over already; the environment compares the others with it.
+        records: What is asked about.
+    """
+    if screen is None or not records:
+        return [None] * len(records)
+    return screen([*accepted, *records])[len(accepted) :]

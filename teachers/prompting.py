@@ -1,0 +1,163 @@
+"""How a part of a teacher puts a question: strict templates, students' words as data, the task's persona.
+
+``render`` fills a template that lies beside the part (``<package>/prompts/<template>.jinja``). A template that reads
+a field which is not there is an error, and not a blank: feedback that silently fails to reach a prompt is no feedback.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+import jinja2
+from pydantic import BaseModel, create_model, model_validator
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from tasks.types import Accuracy
+from teachers.chat.offer import offered_calls
+from teachers.chat.types import Answer, Chat, Question, Reply
+
+Value = TypeVar("Value")
+
+
+def render(package: str, template: str, **values: Any) -> str:
+    """A template of a package, filled.
+
+    Besides jinja's own, templates have the filters ``quote`` (a text as data, one ``> `` before each line, cut to a
+    length), ``line`` (a text on one line), ``accuracy``, ``points`` and ``json``.
+
+    Args:
+        package: The package whose folder ``prompts`` holds the template, e.g. ``teachers.policies``.
+        template: Its name without ``.jinja``.
+        values: What the template reads.
+
+    Raises:
+        ConfigurationError: There is no such template, it is no valid one, or it reads what it was not given.
+    """
+    where = f"{package.replace('.', '/')}/prompts/{template}.jinja"
+    try:
+        text = _environment(package).get_template(f"{template}.jinja").render(**values).strip()
+    except (jinja2.TemplateNotFound, ModuleNotFoundError) as error:
+        raise ConfigurationError(f"{where} does not exist ({error}): write it, or name another template.") from None
+    except jinja2.TemplateError as error:
+        raise ConfigurationError(f"{where} cannot be filled: {error}; give it that value or mend the name.") from None
+    return re.sub(r"\n{3,}", "\n\n", text)  # what was left out leaves no holes
+
+
+def quote(text: str, limit: int | None = None) -> str:
+    """A text of someone else's as data: every line marked, so that none can pass for a line of ours; cut visibly.
+
+    Args:
+        text: Any text.
+        limit: Most characters of it; None for all.
+    """
+    kept = text if limit is None else text[:limit]
+    lines = kept.splitlines() or ["(empty)"]
+    if len(kept) < len(text):
+        lines.append(f"[... cut here, {len(text) - len(kept)} of {len(text)} characters are left out]")
+    return "\n".join(f"> {line}" for line in lines)
+
+
+def line(text: str) -> str:
+    """A text on one line."""
+    return " ".join(text.split())
+
+
+def accuracy(value: Accuracy | float | None) -> str:
+    """An accuracy for a reader, with the number of instances behind it where that is known."""
+    if isinstance(value, Accuracy):
+        return f"{accuracy(value.value)} (n = {value.n})"
+    return "unknown" if value is None else f"{100 * value:.1f} %"
+
+
+def points(change: float) -> str:
+    """A change of accuracy in percentage points."""
+    return f"{100 * change:+.1f} points"
+
+
+@cache
+def _environment(package: str) -> jinja2.Environment:
+    try:
+        loader = jinja2.PackageLoader(package, "prompts")
+    except ValueError as error:
+        raise ConfigurationError(f"{package} has no folder 'prompts' ({error}): put its templates there.") from None
+    environment = jinja2.Environment(
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # prompts are plain text; nothing here is shown as HTML
+    )
+    environment.filters |= {
+        "quote": quote,
+        "line": line,
+        "accuracy": accuracy,
+        "points": points,
+        "json": lambda value: json.dumps(value, ensure_ascii=False),
+    }
+    return environment
+
+
+def checked(schema: type[Reply], check: Callable[[Reply], None]) -> type[Reply]:
+    """A schema that also checks what only the asker knows; its name and JSON schema stay the same.
+
+    Args:
+        schema: The schema of a reply.
+        check: Raises ValueError with a message for the model, which is then asked again.
+    """
+
+    def run(reply: Reply) -> Reply:
+        check(reply)
+        return reply
+
+    validators: dict[str, Any] = {"check_what_the_asker_knows": model_validator(mode="after")(run)}
+    return create_model(schema.__name__, __base__=schema, __doc__=schema.__doc__, __validators__=validators)
+
+
+class Asker:
+    """Asks the questions of one part of a teacher, as the persona that the task gives it.
+
+    Args:
+        part: The part, while it is being built.
+        task: Brings persona, topic and the form of a record.
+        purpose: What the costs are reported under.
+        chat: The part's own chat model; None takes the teacher's.
+
+    Raises:
+        ConfigurationError: The teacher has no chat model, or the task has no texts for one.
+    """
+
+    def __init__(self, part: object, task: Task, purpose: Literal["policy", "engine"], chat: Chat | None) -> None:
+        self.domain = task.domain_text
+        self._purpose = purpose
+        self._calls = offered_calls(part, chat)
+
+    def question(
+        self,
+        prompt: str,
+        schema: type[Reply],
+        example: BaseModel,
+        step: int,
+        sample: int = 0,
+        item: int | None = None,
+    ) -> Question[Reply]:
+        """A question, with the persona as its system message; the arguments are those of Question."""
+        valid = schema.model_validate(example.model_dump())
+        return Question(prompt, schema, valid, self._purpose, step, item, self.domain.persona, sample)
+
+    def ask(self, questions: Sequence[Question[Reply]]) -> list[Answer[Reply]]:
+        """Asks all questions at once; the answers in their order."""
+        return self._calls.ask(questions) if questions else []
+
+
+def usable(answer: Answer[Reply]) -> Reply | None:
+    """The reply, or None if there is none and the asker shall do without (``Calls`` has counted the failure).
+
+    Raises:
+        SpendingCapError: The dollars did not cover the call: there is nothing to go on with.
+    """
+    return answer.get() if answer.value is not None or answer.failure == "over_cap" else None
