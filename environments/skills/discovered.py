@@ -1,0 +1,163 @@
+"""Skills that a chat model discovered, as an environment uses them: from a frozen file, or found at the run's start."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal
+
+from environments.skills.assignment import Once, SkillAssignment
+from environments.skills.discovery import check_number, choose_categories, discover_skills
+from environments.skills.frozen import FrozenSkills, read_skills, write_skills
+from environments.skills.nearest import NearestSkills
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from tasks.types import TaskInstance
+from teachers.chat.calls import Calls
+from teachers.chat.offer import offered_calls
+from teachers.chat.types import Chat
+
+# What identifies an instance: a record seen as an instance may bear any id.
+_Key = tuple[str, str]
+
+
+class DiscoveredSkills(SkillAssignment):
+    """Skills found by a chat model in the validation instances.
+
+    Only validation instances are shown to it. A test instance gets the skill of the validation instances that are
+    most like it, or, with ``unknown: llm``, the one that the chat model chooses.
+
+    Args:
+        task: The task.
+        path: A file of frozen skills (``dataenvgym discover-skills`` writes one). If it exists, it is read and no
+            chat model is needed; if not, the skills are discovered at the run's start and frozen there. None
+            discovers at the run's start; the run's journal makes that free for a resume.
+        num_categories: How many skills; None leaves it to the chat model (or to the file).
+        chat: The chat model that discovers; None takes the teacher's.
+        unknown: How instances that are not in the validation split get a skill. ``nearest``: by likeness, without a
+            prompt. ``llm``: the chat model chooses for every test instance, once, at the run's start; this shows it
+            the test questions (no answers). Training records seen as instances always go by likeness.
+
+    Raises:
+        ConfigurationError: ``num_categories`` is out of range, or there is no file and no chat model.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        path: str | None = None,
+        num_categories: int | None = None,
+        chat: Chat | None = None,
+        unknown: Literal["nearest", "llm"] = "nearest",
+    ) -> None:
+        check_number(num_categories)
+        self._task = task
+        self._path = None if path is None else Path(path)
+        self._num_categories = num_categories
+        self._unknown = unknown
+        self._calls = self._offered(chat) if unknown == "llm" or not self._is_frozen else None
+        self._found: FrozenSkills | None = None
+        self._others: dict[_Key, str] = {}
+        self._split_guessed = False
+
+    def prepare(self, once: Once) -> None:
+        """Reads the file, or discovers the skills and freezes them; does so once.
+
+        Raises:
+            ConfigurationError: The file belongs to other instances, or holds another number of categories.
+            RecordError: The file is damaged.
+            ChatError: The chat model gave no usable replies.
+            SpendingCapError: The dollars did not cover a call.
+        """
+        if self._found is not None:
+            return
+        self._found = once(self._find)
+        if self._unknown == "llm":
+            self._others = once(partial(self._choose, self._found))
+
+    def skills(self) -> tuple[str, ...]:
+        """The discovered skills, in the order of the file.
+
+        Raises:
+            ConfigurationError: prepare() was not called.
+        """
+        return tuple(category.name for category in self._prepared.categories)
+
+    def skill_of(self, instance: TaskInstance) -> str:
+        """The skill of an instance; of one outside validation that of the instances like it.
+
+        Raises:
+            ConfigurationError: prepare() was not called.
+        """
+        known = self._prepared.assignment.get(instance.instance_id)
+        if known is not None:
+            return known
+        key = _key(instance)
+        if key not in self._others:
+            self._guess(instance)
+        return self._others[key]
+
+    @property
+    def _is_frozen(self) -> bool:
+        return self._path is not None and self._path.exists()
+
+    @property
+    def _prepared(self) -> FrozenSkills:
+        if self._found is None:
+            raise ConfigurationError("DiscoveredSkills was asked before its skills are known: call prepare() first.")
+        return self._found
+
+    def _offered(self, chat: Chat | None) -> Calls:
+        try:
+            return offered_calls(self, chat)
+        except ConfigurationError as error:
+            if self._path is None or self._is_frozen:
+                raise
+            raise ConfigurationError(f"{self._path} does not exist: check the path. ({error})") from None
+
+    def _find(self) -> FrozenSkills:
+        if self._path is not None and self._is_frozen:
+            found = read_skills(self._path, self._task)
+            if self._num_categories not in (None, len(found.categories)):
+                raise ConfigurationError(
+                    f"num_categories is {self._num_categories}, and {self._path} holds {len(found.categories)} "
+                    "categories: leave num_categories out, or name another path."
+                )
+            return found
+        if self._calls is None:
+            raise ConfigurationError(f"{self._path} was there when the run began and is gone: put it back.")
+        found = discover_skills(self._task, self._calls, self._num_categories)
+        if self._path is not None and not self._calls.in_rehearsal:
+            write_skills(self._path, found)
+        return found
+
+    def _choose(self, found: FrozenSkills) -> dict[_Key, str]:
+        assert self._calls is not None, "the constructor takes calls for unknown='llm'"
+        categories = {category.name: category.labels for category in found.categories}
+        instances = self._task.instances("test")
+        names = choose_categories(self._task, self._calls, instances, categories)
+        return {_key(instance): name for instance, name in zip(instances, names, strict=True) if name is not None}
+
+    def _guess(self, instance: TaskInstance) -> None:
+        """Adds the skill of an instance by likeness, and at the first time those of the whole test split.
+
+        That is one product of matrices in place of thousands, and they are all asked for soon.
+        """
+        split = () if self._split_guessed else self._task.instances("test")
+        self._split_guessed = True
+        missing = {_key(each): each for each in (instance, *split) if _key(each) not in self._others}
+        guesses = self._nearest.skills_of([each.instruction for each in missing.values()])
+        self._others |= zip(missing, guesses, strict=True)
+
+    @cached_property
+    def _nearest(self) -> NearestSkills:
+        instances = self._task.instances("val")
+        assignment = self._prepared.assignment
+        return NearestSkills(
+            [instance.instruction for instance in instances],
+            [assignment[instance.instance_id] for instance in instances],
+        )
+
+
+def _key(instance: TaskInstance) -> _Key:
+    return instance.instance_id, instance.instruction

@@ -1,0 +1,455 @@
+"""Skill discovery: every instance gets a skill, whatever the chat model replies; frozen skills need no chat model."""
+
+import json
+import re
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from environments import Budget, SkillTreeEnvironment
+from environments.skills import DiscoveredSkills
+from environments.skills.discovery import discover_skills
+from environments.skills.frozen import read_skills, write_skills
+from environments.skills.nearest import NearestSkills
+from environments.skills.schemas import SkillCategories, clean_name
+from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tasks.prompting import DomainText
+from tasks.types import TaskInstance, TrainingRecord
+from teachers.chat import Calls, ChatError, OpenAIChat, SpendingCapError
+from teachers.chat.offer import offering
+from teachers.chat.rehearsal import Rehearsal
+from teachers.policies import AlternatingPolicy
+from tests.environments.toy import LookupLoop, ToyTask, run
+from tests.llm_server import LLMServer
+
+QUESTION = re.compile(r"^> (skill\d+) (sub\d+): say (\d+)$", re.MULTILINE)
+
+
+class TaughtTask(ToyTask):
+    """The toy task with texts for chat models."""
+
+    @property
+    def domain_text(self):
+        return DomainText("You teach parrots.", "saying numbers again", ())
+
+
+class Sorter:
+    """Replies as a careful model would: labels by skill and subskill, categories by skill. Tests spoil it."""
+
+    def __init__(self):
+        self.bodies = []
+        self.broken = set()  # schemas whose questions the server does not answer
+
+    def __call__(self, body):
+        self.bodies.append(body)
+        prompt = next(message["content"] for message in body["messages"] if message["role"] == "user")
+        replies = {"SkillLabel": self.label, "SkillCategories": self.categories, "SkillChoice": self.choice}
+        return json.dumps(replies[schema_of(body)](prompt))
+
+    def label(self, prompt):
+        return {"name": " ".join(QUESTION.search(prompt).group(1, 2))}
+
+    def categories(self, prompt):
+        labels = re.findall(r"^- (.+) \(\d+\)$", prompt, re.MULTILINE)
+        groups = {}
+        for label in labels:
+            groups.setdefault(f"The_{label.split()[0]}!", []).append(label)
+        return {"categories": [{"name": name, "labels": listed} for name, listed in groups.items()]}
+
+    def choice(self, prompt):
+        return {"name": f"the {QUESTION.search(prompt).group(1)}"}
+
+    def fault(self, body, attempt):
+        """The server's fault with a request, if any."""
+        return "quota" if schema_of(body) in self.broken else None
+
+    def prompts(self, name):
+        return [body["messages"][-1]["content"] for body in self.bodies if schema_of(body) == name]
+
+
+def schema_of(body):
+    return body["response_format"]["json_schema"]["name"]
+
+
+@pytest.fixture
+def calls_to(monkeypatch):
+    """``calls_to(brain)``: calls to a server with that mind."""
+    monkeypatch.setenv("OPENAI_API_KEY", LLMServer.key)
+    with ExitStack() as servers:
+
+        def make(brain, **settings):
+            server = servers.enter_context(LLMServer(brain, faults=brain.fault))
+            return Calls(OpenAIChat("test-model", base_url=server.url), **settings)
+
+        yield make
+
+
+def once(work):
+    return work()
+
+
+def ready(task, calls=None, **settings):
+    with offering(calls):
+        skills = DiscoveredSkills(task, **settings)
+    skills.prepare(once)
+    return skills
+
+
+def true_skills(task, split="val"):
+    return {instance.instance_id: f"the {instance.skill}" for instance in task.instances(split)}
+
+
+def test_every_validation_instance_gets_a_skill(calls_to):
+    task, brain = TaughtTask(), Sorter()
+    calls = calls_to(brain)
+    found = discover_skills(task, calls)
+    assert found.assignment == true_skills(task)
+    assert [category.name for category in found.categories] == ["the skill0", "the skill1", "the skill2"]
+    assert found.sizes == {"the skill0": 16, "the skill1": 16, "the skill2": 16}
+    assert found.labels["val-00005"] == "skill1 sub1"
+    assert found.model == "test-model"
+    assert set(found.counters.items()) == {
+        ("labels", 12), ("unlabelled", 0), ("labels_in_no_category", 0),
+        ("assigned_by_choice", 0), ("assigned_to_nearest", 0),
+    }  # fmt: skip
+    assert set(calls.costs_by("purpose")) == {"skills"}
+    assert set(calls.costs_by("step")) == {0}
+    assert len(brain.bodies) == 48 + 1
+    assert brain.bodies[0]["messages"][0] == {"role": "system", "content": "You teach parrots."}
+    assert all("saying numbers again" in body["messages"][1]["content"] for body in brain.bodies)
+
+
+def test_no_test_instance_reaches_a_prompt(calls_to):
+    task, brain = TaughtTask(), Sorter()
+    brain.categories = lambda prompt: {"categories": [{"name": "one", "labels": ["skill0 sub0"]}]}  # many by choice
+    brain.choice = lambda prompt: {"name": "one"}
+    skills = ready(task, calls_to(brain))
+    assert {skills.skill_of(instance) for instance in task.instances("test")} == {"one"}
+    assert len(brain.prompts("SkillChoice")) == 44
+    everything = json.dumps(brain.bodies)
+    assert all(instance.instruction in everything for instance in task.instances("val"))
+    assert not any(instance.instruction in everything for instance in task.instances("test"))
+
+
+def test_a_wrong_number_of_categories_is_asked_for_again(calls_to):
+    task, brain = TaughtTask(), Sorter()
+    replies = iter([1, 2, 4])
+
+    def categories(prompt):
+        labels = re.findall(r"^- (.+) \(\d+\)$", prompt, re.MULTILINE)
+        number = next(replies)
+        return {"categories": [{"name": f"group {i}", "labels": labels[i::number]} for i in range(number)]}
+
+    brain.categories = categories
+    found = discover_skills(task, calls_to(brain), num_categories=4)
+    assert len(found.categories) == 4 and found.num_categories == 4
+    assert sum(found.sizes.values()) == 48
+    assert "exactly 4 categories" in brain.bodies[48]["messages"][1]["content"]
+    assert "exactly 4 categories are wanted, and these are 2" in brain.bodies[-1]["messages"][-1]["content"]
+
+
+def test_a_model_that_never_gives_the_number_ends_in_one_line(calls_to):
+    brain = Sorter()
+    with pytest.raises(ChatError, match="invalid_reply") as caught:
+        discover_skills(TaughtTask(), calls_to(brain), num_categories=2)
+    assert "\n" not in str(caught.value)
+    assert len(brain.prompts("SkillCategories")) == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (0, "num_categories is 0: it must be from 1 to 100"),
+        (101, "num_categories is 101"),
+        (49, "num_categories is 49, and toy has 48 validation instances"),
+        (13, "only 12 distinct labels"),
+    ],
+)
+def test_numbers_that_cannot_be_had(calls_to, number, message):
+    with pytest.raises(ConfigurationError, match=message):
+        discover_skills(TaughtTask(), calls_to(Sorter()), num_categories=number)
+
+
+def test_a_label_of_two_categories_belongs_to_the_first(calls_to):
+    task, brain = TaughtTask(), Sorter()
+    good = brain.categories
+
+    def categories(prompt):
+        reply = good(prompt)
+        reply["categories"][1]["labels"] += ["Skill0_sub0", "skill1 sub0", "painting"]
+        return reply
+
+    brain.categories = categories
+    found = discover_skills(task, calls_to(brain))
+    assert found.assignment == true_skills(task)
+    assert found.counters["labels_in_two_categories"] == 1
+    assert found.counters["labels_invented"] == 1
+    listed = [label for category in found.categories for label in category.labels]
+    assert len(listed) == len(set(listed)) == 12
+
+
+def test_labels_of_no_category_are_assigned_by_choice_and_then_to_the_nearest(calls_to):
+    task, brain = TaughtTask(), Sorter()
+    good, good_choice = brain.categories, brain.choice
+
+    def categories(prompt):
+        reply = good(prompt)
+        for category in reply["categories"]:
+            category["labels"] = [label for label in category["labels"] if not label.endswith(("sub1", "sub2"))]
+        return reply
+
+    def choice(prompt):
+        return {"name": "no such category"} if " sub2: " in prompt else good_choice(prompt)
+
+    brain.categories, brain.choice = categories, choice
+    found = discover_skills(task, calls_to(brain))
+    assert found.assignment == true_skills(task)
+    assert found.counters["labels_in_no_category"] == 6
+    assert found.counters["assigned_by_choice"] == 12
+    assert found.counters["assigned_to_nearest"] == 12
+    asked = brain.prompts("SkillChoice")
+    assert len(asked) == 12 + 12 * 3  # bounded re-asks
+    assert sum("'no such category' is none of the categories" in prompt for prompt in asked) == 12 * 2
+
+
+def test_instances_without_a_label_are_assigned_too(calls_to):
+    task, brain = TaughtTask(), Sorter()
+    good = brain.label
+    brain.label = lambda prompt: {"name": "!"} if " sub3: " in prompt else good(prompt)
+    found = discover_skills(task, calls_to(brain))
+    assert found.counters["unlabelled"] == 12
+    assert found.assignment == true_skills(task)
+    assert [id_ for id_, label in found.labels.items() if label is None] == [
+        instance.instance_id for instance in task.instances("val") if instance.subskill == "sub3"
+    ]
+
+
+def test_too_few_labels_are_an_error(calls_to):
+    brain = Sorter()
+    brain.label = lambda prompt: {"name": "?"}
+    with pytest.raises(ChatError, match=r"labelled 0 of 48 instances \(invalid_reply: 48\)"):
+        discover_skills(TaughtTask(), calls_to(brain))
+
+
+@pytest.mark.parametrize("number", [None, 7])
+def test_hundreds_of_labels_are_sorted_in_parts_and_merged(calls_to, number):
+    task, brain = TaughtTask(val_size=700), Sorter()
+    brain.label = lambda prompt: {"name": "say {2} of {0} {1}".format(*QUESTION.search(prompt).groups())}
+
+    def categories(prompt):
+        labels = re.findall(r"^- (.+) \(\d+\)$", prompt, re.MULTILINE)
+        count = number or 12
+        # the first question is of numbers to say, the last one of the groups that the first made of them
+        key = {label: int(re.search(r"\d+", label).group()) % count for label in labels}
+        groups = {i: [label for label in labels if key[label] == i] for i in sorted(set(key.values()))}
+        return {"categories": [{"name": f"numbers like {i}", "labels": listed} for i, listed in groups.items()]}
+
+    brain.categories = categories
+    found = discover_skills(task, calls_to(brain), number)
+    assert len(found.categories) == (number or 12)
+    assert len(found.assignment) == 700
+    for instance in task.instances("val"):
+        assert found.assignment[instance.instance_id] == f"numbers like {int(instance.answer) % (number or 12)}"
+    asked = brain.prompts("SkillCategories")
+    assert len(asked) == 3 + 1
+    assert max(prompt.count("\n- ") for prompt in asked) <= 300
+    assert found.counters["labels"] == len({instance.instruction for instance in task.instances("val")})
+
+
+def test_frozen_skills_need_neither_chat_model_nor_network(calls_to, tmp_path, monkeypatch):
+    task, path = TaughtTask(), tmp_path / "deep" / "skills.json"
+    first = ready(task, calls_to(Sorter()), path=str(path))
+
+    def refuse(*_):
+        raise AssertionError("frozen skills opened a socket")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    again = ready(TaughtTask(), path=str(path))
+    assert again.skills() == first.skills() == ("the skill0", "the skill1", "the skill2")
+    for split in ("val", "test"):
+        assert {i.instance_id: again.skill_of(i) for i in task.instances(split)} == true_skills(task, split)
+    assert ready(TaughtTask(), path=str(path), num_categories=3).skills() == first.skills()
+    with pytest.raises(ConfigurationError, match=r"num_categories is 4, and .* holds 3 categories"):
+        ready(TaughtTask(), path=str(path), num_categories=4)
+
+
+def test_skills_are_not_to_be_had_before_they_are_known(calls_to, tmp_path):
+    with offering(calls_to(Sorter())):
+        skills = DiscoveredSkills(TaughtTask())
+    with pytest.raises(ConfigurationError, match=r"call prepare\(\) first"):
+        skills.skills()
+    with pytest.raises(ConfigurationError, match=r"DiscoveredSkills asks a language model, and the teacher has none"):
+        DiscoveredSkills(TaughtTask())
+    with pytest.raises(ConfigurationError, match=r"none\.json does not exist: check the path"):
+        DiscoveredSkills(TaughtTask(), path=str(tmp_path / "none.json"))
+
+
+class OtherTask(TaughtTask):
+    name = "other"
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (OtherTask(), "skills of the task 'toy', and this is 'other'"),
+        (TaughtTask(val_size=24), "skills of 48 validation instances, and this task has 24"),
+        (TaughtTask(numbers=5000), "skills of other validation instances than this task's, though as many"),
+    ],
+)
+def test_a_file_of_another_task_is_refused(calls_to, tmp_path, task, message):
+    path = tmp_path / "skills.json"
+    write_skills(path, discover_skills(TaughtTask(), calls_to(Sorter())))
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        ready(task, path=str(path))
+    assert "delete the file" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def damage(plain, kind):
+    if kind == "category":
+        plain["assignment"]["val-00001"] = "painting"
+    elif kind == "lost":
+        del plain["assignment"]["val-00001"]
+    elif kind == "renamed":
+        plain["assignment"]["val-1"] = plain["assignment"].pop("val-00001")
+    elif kind == "format":
+        plain["format"] = 2
+    elif kind == "key":
+        del plain["categories"]
+    return json.dumps(plain)[:100] if kind == "cut" else json.dumps(plain)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("category", "assigned to 'painting', which is no category"),
+        ("lost", "47 of 48 instances are assigned"),
+        ("renamed", "no skill to validation instance val-00001"),
+        ("format", "format: "),
+        ("key", "categories: Field required"),
+        ("cut", "Invalid JSON"),
+    ],
+)
+def test_a_damaged_file_is_one_line(calls_to, tmp_path, kind, message):
+    path, task = tmp_path / "skills.json", TaughtTask()
+    write_skills(path, discover_skills(task, calls_to(Sorter())))
+    assert read_skills(path, task).sizes["the skill0"] == 16
+    path.write_text(damage(json.loads(path.read_text("utf-8")), kind), encoding="utf-8")
+    with pytest.raises(RecordError, match=message) as caught:
+        read_skills(path, task)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(MissingFileError):
+        read_skills(tmp_path / "none.json", task)
+
+
+def test_unknown_instances_get_the_skill_of_those_like_them(calls_to):
+    task = TaughtTask()
+    skills = ready(task, calls_to(Sorter()))
+    record = TrainingRecord("skill2 sub0: say 77", "77", "77", skill="the skill0")
+    assert skills.skill_of(task.as_instance(record)) == "the skill2"
+    assert skills.skill_of(TaskInstance("x", "no word in common", "")) in skills.skills()
+    assert skills.skill_of(TaskInstance("x", "", "")) in skills.skills()
+
+
+def test_likeness_is_a_vote_and_ties_go_to_the_first():
+    nearest = NearestSkills(["add 1 and 2", "add 3 and 5", "take 3 from 5", "take 9 from 11"], ["a", "a", "b", "b"], 2)
+    assert nearest.skills_of(["add 100 and 7", "take 1 from 200", "zzz"]) == ["a", "b", "a"]
+    assert nearest.skills_of([]) == []
+
+
+def test_the_chat_model_may_choose_for_test_instances(calls_to):
+    task, brain = TaughtTask(), Sorter()
+    brain.choice = lambda prompt: {"name": "the skill0"}
+    skills = ready(task, calls_to(brain), unknown="llm")
+    assert len(brain.prompts("SkillChoice")) == 48
+    assert {skills.skill_of(instance) for instance in task.instances("test")} == {"the skill0"}
+    assert {instance.instance_id: skills.skill_of(instance) for instance in task.instances("val")} == true_skills(task)
+    assert skills.skill_of(TaskInstance("x", "skill1 sub1: say 3", "3")) == "the skill1"  # likeness, no further call
+    assert len(brain.prompts("SkillChoice")) == 48
+
+
+def test_an_interrupted_discovery_goes_on_where_it_stopped(calls_to, tmp_path):
+    task, brain, file = TaughtTask(), Sorter(), tmp_path / "skills.json"
+    brain.broken.add("SkillCategories")
+    calls = calls_to(brain)
+    with calls.recording(tmp_path / "calls.jsonl"), pytest.raises(ChatError):
+        ready(task, calls, path=str(file))
+    assert not file.exists()
+    assert len(brain.prompts("SkillLabel")) == 48
+    brain.broken.clear()
+    brain.bodies.clear()
+    calls = calls_to(brain)
+    with calls.recording(tmp_path / "calls.jsonl"):
+        skills = ready(task, calls, path=str(file))
+    assert [schema_of(body) for body in brain.bodies] == ["SkillCategories"]
+    assert skills.skills() == ("the skill0", "the skill1", "the skill2")
+    assert calls.cost()["calls"] == 49
+
+
+def test_the_journal_makes_a_second_discovery_free_and_equal(calls_to, tmp_path):
+    task, brain = TaughtTask(), Sorter()
+    found = []
+    for _ in range(2):
+        calls = calls_to(brain)
+        with calls.recording(tmp_path / "calls.jsonl"):
+            found.append(discover_skills(task, calls, 3))
+    assert found[0] == found[1]
+    assert len(brain.bodies) == 49
+
+
+def test_a_spent_cap_freezes_nothing(calls_to, tmp_path):
+    prices = {"test-model": {"input": 1.0, "output": 1.0}}
+    calls = calls_to(Sorter(), max_usd=0.001, prices=prices)
+    with pytest.raises(SpendingCapError):
+        ready(TaughtTask(), calls, path=str(tmp_path / "skills.json"))
+    assert not (tmp_path / "skills.json").exists()
+
+
+@pytest.mark.parametrize("number", [None, 20])
+def test_a_dry_run_asks_everything_and_freezes_nothing(calls_to, tmp_path, number):
+    brain, rehearsal = Sorter(), Rehearsal()
+    calls = calls_to(brain)
+    with calls.rehearsing(rehearsal):
+        skills = ready(TaughtTask(), calls, path=str(tmp_path / "skills.json"), num_categories=number, unknown="llm")
+    assert len(skills.skills()) == (number or 12)
+    assert len(rehearsal.calls) == 48 + 1 + 48
+    assert brain.bodies == []
+    assert not (tmp_path / "skills.json").exists()
+
+
+def test_an_episode_with_discovered_skills(calls_to):
+    task = TaughtTask()
+    with offering(calls_to(Sorter())):
+        environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=2), skills=DiscoveredSkills)
+    observations = run(environment, AlternatingPolicy(OtherNames()))
+    assert list(observations[-1].skills) == ["the skill0", "the skill1", "the skill2"]
+    assert [accuracy.n for accuracy in observations[-1].skills.values()] == [16, 16, 16]
+    assert all(accuracy.n == 16 for accuracy in environment.results[-1].test.skills.values())
+    assert {error.skill for error in observations[0].errors} <= set(observations[0].skills)
+
+
+class OtherNames(TaughtTask):
+    """For a procedural policy: the task under the names that were discovered."""
+
+    def subskills(self, skill):
+        return super().subskills(skill.removeprefix("the "))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Two_digit  SUMS!", "two digit sums"), ("x-y", "x y"), ("Größe", "größe"), ("a/b (c)", "a b c")],
+)
+def test_names_are_lower_case_words(text, name):
+    assert clean_name(text) == name
+
+
+@pytest.mark.parametrize("text", ["", " _!? ", "word " * 30])
+def test_what_is_no_name_is_refused(text):
+    with pytest.raises(ValueError, match="a name"):
+        clean_name(text)
+
+
+def test_categories_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="'a b' is the name of several"):
+        SkillCategories.model_validate({"categories": [{"name": "a_b", "labels": []}, {"name": "A b", "labels": []}]})
