@@ -10,6 +10,7 @@ from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError
 from tasks.math.generators import SKILLS
 from tasks.math.scoring import same_decimal, same_text, same_value
+from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
 # Where the question asks for a notation, an equal value in another notation is a wrong answer; elsewhere it is right.
@@ -58,6 +59,11 @@ class ProceduralMathTask(ProceduralTask):
             raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
         instruction, answer = SKILLS[skill][subskill](rng)
         return TaskInstance("", instruction, answer, skill, subskill)
+
+    @property
+    def domain_text(self) -> DomainText:
+        """What this task tells teachers that are language models."""
+        return read_domain_text("tasks.math", self.name)
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 for the right answer, else 0.0: by notation where the skill is one, by value elsewhere."""

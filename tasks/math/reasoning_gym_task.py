@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError
+from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
 Settings = Mapping[str, Any]
@@ -148,6 +149,11 @@ class ReasoningGymTask(ProceduralTask):
         # Through JSON, so that an instance equals itself after it was written and read: tuples become lists.
         metadata = json.loads(json.dumps(entry["metadata"], default=str))
         return TaskInstance("", entry["question"].strip(), entry["answer"], skill, subskill, metadata)
+
+    @property
+    def domain_text(self) -> DomainText:
+        """What this task tells teachers that are language models."""
+        return read_domain_text("tasks.math", self.name)
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """The verifier's score of a reply; an empty one, or one that the verifier cannot read, scores 0.0."""
