@@ -20,7 +20,7 @@ class ProceduralBrain:
 
     Args:
         task: What it knows: skills, subskills, questions with right answers.
-        wrong: Share of records that it gives a wrong answer's response.
+        wrong: Share of records whose response does not arrive at the answer, or that have no answer.
     """
 
     def __init__(self, task: ProceduralTask, wrong: float = 0.0) -> None:
@@ -52,14 +52,13 @@ class ProceduralBrain:
 
     def _record(self, prompt: str, rng: random.Random, fields: set[str]) -> dict[str, str]:
         record = self.task.record(*self._pair(prompt, rng), rng)
-        response, answer = record.response, record.answer
-        if rng.random() < self.wrong:
-            response = f"{response} or not"
+        wrong = rng.random() < self.wrong
         if "problem" in fields:
-            solution = rf"The answer is $\boxed{{{response}}}$."
-            return {"problem": record.instruction, "solution": solution, "answer": answer}
+            answer = " " if wrong else record.answer  # a task that writes the response itself can refuse only this
+            return {"problem": record.instruction, "solution": f"We find {record.answer}.", "answer": answer}
         assert fields == {"instruction", "response", "answer"}, fields
-        return {"instruction": record.instruction, "response": response, "answer": answer}
+        response = f"{record.response} or not" if wrong else record.response
+        return {"instruction": record.instruction, "response": response, "answer": record.answer}
 
     def _pair(self, prompt: str, rng: random.Random) -> tuple[str, str]:
         """The subskill that an order is for: by name, by what it shall be like, by what its description mentions."""
@@ -175,3 +174,16 @@ def _item_fields(schema: dict[str, Any]) -> set[str]:
     if "$ref" in item:
         item = schema["$defs"][item["$ref"].rsplit("/", 1)[1]]
     return set(item["properties"])
+
+
+def elementary_brain(body: dict[str, Any]) -> str:
+    """The brain of the offline mathematics task, for ``llm_server.py --brain procedural_brain:elementary_brain``."""
+    global _elementary
+    if _elementary is None:
+        from tasks.math import ProceduralMathTask
+
+        _elementary = ProceduralBrain(ProceduralMathTask())
+    return _elementary(body)
+
+
+_elementary: ProceduralBrain | None = None

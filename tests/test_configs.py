@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from llm_server import LLMServer
+from procedural_brain import ProceduralBrain
 
 from environments.cli import main
+from tasks.math import ProceduralMathTask
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
@@ -26,8 +29,17 @@ def test_every_fragment_holds_one_to_three_known_blocks():
             assert blocks <= known and 1 <= len(blocks) <= 3, name
 
 
+@pytest.fixture
+def chat_model(monkeypatch):
+    """A server in the place of OpenAI's that teaches the small task of the tests' episodes."""
+    with LLMServer(ProceduralBrain(ProceduralMathTask(val_size=54, test_size=54))) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", server.key)
+        yield server
+
+
 @pytest.mark.parametrize("teacher", names("teachers"))
-def test_teacher_runs_in_its_environment(episode_words, tmp_path, teacher):
+def test_teacher_runs_in_its_environment(episode_words, tmp_path, teacher, chat_model):
     own = next((name for name in names("environments") if teacher.startswith(name)), None)
     for environment in [own] if own else names("environments"):
         run_dir = tmp_path / environment
@@ -36,6 +48,7 @@ def test_teacher_runs_in_its_environment(episode_words, tmp_path, teacher):
         assert summary["status"] == "finished"
         assert summary["steps"] == 2
         assert 0 < summary["records"] <= 60
+    assert bool(chat_model.bodies) == teacher.endswith("_llm")
 
 
 @pytest.mark.parametrize(
