@@ -114,6 +114,9 @@ def run_in_directory(
         summary = recorder.write_summary("finished", stopped)
     if rank_zero:
         _say_result(summary, directory)
+        if calls is not None:
+            usd = "an unknown price" if calls.paid["usd"] is None else f"${calls.paid['usd']:.4f}"
+            _say(f"calls        {calls.paid['calls']} paid now ({usd}), {calls.replayed} replayed")
     return summary
 
 

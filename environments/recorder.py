@@ -93,7 +93,7 @@ class Recorder:
         spent["other"] = max(0.0, now - self._mark - sum(spent.values()))
         self._mark = now
         rounded = {name: round(value, 3) for name, value in spent.items()}
-        line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, "cost": self._cost()}
+        line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, **self._spent()}
         self._lines.append(line)
         self.scores[result.step] = _scores(evaluation)
         accepted, _ = self._pending
@@ -110,13 +110,16 @@ class Recorder:
             status: ``running``, ``finished`` or ``failed``.
             stopped: What ended the episode before its budget was spent, if anything did.
         """
-        summary = summarise(self._lines, self.scores, self._facts, status, self._cost(), stopped)
+        summary = summarise(self._lines, self.scores, self._facts, status, self._spent(), stopped)
         if self._writes:
             self.run_dir.write_summary(summary)
         return summary
 
-    def _cost(self) -> dict[str, Any]:
-        return {"usd": 0.0, "tokens": 0, "calls": 0} if self._teacher_calls is None else self._teacher_calls.cost()
+    def _spent(self) -> dict[str, Any]:
+        """Cost so far of the calls to a chat model, and, for a teacher that has one, what went wrong in them."""
+        if self._teacher_calls is None:
+            return {"cost": {"usd": 0.0, "tokens": 0, "calls": 0}}
+        return {"cost": self._teacher_calls.cost(), "chat": dict(sorted(self._teacher_calls.counters.items()))}
 
     def close(self) -> None:
         """Flushes the curves."""
