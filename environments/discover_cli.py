@@ -45,7 +45,7 @@ def discover_skills_command(words: Sequence[str]) -> int:
     check_number(config.num_categories)
     for name in (*_UNUSED_BLOCKS, *_UNUSED_VALUES, "seed_everything"):
         config.pop(name, None)
-    parts = parser.instantiate_classes(config)
+    parts = parser.instantiate(config)
     task, calls = parts.task, parts.teacher.calls
     if calls is None:
         raise ConfigurationError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from environments.quality.filters import PoolFilter, shorten
+from environments.quality.filters import Finding, PoolFilter, shorten
 from environments.quality.settings import QualityFilters
 from environments.results import Rejection
 from tasks.base import Task
@@ -14,17 +13,11 @@ from tasks.types import Prediction, TaskInstance, TrainingRecord
 AskStudent = Callable[[Sequence[TaskInstance]], Sequence[Prediction]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    reason: str
-    detail: str
-
-
 class Intake:
     """Checks records against the task, the pool and the plan.
 
     Args:
-        task: Scores a record's response against its own answer, and knows the evaluation instances.
+        task: Judges a record's response by its own answer, and knows the evaluation instances.
         filters: Which filters apply besides the exact ones.
         answer: Asks the present student; only ``filters.known_by_student`` needs it.
     """
@@ -73,12 +66,12 @@ class Intake:
 
     def _known(
         self, answer: AskStudent, records: Sequence[TrainingRecord], pool: list[TrainingRecord], judged: _Judged
-    ) -> dict[int, _Finding]:
+    ) -> dict[int, Finding]:
         """The records that the student answers, of those that nothing else speaks against.
 
         Once a record is out as known, a later one is no longer its duplicate: that one is asked in the next round.
         """
-        known: dict[int, _Finding] = {}
+        known: dict[int, Finding] = {}
         asked: set[int] = set()
         while True:
             findings = self._sift(records, pool, judged, known, None)
@@ -89,37 +82,37 @@ class Intake:
             predictions = answer([self._task.as_instance(records[i]) for i in unasked])
             for i, prediction in zip(unasked, predictions, strict=True):
                 if prediction.score >= 1.0:
-                    known[i] = _Finding("known", f"the student answers {shorten(prediction.text)!r}")
+                    known[i] = Finding("known", f"the student answers {shorten(prediction.text)!r}")
 
     def _sift(
         self,
         records: Sequence[TrainingRecord],
         pool: list[TrainingRecord],
         judged: _Judged,
-        known: Mapping[int, _Finding],
+        known: Mapping[int, Finding],
         ordered: int | None,
-    ) -> list[_Finding | None]:
+    ) -> list[Finding | None]:
         self._remember(pool)
-        findings: list[_Finding | None] = []
+        findings: list[Finding | None] = []
         for i, record in enumerate(records):
             finding = self._finding(i, record, judged) or known.get(i)
             if finding is None and ordered is not None and len(self._seen) - len(pool) >= ordered:
-                finding = _Finding("over_budget", f"the plan ordered {ordered}")
+                finding = Finding("over_budget", f"the plan ordered {ordered}")
             if finding is None:
                 self._add(record)
             findings.append(finding)
         return findings
 
-    def _finding(self, i: int, record: TrainingRecord, judged: _Judged) -> _Finding | None:
-        for each in self._filters:
+    def _finding(self, i: int, record: TrainingRecord, judged: _Judged) -> Finding | None:
+        for place, each in enumerate(self._filters):
             if isinstance(each, PoolFilter):
-                detail = each.finding(record)
+                found = each.finding(record)
             else:
-                if (i, each.reason) not in judged:
-                    judged[i, each.reason] = each.finding(record)
-                detail = judged[i, each.reason]
-            if detail is not None:
-                return _Finding(each.reason, detail)
+                if (i, place) not in judged:
+                    judged[i, place] = each.finding(record)
+                found = judged[i, place]
+            if found is not None:
+                return found
         return None
 
     def _remember(self, pool: list[TrainingRecord]) -> None:
@@ -147,5 +140,5 @@ class Intake:
                 each.add(len(self._seen), record)
 
 
-class _Judged(dict[tuple[int, str], str | None]):
-    """What filters that ignore the pool have found, by record and reason: a record is scored once per batch."""
+class _Judged(dict[tuple[int, int], Finding | None]):
+    """What filters that ignore the pool have found, by record and filter: a record is scored once per batch."""

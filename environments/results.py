@@ -33,8 +33,8 @@ class Rejection:
             (the response does not score 1 against the record's own answer), ``leak`` (the question is an evaluation
             instance's), ``leak_ngram`` (it shares a long run of words with one), ``leak_template`` (it is one with
             other numbers), ``duplicate`` (the question is already in the pool or the batch), ``near_duplicate``
-            (almost), ``known`` (the student answers it already), ``over_budget`` (more than the plan ordered). An
-            engine's drops bring names of their own.
+            (almost), ``known`` (the student answers it already), ``over_budget`` (more than the plan ordered). Checks
+            of a task and drops of an engine bring names of their own.
         detail: What exactly was found, for people; empty if the reason says it all.
     """
 

@@ -1,16 +1,29 @@
-"""What a filter is, and the exact ones: schema, leak, duplicate, answer mismatch."""
+"""What a filter is, and the exact ones: schema, leak, duplicate, and what the task itself finds wrong."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
-from tasks.base import Task, normalise_text
+from tasks.base import Asked, Task, identity
 from tasks.types import TaskInstance, TrainingRecord
 
 _SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What speaks against a record.
+
+    Args:
+        reason: A counter's name.
+        detail: What exactly was found, for people; empty if the reason says it all.
+    """
+
+    reason: str
+    detail: str = ""
 
 
 class Filter(ABC):
@@ -19,11 +32,9 @@ class Filter(ABC):
     A record reaches a filter only if the filters before it found nothing; ``SchemaFilter`` is always the first.
     """
 
-    reason: ClassVar[str]
-
     @abstractmethod
-    def finding(self, record: TrainingRecord) -> str | None:
-        """What speaks against the record, in words for people; None if nothing does."""
+    def finding(self, record: TrainingRecord) -> Finding | None:
+        """What speaks against the record; None if nothing does."""
 
 
 class PoolFilter(Filter):
@@ -40,9 +51,15 @@ class PoolFilter(Filter):
 
 def evaluation_instances(task: Task) -> Iterator[tuple[str, TaskInstance]]:
     """Every evaluation instance of a task, with what to call it."""
-    for split in ("val", "test"):
-        for instance in task.instances("val" if split == "val" else "test"):
-            yield f"{split} instance {instance.instance_id}", instance
+    for instance in task.instances("val"):
+        yield f"val instance {instance.instance_id}", instance
+    for instance in task.instances("test"):
+        yield f"test instance {instance.instance_id}", instance
+
+
+def picture(item: Asked) -> str:
+    """What tells the image of an item from others; the same question about another image is another question."""
+    return "" if item.image is None else item.image.digest
 
 
 def shorten(text: str) -> str:
@@ -54,17 +71,15 @@ def shorten(text: str) -> str:
 class SchemaFilter(Filter):
     """A record's texts are texts, and not empty."""
 
-    reason = "schema"
-
-    def finding(self, record: TrainingRecord) -> str | None:
+    def finding(self, record: TrainingRecord) -> Finding | None:
         """Which field is at fault."""
         for name in ("instruction", "response", "answer"):
             text = getattr(record, name)
             if not isinstance(text, str) or not text.strip():
-                return f"{name} is {shorten(repr(text))}"
+                return Finding("schema", f"{name} is {shorten(repr(text))}")
         for name in ("skill", "subskill"):
             if not isinstance(getattr(record, name), str | None):
-                return f"{name} is {shorten(repr(getattr(record, name)))}"
+                return Finding("schema", f"{name} is {shorten(repr(getattr(record, name)))}")
         return None
 
 
@@ -75,58 +90,57 @@ class LeakFilter(Filter):
         task: Knows the evaluation instances.
     """
 
-    reason = "leak"
-
     def __init__(self, task: Task) -> None:
         self._task = task
 
-    def finding(self, record: TrainingRecord) -> str | None:
+    def finding(self, record: TrainingRecord) -> Finding | None:
         """Which instance it is."""
-        name = self._evaluated.get(normalise_text(record.instruction))
-        return None if name is None else f"is {name}"
+        name = self._evaluated.get(identity(record))
+        return None if name is None else Finding("leak", f"is {name}")
 
     @cached_property
     def _evaluated(self) -> dict[str, str]:
-        return {normalise_text(instance.instruction): name for name, instance in evaluation_instances(self._task)}
+        found: dict[str, str] = {}
+        for name, instance in evaluation_instances(self._task):
+            found.setdefault(identity(instance), name)
+        return found
 
 
 class DuplicateFilter(PoolFilter):
     """The question is not in the pool or the batch already, but for case and white space."""
 
-    reason = "duplicate"
-
     def __init__(self) -> None:
         self._first: dict[str, int] = {}
 
-    def finding(self, record: TrainingRecord) -> str | None:
+    def finding(self, record: TrainingRecord) -> Finding | None:
         """Which record it equals."""
-        number = self._first.get(normalise_text(record.instruction))
-        return None if number is None else f"asks what record {number} asks"
+        number = self._first.get(identity(record))
+        return None if number is None else Finding("duplicate", f"asks what record {number} asks")
 
     def add(self, number: int, record: TrainingRecord) -> None:
         """Remembers the question."""
-        self._first.setdefault(normalise_text(record.instruction), number)
+        self._first.setdefault(identity(record), number)
 
     def forget(self, number: int, record: TrainingRecord) -> None:
         """Forgets the question, unless an earlier record asks it too."""
-        question = normalise_text(record.instruction)
-        if self._first.get(question) == number:
-            del self._first[question]
+        if self._first.get(identity(record)) == number:
+            del self._first[identity(record)]
 
 
-class AnswerFilter(Filter):
-    """The response scores 1 against the record's own answer.
+class TaskFilter(Filter):
+    """The task finds no fault with the record: the response scores 1 against the record's own answer, and the like.
 
     Args:
-        task: Scores.
+        task: Judges.
     """
-
-    reason = "answer_mismatch"
 
     def __init__(self, task: Task) -> None:
         self._task = task
 
-    def finding(self, record: TrainingRecord) -> str | None:
-        """What the response scores."""
-        score = self._task.score(self._task.as_instance(record), record.response)
-        return None if score >= 1.0 else f"the response scores {score:g} against {shorten(record.answer)!r}"
+    def finding(self, record: TrainingRecord) -> Finding | None:
+        """The fault, under the task's name for it."""
+        reason = self._task.fault_of(record)
+        if reason is None:
+            return None
+        mismatch = f"the response does not arrive at {shorten(record.answer)!r}"
+        return Finding(reason, mismatch if reason == "answer_mismatch" else "")

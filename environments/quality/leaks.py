@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import cached_property
 
-from environments.quality.filters import Filter, evaluation_instances
+from environments.quality.filters import Filter, Finding, evaluation_instances, picture
 from environments.quality.text import long_words, template, word_runs
 from tasks.base import Task
 from tasks.types import TrainingRecord
@@ -26,21 +26,21 @@ class NgramLeakFilter(Filter):
         size: How many words in a row are too many.
     """
 
-    reason = "leak_ngram"
-
     def __init__(self, task: Task, size: int = 13) -> None:
         self._task = task
         self._size = size
 
-    def finding(self, record: TrainingRecord) -> str | None:
+    def finding(self, record: TrainingRecord) -> Finding | None:
         """Which instance shares the words: the first in the task's order, so that it is the same in every process."""
         shared = [
             found
             for text in (record.instruction, record.response)
-            for run in word_runs(text, self._size)
+            for run in word_runs(text, self._size, picture(record))
             if (found := self._owner.get(run)) is not None
         ]
-        return f"shares {self._size} words in a row with {self._names[min(shared)]}" if shared else None
+        if not shared:
+            return None
+        return Finding("leak_ngram", f"shares {self._size} words in a row with {self._names[min(shared)]}")
 
     @cached_property
     def _names(self) -> list[str]:
@@ -51,7 +51,7 @@ class NgramLeakFilter(Filter):
         owner: dict[int, int] = {}
         shared: Counter[int] = Counter()
         for number, (_, instance) in enumerate(evaluation_instances(self._task)):
-            for run in word_runs(instance.instruction, self._size):
+            for run in word_runs(instance.instruction, self._size, picture(instance)):
                 if owner.setdefault(run, number) != number:
                     shared[run] += 1
         for run, others in shared.items():
@@ -69,16 +69,14 @@ class TemplateLeakFilter(Filter):
             #?") are the common property of a domain.
     """
 
-    reason = "leak_template"
-
     def __init__(self, task: Task, words: int = 10) -> None:
         self._task = task
         self._words = words
 
-    def finding(self, record: TrainingRecord) -> str | None:
+    def finding(self, record: TrainingRecord) -> Finding | None:
         """Which instance it is made after."""
-        name = self._templates.get(template(record.instruction))
-        return None if name is None else f"is {name} with other numbers"
+        name = self._templates.get((picture(record), *template(record.instruction)))
+        return None if name is None else Finding("leak_template", f"is {name} with other numbers")
 
     @cached_property
     def _templates(self) -> dict[tuple[str, ...], str]:
@@ -86,5 +84,5 @@ class TemplateLeakFilter(Filter):
         for name, instance in evaluation_instances(self._task):
             masked = template(instance.instruction)
             if long_words(masked) >= self._words:
-                found.setdefault(masked, name)
+                found.setdefault((picture(instance), *masked), name)
         return found

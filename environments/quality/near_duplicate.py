@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from environments.quality.filters import PoolFilter
+from environments.quality.filters import Finding, PoolFilter, picture
 from environments.quality.text import shingles
 from tasks.types import TrainingRecord
 
@@ -25,25 +25,23 @@ class NearDuplicateFilter(PoolFilter):
         size: Tokens of a shingle.
     """
 
-    reason = "near_duplicate"
-
     def __init__(self, threshold: float = 0.8, size: int = 3) -> None:
         self._threshold = threshold
         self._size = size
         self._texts: dict[int, frozenset[_Shingle]] = {}
         self._numbers: dict[_Shingle, list[int]] = {}
 
-    def finding(self, record: TrainingRecord) -> str | None:
+    def finding(self, record: TrainingRecord) -> Finding | None:
         """Which record it is most like."""
-        own = shingles(record.instruction, self._size)
+        own = self._shingles(record)
         best = max(((self._likeness(own, number), -number) for number in self._candidates(own)), default=(0.0, 0))
         if best[0] < self._threshold:
             return None
-        return f"is like record {-best[1]} (likeness {best[0]:.2f})"
+        return Finding("near_duplicate", f"is like record {-best[1]} (likeness {best[0]:.2f})")
 
     def add(self, number: int, record: TrainingRecord) -> None:
         """Enters the record under its shingles."""
-        self._texts[number] = shingles(record.instruction, self._size)
+        self._texts[number] = self._shingles(record)
         for shingle in self._texts[number]:
             self._numbers.setdefault(shingle, []).append(number)
 
@@ -54,6 +52,11 @@ class NearDuplicateFilter(PoolFilter):
             listed.pop()
             if not listed:
                 del self._numbers[shingle]
+
+    def _shingles(self, record: TrainingRecord) -> frozenset[_Shingle]:
+        # Marked with the image: the same question about another one shares none of them.
+        about = picture(record)
+        return frozenset((about, *shingle) for shingle in shingles(record.instruction, self._size))
 
     def _candidates(self, own: Collection[_Shingle]) -> set[int]:
         # The tolerance keeps the bound from excluding a likeness that is the threshold but for rounding.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from environments.quality.filters import AnswerFilter, DuplicateFilter, Filter, LeakFilter, SchemaFilter
+from environments.quality.filters import DuplicateFilter, Filter, LeakFilter, SchemaFilter, TaskFilter
 from environments.quality.leaks import NgramLeakFilter, TemplateLeakFilter
 from environments.quality.near_duplicate import NearDuplicateFilter
 from tasks.base import ProceduralTask, Task
@@ -14,7 +14,7 @@ from tasks.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class QualityFilters:
-    """The filters that heuristics decide; the exact ones (schema, leak, duplicate, answer mismatch) always apply.
+    """The filters that heuristics decide; the exact ones always apply (schema, leak, duplicate, what the task finds).
 
     None, the default, means: on, unless the task is procedural. The splits of a procedural task are disjoint by
     construction, and its records are one another's templates by nature.
@@ -61,7 +61,7 @@ class QualityFilters:
             None if words is None else TemplateLeakFilter(task, int(words)),
             DuplicateFilter(),
             None if near is None else NearDuplicateFilter(near),
-            AnswerFilter(task),  # last: to score costs the most
+            TaskFilter(task),  # last: to score costs the most
         ]
         return tuple(each for each in filters if each is not None)
 

@@ -42,10 +42,16 @@ def shingles(text: str, size: int) -> frozenset[tuple[str, ...]]:
     return frozenset(tuple(found[i : i + size]) for i in range(max(1, len(found) - size + 1)))
 
 
-def word_runs(text: str, size: int) -> set[int]:
-    """All runs of so many words as 64-bit hashes, which are the same in every process; none of a shorter text."""
+def word_runs(text: str, size: int, about: str = "") -> set[int]:
+    """All runs of so many words as 64-bit hashes, which are the same in every process; none of a shorter text.
+
+    Args:
+        text: Any text.
+        size: Words of a run.
+        about: What the text is about besides, e.g. an image: runs about different things differ.
+    """
     found = words(text)
-    return {_hash(found[i : i + size]) for i in range(len(found) - size + 1)}
+    return {_hash([about, *found[i : i + size]]) for i in range(len(found) - size + 1)}
 
 
 def template(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from tasks.base import Task
+from tasks.base import Task, identity
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
 from tasks.records import write_json
 
@@ -23,7 +23,7 @@ class Fingerprint(BaseModel):
     Args:
         task: The task's name.
         instances: How many validation instances it has.
-        sha256: Hash of their ids and texts, in order.
+        sha256: Hash of their ids and what they ask, in order.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +36,7 @@ class Fingerprint(BaseModel):
     def of(cls, task: Task) -> Fingerprint:
         """The fingerprint of a task's validation instances."""
         instances = task.instances("val")
-        texts = json.dumps([[instance.instance_id, instance.instruction] for instance in instances])
+        texts = json.dumps([[instance.instance_id, identity(instance)] for instance in instances])
         return cls(task=task.name, instances=len(instances), sha256=hashlib.sha256(texts.encode()).hexdigest())
 
 

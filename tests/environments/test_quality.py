@@ -2,16 +2,19 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
+from PIL import Image as PILImage
 
 from environments import Budget, OpenEndedEnvironment
 from environments.intake import Intake
-from environments.quality import QualityFilters
+from environments.quality import Finding, QualityFilters
 from environments.quality.near_duplicate import NearDuplicateFilter
 from environments.quality.text import long_words, template, tokens
 from tasks.base import Task
 from tasks.errors import ConfigurationError
+from tasks.images import Image
 from tasks.types import Prediction, TaskInstance, TrainingRecord
 from teachers.plan import DataSpec
 from tests.environments.toy import LookupLoop, ToyTask
@@ -148,7 +151,7 @@ def test_details_name_instance_and_record():
     assert accepted == [batch[2]]
     assert [(each.reason, each.detail) for each in rejected] == [
         ("schema", "instruction is ''"),
-        ("answer_mismatch", "the response scores 0 against '1'"),
+        ("answer_mismatch", "the response does not arrive at '1'"),
         ("near_duplicate", "is like record 2 (likeness 0.92)"),
         ("duplicate", "asks what record 2 asks"),
         ("leak", "is val instance val-0"),
@@ -204,6 +207,33 @@ def test_screening_says_what_checking_does_and_leaves_no_trace():
     assert 1 < len(pool + fresh) < len(records)
     again = Intake(Bench(), QualityFilters(near_duplicate=0.9))
     assert again.check(records, [], 99)[0] == pool + fresh  # however the records come in portions
+
+
+def test_the_same_question_about_another_image_is_another_question():
+    red, blue = (Image.drawn(PILImage.new("RGB", (2, 2), colour)) for colour in ("red", "blue"))
+
+    class Pictures(Bench):
+        def instances(self, split):
+            return [replace(instance, image=red) for instance in super().instances(split)]
+
+    intake = Intake(Pictures())
+    texts = [SHOP, SWAPPED, "Hint. " + SHOP, NEAR, NEAR, NEAR + " Why?"]
+    told = {
+        about: intake.screen([replace(record(text), image=about) for text in texts], [record(NEAR)])
+        for about in (red, blue)
+    }
+    of_itself = [None, "duplicate", "near_duplicate"]
+    assert told[red] == ["leak", "leak_template", "leak_ngram", *of_itself]
+    assert told[blue][0] is None and told[blue][3:] == of_itself
+    assert intake.screen([replace(record(NEAR), image=blue)], [replace(record(NEAR), image=red)]) == [None]
+
+
+def test_a_fault_that_the_task_finds_keeps_its_name():
+    class Strict(Bench):
+        def fault_of(self, record):
+            return "unsafe" if "bomb" in record.instruction else super().fault_of(record)
+
+    assert reasons(["Count bombs.", "Count sheep."], task=Strict()) == ["unsafe", None]
 
 
 def test_a_pool_of_the_latest_records_only_forgets_the_others():
@@ -320,4 +350,4 @@ def test_a_large_pool_is_searched_by_what_is_rare():
         assert each.finding(question) is None
         each.add(number, question)
     assert each.compared < 3000
-    assert each.finding(question) == "is like record 3000 (likeness 1.00)"
+    assert each.finding(question) == Finding("near_duplicate", "is like record 3000 (likeness 1.00)")

@@ -4,16 +4,19 @@ import json
 import re
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from environments import Budget, SkillTreeEnvironment
+from environments.discover_cli import discover_skills_command
 from environments.skills import DiscoveredSkills
 from environments.skills.discovery import discover_skills
 from environments.skills.frozen import read_skills, write_skills
 from environments.skills.nearest import NearestSkills
 from environments.skills.schemas import SkillCategories, clean_name
-from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tasks.errors import ConfigurationError, MissingFileError, RecordError, RunDirectoryError
+from tasks.math import ProceduralMathTask
 from tasks.prompting import DomainText
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.chat import Calls, ChatError, OpenAIChat, SpendingCapError
@@ -22,7 +25,9 @@ from teachers.chat.rehearsal import Rehearsal
 from teachers.policies import AlternatingPolicy
 from tests.environments.toy import LookupLoop, ToyTask, run
 from tests.llm_server import LLMServer
+from tests.procedural_brain import ProceduralBrain
 
+ROOT = Path(__file__).parent.parent.parent
 QUESTION = re.compile(r"^> (skill\d+) (sub\d+): say (\d+)$", re.MULTILINE)
 
 
@@ -453,3 +458,59 @@ def test_what_is_no_name_is_refused(text):
 def test_categories_of_one_name_are_refused():
     with pytest.raises(ValueError, match="'a b' is the name of several"):
         SkillCategories.model_validate({"categories": [{"name": "a_b", "labels": []}, {"name": "A b", "labels": []}]})
+
+
+@pytest.fixture
+def discover_words(monkeypatch, tmp_path):
+    """The words of ``dataenvgym discover-skills`` on a procedural task, with the server's log; more may be added."""
+    task = ProceduralMathTask(val_size=108, test_size=54)
+    monkeypatch.setenv("OPENAI_API_KEY", LLMServer.key)
+    with LLMServer(ProceduralBrain(task)) as server:
+        chat = {"class_path": "teachers.chat.OpenAIChat", "init_args": {"model": "test-model", "base_url": server.url}}
+        teacher = {"class_path": "teachers.Teacher", "init_args": {"chat": chat}}
+        teacher["init_args"] |= {
+            "policy": "teachers.policies.NoStatePolicy",
+            "engine": "teachers.engines.ProceduralEngine",
+        }
+        (tmp_path / "teacher.yaml").write_text(json.dumps({"teacher": teacher}), encoding="utf-8")
+        yield (
+            server,
+            [
+                *("--config", str(ROOT / "configs/quickstart.yaml")),  # its other blocks are passed over
+                *("--config", str(tmp_path / "teacher.yaml")),
+                *("--task.init_args.val_size", "108", "--task.init_args.test_size", "54"),
+                *("--out", str(tmp_path / "skills" / "found.json")),
+            ],
+        )
+
+
+def test_the_command_freezes_skills_and_says_so(discover_words, tmp_path, capsys):
+    server, words = discover_words
+    out = tmp_path / "skills" / "found.json"
+    assert discover_skills_command(words) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^percent +6$", said, re.MULTILINE)
+    assert "18 skills of 108 validation instances of math_procedural" in said
+    assert re.search(
+        r"^cost +dollars unknown \(no price\), \d+ tokens, 109 calls, kept in .*found\.json\.calls\.jsonl$", said, re.M
+    )
+    assert str(out) in said
+    task = ProceduralMathTask(val_size=108, test_size=54)
+    assert len(read_skills(out, task).categories) == 18
+    skills = ready(task, path=str(out))
+    for instance in (*task.instances("val"), *task.instances("test")):
+        assert skills.skill_of(instance) == clean_name(instance.skill)
+
+    before = len(server.log)
+    with pytest.raises(RunDirectoryError, match=r"found\.json exists already: .* --overwrite"):
+        discover_skills_command(words)
+    assert discover_skills_command([*words, "--overwrite"]) == 0
+    assert len(server.log) == before  # out of the journal beside the file
+    with pytest.raises(ConfigurationError, match="num_categories is 0"):
+        discover_skills_command([*words, "--overwrite", "--num_categories", "0"])
+
+
+def test_the_command_needs_a_chat_model(discover_words):
+    _, words = discover_words
+    with pytest.raises(ConfigurationError, match="no chat model to discover skills with"):
+        discover_skills_command([*words[:2], *words[4:]])
