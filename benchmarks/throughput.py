@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads otherwise spin against the busy ones
@@ -34,7 +35,7 @@ from torch.utils.data import DataLoader
 from datamodules import StudentDataModule
 from lightning_modules import CausalLMStudent
 from tasks.math import ProceduralMathTask
-from tasks.types import TrainingRecord
+from tasks.types import TaskInstance, TrainingRecord
 
 Times = tuple[float, int]  # seconds, tokens
 
@@ -82,7 +83,9 @@ def our_fit(student: CausalLMStudent, data: StudentDataModule, options: argparse
 
 
 @torch.inference_mode()
-def plain_evaluation(student: CausalLMStudent, questions: list[str], options: argparse.Namespace) -> tuple[Times, list]:
+def plain_evaluation(
+    student: CausalLMStudent, questions: Sequence[TaskInstance], options: argparse.Namespace
+) -> tuple[Times, list]:
     """Answers questions with generate()."""
     network, replies, tokens = student.network.eval(), [], 0
     start = time.perf_counter()
@@ -98,7 +101,7 @@ def plain_evaluation(student: CausalLMStudent, questions: list[str], options: ar
             pad_token_id=student.pad_token_id,
         )[:, ids.shape[1] :]
         tokens += sum(map(len, rows)) + int((made != student.pad_token_id).sum())
-        replies += student.chat.tokenizer.batch_decode(made, skip_special_tokens=True)
+        replies += student.prompt_format.tokenizer.batch_decode(made, skip_special_tokens=True)
     return (time.perf_counter() - start, tokens), replies
 
 
@@ -173,7 +176,7 @@ def main() -> None:
     same = 0
     for repeat in range(options.repeats + 1):
         sides = (plain_fit(fresh(), records, options), our_fit(student := fresh(), data, options))
-        times, expected = plain_evaluation(student, [instance.instruction for instance in instances], options)
+        times, expected = plain_evaluation(student, instances, options)
         seconds, texts = our_evaluation(student, asked)
         same = sum(one == other for one, other in zip(expected, texts, strict=True))
         if repeat:  # the first turn warms both sides up

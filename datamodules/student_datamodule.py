@@ -14,7 +14,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
-from datamodules.collate import Encoder, PromptBatches, TrainingBatches
+from datamodules.collate import Encoder, PromptBatches, TrainingBatches, images_of
 from datamodules.sampler import BucketBatchSampler, TokenBudgetSampler
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError
@@ -41,7 +41,8 @@ class StudentDataModule(LightningDataModule):
             the replies.
         shuffle: False trains on the records in their order.
         seed: Seed of the order of the records.
-        num_workers: Processes that make batches; 0 makes them in this one, which is the fastest for text.
+        num_workers: Processes that make batches; 0 makes them in this one, which is the fastest for text and for
+            small images.
 
     Raises:
         ConfigurationError: A size is not positive.
@@ -113,18 +114,20 @@ class StudentDataModule(LightningDataModule):
 
         Raises:
             ConfigurationError: No records were given.
+            RecordError: The student learns from pairs and some records are none.
+            StudentError: A record has an image that the student cannot see, or lacks one that it needs.
         """
         if self.records is None:
             raise ConfigurationError("There is nothing to train on: set --data.init_args.records to a records file.")
         encoder = self._encoder()
-        encoded = [encoder.encode_record(record) for record in self.records]
+        encoded = encoder.encode_records(self.records)
         self._truncated = sum(record.truncated for record in encoded)
         if self._truncated:
             rank_zero_warn(
                 f"{self._truncated} of {len(encoded)} records are longer than the student's max_length; their ends "
                 "are cut off: raise model.init_args.max_length to keep them whole."
             )
-        batches = TrainingBatches(encoded, encoder.pad_token_id)
+        batches = TrainingBatches(encoded, encoder.pad_token_id, images_of(self.records, encoder))
         make = partial(BucketBatchSampler, batches.lengths, self.batch_size, self.seed, self.shuffle)
         return self._loader(batches, make(*self._place()))
 
@@ -159,7 +162,8 @@ class StudentDataModule(LightningDataModule):
 
     def _evaluation_loader(self, instances: Sequence[TaskInstance]) -> _Loader:
         encoder = self._encoder()
-        prompts = PromptBatches([encoder.encode_prompt(one.instruction) for one in instances], encoder.pad_token_id)
+        encoded = [encoder.encode_prompt(one) for one in instances]
+        prompts = PromptBatches(encoded, encoder.pad_token_id, images_of(instances, encoder))
         make = partial(TokenBudgetSampler, prompts.lengths, self.eval_tokens_per_batch, encoder.max_new_tokens)
         return self._loader(prompts, make(*self._place()))
 

@@ -2,5 +2,6 @@
 
 from lightning_modules.causal_lm import CausalLMStudent
 from lightning_modules.student import StudentModule
+from lightning_modules.vision_language import VisionLanguageStudent
 
-__all__ = ["CausalLMStudent", "StudentModule"]
+__all__ = ["CausalLMStudent", "StudentModule", "VisionLanguageStudent"]

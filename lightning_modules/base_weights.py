@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from lightning_modules.chat_format import ChatFormat
+from lightning_modules.image_format import ImageFormat, image_format
 from tasks.errors import MissingFileError, StudentError
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -49,54 +50,65 @@ def load_chat_format(location: str, revision: str | None) -> ChatFormat:
     Raises:
         StudentError: The tokenizer cannot be read, or lacks a chat template or a pad token.
     """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(location, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
-        raise _unreadable("tokenizer", location, error) from error
-    return ChatFormat(tokenizer, location)
+    return ChatFormat(_read("AutoTokenizer", "tokenizer", location, revision), location)
 
 
-def read_network(location: str, revision: str | None, dtype: str | None) -> Any:
-    """A causal language model read from disk or the hub, in evaluation mode.
+@lru_cache(maxsize=4)
+def load_image_format(location: str, revision: str | None) -> ImageFormat:
+    """The processor of a resolved model with its format; one per process.
+
+    Raises:
+        StudentError: The processor cannot be read, or lacks something that prompts with images need.
+    """
+    return image_format(_read("AutoProcessor", "processor", location, revision), location)
+
+
+def read_network(location: str, revision: str | None, dtype: str | None, kind: str) -> Any:
+    """A network read from disk or the hub, in evaluation mode.
 
     Args:
         location: Folder or hub id, as resolve_model() gives it.
         revision: Commit, tag or branch on the hub.
         dtype: Name of a torch dtype; None keeps the one that the weights are stored in.
+        kind: Name of the class of transformers that reads it, e.g. ``AutoModelForCausalLM``.
 
     Raises:
         StudentError: The weights cannot be read.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model: Any = AutoModelForCausalLM
+    return _read(kind, "model", location, revision, dtype=dtype or "auto").eval()
+
+
+def _read(kind: str, part: str, location: str, revision: str | None, **settings: Any) -> Any:
+    """What a class of transformers reads from a folder or the hub, its failures as one line."""
+    import transformers
+    from safetensors import SafetensorError
+
     try:
-        return model.from_pretrained(location, revision=revision, dtype=dtype or "auto").eval()
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise _unreadable("model", location, error) from error
+        return getattr(transformers, kind).from_pretrained(location, revision=revision, **settings)
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
+        raise _unreadable(part, location, error) from error
 
 
-def fresh_network(location: str, revision: str | None, dtype: str | None, share: bool) -> Any:
+def fresh_network(location: str, revision: str | None, dtype: str | None, kind: str, share: bool) -> Any:
     """A network with the pristine weights, which are read from disk only the first time.
 
     Args:
         location: Folder or hub id, as resolve_model() gives it.
         revision: Commit, tag or branch on the hub.
         dtype: Name of a torch dtype; None keeps the one that the weights are stored in.
+        kind: Name of the class of transformers that reads it.
         share: True gives frozen parameters on the storage of the cached ones (nothing may write into them);
             False gives trainable copies.
     """
-    key = (location, revision, dtype, share, _fingerprint(location))
+    key = (location, revision, dtype, kind, share, _fingerprint(location))
     if key not in _networks:
         # Inside configure_model the default device is the trainer's. Shared weights are best there from the start;
         # the original that trainable copies are taken from must not fill the accelerator's memory.
         with contextlib.nullcontext() if share else torch.device("cpu"):
-            _networks[key] = read_network(location, revision, dtype)
+            _networks[key] = read_network(location, revision, dtype, kind)
     _networks.move_to_end(key)
     while len(_networks) > _MAX_NETWORKS:
         _networks.popitem(last=False)

@@ -1,11 +1,12 @@
-"""A tokenizer's chat template applied to instructions and responses, the same in training and in evaluation."""
+"""A tokenizer's chat template applied to instructions and responses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from lightning_modules.prompt_format import REMEMBERED_PROMPTS, PromptFormat
+from tasks.base import Asked
 from tasks.errors import StudentError
 
 # What the template writes around a response is read off a rendering of this word; any word would do.
@@ -14,103 +15,71 @@ _STAND_IN = "response-stands-here"
 # Some templates print today's date unless they are given one, and the same run would differ from day to day.
 _FIXED_DATE = "26 Jul 2024"
 
-# Evaluation asks the same questions at every step; encoding them anew is a tenth of a tiny student's evaluation.
-_REMEMBERED_PROMPTS = 4_096
 
+class ChatFormat(PromptFormat):
+    """Encodes instructions and records through a chat template.
 
-@dataclass(frozen=True, slots=True)
-class EncodedRecord:
-    """A training record as token ids.
+    What a template writes after the end of a turn (a line break, say) is left out, because decoding stops before it.
 
     Args:
-        input_ids: Prompt, response and end-of-turn token.
-        labels: The same ids, with -100 on the prompt: the loss falls on the response and the end-of-turn token.
-        truncated: True if the record was longer than the limit and its end was cut off.
-    """
-
-    input_ids: list[int]
-    labels: list[int]
-    truncated: bool
-
-
-class ChatFormat:
-    """Encodes instructions and records through a tokenizer's chat template.
-
-    The ids of an instruction are made by one function for training and evaluation alike, and a record is those
-    ids, the ids of its response, and the end-of-turn token: the model learns exactly the continuation that it is
-    asked for, and to stop after it. What a template writes after the end of a turn (a line break, say) is left
-    out, because decoding stops before it.
-
-    Args:
-        tokenizer: A tokenizer with a chat template and a pad token.
+        tokenizer: A tokenizer with a pad token.
         name: The model's name, for messages.
+        template: The chat template; None takes the tokenizer's.
 
     Raises:
-        StudentError: The tokenizer lacks a chat template, a pad token or any token that ends a turn.
+        StudentError: There is no chat template, no pad token or no token that ends a turn.
     """
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
-        if tokenizer.chat_template is None:
+    def __init__(self, tokenizer: Any, name: str, template: str | None = None) -> None:
+        self._template = template or tokenizer.chat_template
+        if self._template is None:
             raise StudentError(
                 f"The tokenizer of {name} has no chat template: set tokenizer.chat_template, save, use that folder."
             )
-        if tokenizer.pad_token_id is None:
+        super().__init__(tokenizer, name)
+        self._prompt = lru_cache(maxsize=REMEMBERED_PROMPTS)(self._encode_prompt)
+
+    def encode_prompt(self, item: Asked) -> list[int]:
+        """The ids of an instruction up to where the reply begins.
+
+        Raises:
+            StudentError: There is an image, which this format has no place for.
+        """
+        if item.image is not None:
             raise StudentError(
-                f"The tokenizer of {name} has no pad token: set tokenizer.pad_token, save, use that folder."
+                f"{self.name} reads text alone, and {item.instruction[:60]!r} is asked about an image: choose a "
+                "student that sees (model.class_path: lightning_modules.VisionLanguageStudent)."
             )
-        self.tokenizer = tokenizer
-        prompt = self._render([{"role": "user", "content": "x"}], add_generation_prompt=True)
-        turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _STAND_IN}]
+        return list(self._prompt(item.instruction))
+
+    def _encode_prompt(self, instruction: str) -> tuple[int, ...]:
+        return tuple(self._ids(self._render([self._turn("user", instruction)], add_generation_prompt=True)))
+
+    def _around_response(self) -> tuple[str, list[int]]:
+        asked = self._turn("user", "x")
+        prompt = self._render([asked], add_generation_prompt=True)
+        turns = [asked, self._turn("assistant", _STAND_IN)]
         before, _, after = self._render(turns, add_generation_prompt=False).rpartition(_STAND_IN)
         lead = before.removeprefix(prompt) if before.startswith(prompt) else ""
         # White space before a response belongs to its first token; anything else there (an empty "thinking" part)
         # is something that templates write for past turns only and that a student need not learn.
-        self._lead = lead if lead.isspace() else ""
-        self._prompt = lru_cache(maxsize=_REMEMBERED_PROMPTS)(self._encode_prompt)
-        self.closing_ids = self._closing(after, name)
+        return lead if lead.isspace() else "", self._closing(after)
 
-    @property
-    def pad_token_id(self) -> int:
-        """The token that fills batches."""
-        return int(self.tokenizer.pad_token_id)
+    def _turn(self, role: str, text: str) -> dict[str, Any]:
+        return {"role": role, "content": text}
 
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        """The tokens at which a reply ends: the template's end of turn and the tokenizer's end of sequence."""
-        eos = self.tokenizer.eos_token_id
-        return frozenset({self.closing_ids[-1]} | (set() if eos is None else {int(eos)}))
-
-    def encode_prompt(self, instruction: str) -> list[int]:
-        """The ids of an instruction up to where the reply begins."""
-        return list(self._prompt(instruction))
-
-    def encode_record(self, instruction: str, response: str, max_length: int) -> EncodedRecord:
-        """The ids and labels of a record, cut at ``max_length`` tokens."""
-        prompt = self.encode_prompt(instruction)
-        answer = self._ids(self._lead + response) + self.closing_ids
-        ids, labels = prompt + answer, [-100] * len(prompt) + answer
-        return EncodedRecord(ids[:max_length], labels[:max_length], truncated=len(ids) > max_length)
-
-    def decode(self, ids: list[int]) -> str:
-        """The text of a reply, special tokens removed."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    def _encode_prompt(self, instruction: str) -> tuple[int, ...]:
-        messages = [{"role": "user", "content": instruction}]
-        return tuple(self._ids(self._render(messages, add_generation_prompt=True)))
-
-    def _render(self, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
+    def _render(self, turns: list[dict[str, Any]], add_generation_prompt: bool) -> str:
         return str(
             self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=add_generation_prompt, date_string=_FIXED_DATE
+                turns,
+                chat_template=self._template,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                date_string=_FIXED_DATE,
             )
         )
 
-    def _ids(self, text: str) -> list[int]:
-        # The template has written the beginning-of-sequence token if the model wants one: never add a second.
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _closing(self, after: str, name: str) -> list[int]:
+    def _closing(self, after: str) -> list[int]:
         """The ids from the end of a response up to the first control token, which ends the turn."""
         control = set(self.tokenizer.all_special_ids) | set(self.tokenizer.added_tokens_decoder)
         ids = self._ids(after)
@@ -118,9 +87,6 @@ class ChatFormat:
             # Line breaks are added tokens in some vocabularies (Gemma's), but they end nothing.
             if token in control and self.tokenizer.decode([token]).strip():
                 return ids[: place + 1]
-        if self.tokenizer.eos_token_id is None:
-            raise StudentError(
-                f"The chat template of {name} ends a turn with {after!r}, which holds no control token, and its "
-                "tokenizer has no eos_token: set tokenizer.eos_token, save, use that folder."
-            )
-        return [int(self.tokenizer.eos_token_id)]
+        return self._end_of_sequence(
+            f"The chat template of {self.name} ends a turn with {after!r}, which holds no control token"
+        )

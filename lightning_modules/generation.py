@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,12 @@ def accepts(network: Any, argument: str) -> bool:
     return argument in inspect.signature(unwrapped(network).forward).parameters
 
 
+def model_stop_ids(network: Any) -> frozenset[int]:
+    """The end tokens of a model's own generation settings."""
+    eos = network.generation_config.eos_token_id
+    return frozenset() if eos is None else frozenset([eos] if isinstance(eos, int) else eos)
+
+
 def row_uniforms(seed: int, index: list[int], count: int) -> Tensor:
     """Random numbers in [0, 1) for sampling, of shape (rows, count).
 
@@ -63,6 +69,7 @@ def decode(
     max_new_tokens: int,
     temperature: float = 0.0,
     uniforms: Tensor | None = None,
+    first_inputs: Mapping[str, Tensor] | None = None,
 ) -> list[tuple[list[int], bool]]:
     """Continues a batch of prompts.
 
@@ -75,6 +82,8 @@ def decode(
         max_new_tokens: Limit of a reply, in tokens.
         temperature: 0 for the likeliest token, else the temperature of sampling.
         uniforms: Random numbers for sampling, of shape (rows, max_new_tokens); see row_uniforms().
+        first_inputs: What the network is given with the prompts alone, e.g. the pixels of their images; the cache
+            keeps what comes of it.
 
     Returns:
         For each row the tokens of its reply, without the stop token, and whether it ran into the limit.
@@ -89,7 +98,7 @@ def decode(
     mask = None
     if not bool(attention_mask.all()):
         mask = torch.cat([attention_mask, attention_mask.new_ones(rows, max_new_tokens)], dim=1)
-    forward = _Stepper(network)
+    forward = _Stepper(network, first_inputs or {})
     tokens = input_ids
     for step in range(max_new_tokens):
         logits = forward(tokens, None if mask is None else mask[:, : width + step])
@@ -132,12 +141,15 @@ def _choose(logits: Tensor, temperature: float, uniforms: Tensor | None) -> Tens
 class _Stepper:
     """A network with its cache: takes the new tokens of a turn, gives the logits that follow them."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, first_inputs: Mapping[str, Tensor]) -> None:
         self._network = network
+        self._first_inputs = first_inputs
         self._cache: Any = None
         self._seen: Tensor | None = None  # all tokens so far, for networks without a cache
         self._positions = accepts(network, "position_ids")
         self._cached = accepts(network, "past_key_values")
+        if first_inputs and not self._cached:
+            raise AssertionError("a network that is given more than tokens needs a cache")
         self._keep_last = {"logits_to_keep": 1} if accepts(network, "logits_to_keep") else {}
 
     @property
@@ -160,9 +172,11 @@ class _Stepper:
     def __call__(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
         if not self._cached:
             tokens = self._seen = tokens if self._seen is None else torch.cat([self._seen, tokens], dim=1)
-        extra: dict[str, Any] = dict(self._keep_last)
+        extra: dict[str, Any] = {**self._keep_last, **self._first_inputs}
+        self._first_inputs = {}
         if mask is not None and self._positions:
-            # Padding on the left must not count as position: a prompt starts at 0 wherever it stands.
+            # Padding on the left must not count as position: a prompt starts at 0 wherever it stands. (Where a model
+            # starts at 1 by itself, as PaliGemma does, positions are rotary: only their differences count.)
             positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
             extra["position_ids"] = positions[:, -tokens.shape[1] :]
         if self._cached:

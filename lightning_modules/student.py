@@ -1,58 +1,175 @@
-"""What every student shares: LoRA or full fine-tuning, optimiser, schedule, loss, evaluation steps, saving."""
+"""What every student shares: LoRA or full fine-tuning, objectives, evaluation steps, saving."""
 
 from __future__ import annotations
 
-import math
+import contextlib
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
-from lightning_modules.base_weights import is_dtype
-from lightning_modules.generation import Generations
-from tasks.errors import ConfigurationError, MissingFileError, StudentError
-
-ADAPTER_FILE = "adapter_model.safetensors"
+from lightning_modules.adapter import add_adapter, without_adapter
+from lightning_modules.base_weights import fresh_network, resolve_model
+from lightning_modules.generation import Generations, decode, merged_adapters, model_stop_ids, row_uniforms
+from lightning_modules.hyperparameters import check_hyperparameters, make_optimizer
+from lightning_modules.objectives import (
+    Loss,
+    labelled_logits,
+    preference_loss,
+    response_log_probabilities,
+    response_loss,
+)
+from lightning_modules.prompt_format import EncodedRecord, PromptFormat, require_pairs
+from lightning_modules.student_files import check_weights, read_weights, trainable_state, write_weights
+from tasks.base import Asked
+from tasks.errors import StudentError
+from tasks.images import Image
+from tasks.types import TrainingRecord
 
 
 class StudentModule(LightningModule):
-    """The model being improved. A subclass's ``__init__`` is its signature; its arguments become ``hparams``.
+    """The model being improved: a Hugging Face model that continues prompts, trained on the responses of its records.
 
-    No weights hang on a student before ``configure_model``, so a copy of an untouched one is cheap, and the loop
-    makes one for every step. Everything random follows from torch's seed as the caller has set it.
+    A subclass says how prompts are encoded and which class reads the weights. No weights hang on a student before
+    ``configure_model``, so a copy of an untouched one is cheap, and the loop makes one for every step. Everything
+    random follows from torch's seed as the caller has set it.
+
+    Args:
+        model_name_or_path: A Hugging Face model folder, the name of a student of this package (``tiny_text``), or a
+            hub id.
+        tuning: Train a LoRA adapter on frozen base weights, or all weights.
+        objective: Learn responses (``sft``), or to prefer them to the records' rejected ones (``dpo``).
+        dpo_beta: How dear DPO makes it to move away from the base weights.
+        lora_rank: Rank of the adapter.
+        lora_alpha: Scale of the adapter; the update is multiplied by ``lora_alpha / lora_rank``.
+        lora_dropout: Dropout before the adapter.
+        lora_target_modules: ``all-linear`` for every linear layer but the output's (those of a vision tower and its
+            projector included), or a regular expression that the full names of the layers match, e.g.
+            ``.*language_model.*_proj``.
+        optimizer: AdamW or Adam.
+        lr: Learning rate after the warm-up.
+        weight_decay: Weight decay of matrices; biases and norms have none.
+        schedule: Cosine decay to zero at the end of the fit, or a constant rate.
+        warmup_ratio: Share of the steps over which the rate rises from zero.
+        warmup_steps: Number of those steps; takes precedence over the ratio.
+        max_length: Longest training record, prompt (an image's tokens included) and response, in tokens; longer ones
+            are cut and counted.
+        max_new_tokens: Longest reply in evaluation, in tokens.
+        temperature: 0 decodes greedily; above, replies are sampled, from torch's seed and the instance's index.
+        revision: Commit, tag or branch of a hub model.
+        dtype: Type of the base weights in memory, e.g. ``bfloat16``. None keeps the stored type under LoRA and
+            takes float32 for full fine-tuning. The precision of the computation is the Trainer's.
 
     Raises:
-        ConfigurationError: A hyperparameter has a value that cannot work.
+        ConfigurationError: A setting has a value that cannot work.
+        MissingFileError: The model folder does not exist.
+        StudentError: The model's tokenizer or processor lacks something that prompts need.
     """
 
-    def __init__(self) -> None:
+    # The class of transformers that reads the weights.
+    auto_class: str
+
+    def __init__(
+        self,
+        model_name_or_path: str,
+        tuning: Literal["lora", "full"] = "lora",
+        objective: Literal["sft", "dpo"] = "sft",
+        dpo_beta: float = 0.1,
+        lora_rank: int = 16,
+        lora_alpha: int = 32,
+        lora_dropout: float = 0.05,
+        lora_target_modules: str = "all-linear",
+        optimizer: Literal["adamw", "adam"] = "adamw",
+        lr: float = 1e-4,
+        weight_decay: float = 0.0,
+        schedule: Literal["cosine", "constant"] = "cosine",
+        warmup_ratio: float = 0.0,
+        warmup_steps: int | None = None,
+        max_length: int = 1024,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        revision: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self._check_hyperparameters()
+        check_hyperparameters(self.hparams)
         self.network: Any = None
         # A LoRA checkpoint holds the adapter alone.
-        self.strict_loading = self.hparams["tuning"] != "lora"
+        self.strict_loading = tuning != "lora"
         self._epoch_losses: list[Tensor] = []
+        # In a list, since a module in an attribute would be trained, moved and saved with the student.
+        self._reference: list[Any] = []
+        self._location = resolve_model(model_name_or_path)
+        # A tokenizer that cannot be used is reported here and not in the middle of a run.
+        self.prompt_format  # noqa: B018
 
+    @property
     @abstractmethod
-    def base_network(self, share: bool) -> Any:
-        """The network with the base weights: frozen on shared storage, or trainable copies."""
+    def prompt_format(self) -> PromptFormat:
+        """How prompts are encoded; held by the process and not by the student, which is copied at every step."""
 
-    @abstractmethod
-    def labelled_logits(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The logits that predict labelled tokens, of shape (labels, vocabulary), and those tokens."""
-
-    @abstractmethod
-    def answer(self, batch: dict[str, Tensor]) -> Generations:
-        """The replies to an evaluation batch (``input_ids``, ``attention_mask``, ``index``)."""
+    @property
+    def pad_token_id(self) -> int:
+        """The token that fills batches."""
+        return self.prompt_format.pad_token_id
 
     @property
     def max_new_tokens(self) -> int:
         """The longest reply, in tokens: what a batch must leave room for."""
         return int(self.hparams["max_new_tokens"])
+
+    def encode_prompt(self, item: Asked) -> list[int]:
+        """The token ids of what an instance or record asks, up to where the reply begins.
+
+        Raises:
+            StudentError: The item has an image that this student cannot see, or lacks one that it needs.
+        """
+        return self.prompt_format.encode_prompt(item)
+
+    def encode_record(self, record: TrainingRecord) -> EncodedRecord:
+        """The token ids and labels of a training record, with those of its rejected response under DPO.
+
+        Raises:
+            StudentError: As in encode_prompt().
+        """
+        return self.prompt_format.encode_record(record, self.hparams["max_length"], self._learns_from_pairs)
+
+    def encode_records(self, records: Sequence[TrainingRecord]) -> list[EncodedRecord]:
+        """All the records of a fit, encoded.
+
+        Raises:
+            RecordError: The student learns from pairs, and some have no rejected response.
+            StudentError: As in encode_prompt().
+        """
+        if self._learns_from_pairs:
+            require_pairs(records)
+        return [self.encode_record(record) for record in records]
+
+    @property
+    def _learns_from_pairs(self) -> bool:
+        return bool(self.hparams["objective"] == "dpo")
+
+    def encode_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """What the network is given of images, made when a batch is; nothing for a student of text alone."""
+        return {}
+
+    def further_inputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the network is given of a batch beside its tokens; in decoding, with the prompts alone."""
+        return {}
+
+    def base_network(self, share: bool) -> Any:
+        """The network with the base weights: frozen on shared storage, or trainable copies.
+
+        Raises:
+            StudentError: The weights cannot be read.
+        """
+        dtype = self.hparams["dtype"] or (None if self.hparams["tuning"] == "lora" else "float32")
+        return fresh_network(self._location, self.hparams["revision"], dtype, self.auto_class, share)
 
     def configure_model(self) -> None:
         """Puts the base weights, and for LoRA a fresh adapter, in place; does nothing if they are."""
@@ -61,30 +178,18 @@ class StudentModule(LightningModule):
         if self.hparams["tuning"] == "full":
             self.network = self.base_network(share=False).requires_grad_(True)
             return
-        from peft import LoraConfig, get_peft_model
-
-        config = LoraConfig(
-            r=self.hparams["lora_rank"],
-            lora_alpha=self.hparams["lora_alpha"],
-            lora_dropout=self.hparams["lora_dropout"],
-            target_modules=self.hparams["lora_target_modules"],
-            bias="none",
-            task_type="CAUSAL_LM",
-        )
-        try:
-            network = get_peft_model(self.base_network(share=True), config)
-        except ValueError as error:
-            wanted = self.hparams["lora_target_modules"]
-            raise StudentError(f"LoRA fits no layer with lora_target_modules {wanted!r}: {error}") from error
-        # peft keeps a set here, whose order differs from process to process, and would save it as it comes.
-        adapter: Any = network.peft_config["default"]
-        if isinstance(adapter.target_modules, set):
-            adapter.target_modules = sorted(adapter.target_modules)
-        self.network = network.eval()
+        self.network = add_adapter(self.base_network(share=True), self.hparams)
 
     def on_fit_start(self) -> None:
         """Switches dropout on: a pretrained network comes in evaluation mode and Lightning leaves it there."""
         self.train()
+        if self._learns_from_pairs and self.hparams["tuning"] == "full":
+            first = next(self.network.parameters())
+            self._reference = [self.base_network(share=True).to(first.device, first.dtype)]
+
+    def on_fit_end(self) -> None:
+        """Lets go of DPO's reference, which would fill memory in evaluation."""
+        self._reference = []
 
     def on_train_start(self) -> None:
         """Logs how many records were cut at ``max_length``."""
@@ -93,21 +198,33 @@ class StudentModule(LightningModule):
             self.trainer.logger.log_metrics({"train/truncated_records": float(truncated)}, step=self.global_step)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """The cross-entropy of the labelled tokens, averaged over those of all ranks."""
-        logits, targets = self.labelled_logits(batch)
-        count = torch.tensor(float(targets.numel()), device=logits.device)
-        world = self.trainer.world_size
-        if world > 1:
-            # DDP averages gradients over ranks, whose batches hold different numbers of labels. Dividing by the
-            # mean number makes the result the gradient of one process on the union of the batches.
-            count = cast(Tensor, self.trainer.strategy.reduce(count, reduce_op="mean"))
-        # The sum of no labels (a batch of truncated prompts) is 0 with a gradient of 0, where a mean would be NaN.
-        loss = nn.functional.cross_entropy(logits.float(), targets, reduction="sum") / count.clamp(min=1 / world)
+        """The objective, averaged over the labelled tokens (sft) or pairs (dpo) of all ranks."""
+        found = self._loss(batch)
+        loss = found.mean(self.trainer)
         self._epoch_losses.append(loss.detach())
         # Logging costs as much as a layer of a tiny model, so only when Lightning hands it on to the loggers.
         if (self.global_step + 1) % cast(Any, self.trainer).log_every_n_steps == 0:
-            self.log("train/loss", loss.detach())
+            self.log_dict({"train/loss": loss.detach(), **found.measures})
         return loss
+
+    def _loss(self, batch: dict[str, Tensor]) -> Loss:
+        if not self._learns_from_pairs:
+            return response_loss(*self.labelled_logits(batch))
+        with torch.no_grad(), self._untrained() as network:
+            logits, targets = self.labelled_logits(batch, network)
+            reference = response_log_probabilities(logits, targets, batch["labels"])
+            del logits  # a row of the vocabulary for each token: not to be kept beside the student's own
+        logits, targets = self.labelled_logits(batch)
+        policy = response_log_probabilities(logits, targets, batch["labels"])
+        return preference_loss(policy, reference, self.hparams["dpo_beta"])
+
+    def _untrained(self) -> contextlib.AbstractContextManager[Any]:
+        """The network as it was before training, for DPO to compare with."""
+        return contextlib.nullcontext(self._reference[0]) if self._reference else without_adapter(self.network)
+
+    def labelled_logits(self, batch: dict[str, Tensor], network: Any = None) -> tuple[Tensor, Tensor]:
+        """The logits that predict a batch's labels, and those labels; by another network than its own if given."""
+        return labelled_logits(self.network if network is None else network, batch, self.further_inputs(batch))
 
     def on_train_epoch_end(self) -> None:
         """Logs the mean loss of the epoch's batches."""
@@ -115,6 +232,27 @@ class StudentModule(LightningModule):
             mean = torch.stack(self._epoch_losses).mean()
             self.log("train/loss_epoch", mean, sync_dist=self.trainer.world_size > 1)
         self._epoch_losses = []
+
+    def answer(self, batch: dict[str, Tensor]) -> Generations:
+        """The replies to an evaluation batch, in its order; the prompts are padded on the left."""
+        index = batch["index"].tolist()
+        if not index:  # a rank's share of a batch smaller than the number of ranks
+            return Generations([], [], [])
+        temperature, count = self.hparams["temperature"], self.max_new_tokens
+        style = self.prompt_format
+        with merged_adapters(self.network):
+            replies = decode(
+                self.network,
+                batch["input_ids"],
+                batch["attention_mask"],
+                stop_ids=style.stop_ids | model_stop_ids(self.network),
+                pad_id=style.pad_token_id,
+                max_new_tokens=count,
+                temperature=temperature,
+                uniforms=row_uniforms(torch.initial_seed(), index, count) if temperature else None,
+                first_inputs=self.further_inputs(batch),
+            )
+        return Generations(index, [style.decode(ids) for ids, _ in replies], [truncated for _, truncated in replies])
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> Any:
         """The replies to a batch of validation instances."""
@@ -129,61 +267,25 @@ class StudentModule(LightningModule):
         return self.answer(batch)
 
     def configure_optimizers(self) -> Any:
-        """AdamW or Adam with the schedule, stepped per batch.
-
-        Raises:
-            ConfigurationError: The schedule needs an end and the trainer has none.
-        """
-        from transformers import get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup
-
-        trainable = [weight for weight in self.parameters() if weight.requires_grad]
-        decay = self.hparams["weight_decay"]
-        groups = [{"params": trainable, "weight_decay": decay}]
-        if decay:  # biases and norms are not decayed
-            groups = [
-                {"params": [weight for weight in trainable if weight.ndim > 1], "weight_decay": decay},
-                {"params": [weight for weight in trainable if weight.ndim <= 1], "weight_decay": 0.0},
-            ]
-        kind = torch.optim.AdamW if self.hparams["optimizer"] == "adamw" else torch.optim.Adam
-        # The fused step is a third of the time of a tiny model's; Lightning cannot clip around it with 16-mixed.
-        optimizer = kind(groups, lr=self.hparams["lr"], fused=self.trainer.precision != "16-mixed")
-        steps, warmup = self.trainer.estimated_stepping_batches, self.hparams["warmup_steps"]
-        cosine = self.hparams["schedule"] == "cosine"
-        if math.isinf(steps) and (cosine or (warmup is None and self.hparams["warmup_ratio"])):
-            raise ConfigurationError(
-                "The training has no end (max_epochs: -1): set trainer.max_epochs or trainer.max_steps, or choose "
-                "schedule: constant with warmup_steps."
-            )
-        if warmup is None:
-            warmup = math.ceil(steps * self.hparams["warmup_ratio"]) if self.hparams["warmup_ratio"] else 0
-        if cosine:
-            schedule = get_cosine_schedule_with_warmup(optimizer, warmup, int(steps))
-        else:
-            schedule = get_constant_schedule_with_warmup(optimizer, warmup)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """AdamW or Adam with the schedule, stepped per batch."""
+        return make_optimizer(self.hparams, self.parameters(), self.trainer)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the adapter alone in a LoRA checkpoint: the base weights are on disk already."""
         if self.hparams["tuning"] == "lora":
-            trainable = {name for name, weight in self.named_parameters() if weight.requires_grad}
-            state = checkpoint["state_dict"]
-            checkpoint["state_dict"] = {name: state[name] for name in state if name in trainable}
+            checkpoint["state_dict"] = trainable_state(self, checkpoint["state_dict"])
 
     def save_student(self, folder: str | Path) -> None:
-        """Writes the adapter (LoRA) or the whole model (full), as safetensors; call it on rank 0 alone.
+        """Writes the adapter, or the whole model as a student in its own right; call it on rank 0 alone.
 
         Raises:
             StudentError: There are no weights yet.
         """
         if self.network is None:
             raise StudentError("This student has no weights to save yet: fit it, or call configure_model() first.")
-        folder = Path(folder)
+        write_weights(self.network, self.hparams["tuning"], Path(folder))
         if self.hparams["tuning"] == "full":
-            self.network.save_pretrained(folder)
-            return
-        # "auto" would ask the hub whether the vocabulary was resized.
-        self.network.save_pretrained(folder, save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
+            self.prompt_format.save(folder)
 
     def load_student(self, folder: str | Path) -> None:
         """Takes up the weights that save_student() wrote.
@@ -192,51 +294,6 @@ class StudentModule(LightningModule):
             MissingFileError: The folder holds no such weights.
             StudentError: The weights do not fit this student.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file, load_model
-
-        wanted = Path(folder) / (ADAPTER_FILE if self.hparams["tuning"] == "lora" else "model.safetensors")
-        index = wanted.with_name("model.safetensors.index.json")
-        if not wanted.is_file() and not index.is_file():
-            tuning = self.hparams["tuning"]
-            raise MissingFileError(
-                f"{wanted} does not exist: pass the folder of a student saved with tuning: {tuning}."
-            )
+        check_weights(self.hparams["tuning"], Path(folder))
         self.configure_model()
-        try:
-            if self.hparams["tuning"] == "lora":
-                from peft import set_peft_model_state_dict
-
-                set_peft_model_state_dict(self.network, load_file(wanted))
-            elif wanted.is_file():
-                load_model(self.network, wanted)
-            else:
-                for shard in sorted(wanted.parent.glob("model-*.safetensors")):
-                    self.network.load_state_dict(load_file(shard), strict=False)
-        except (RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise StudentError(
-                f"The weights in {folder} do not fit this student ({reason}): use its settings."
-            ) from error
-
-    def _check_hyperparameters(self) -> None:
-        values = self.hparams
-        allowed = {"tuning": ("lora", "full"), "optimizer": ("adamw", "adam"), "schedule": ("cosine", "constant")}
-        for name, choices in allowed.items():
-            if values[name] not in choices:
-                raise ConfigurationError(f"model.init_args.{name} is {values[name]!r}: choose {' or '.join(choices)}.")
-        limits = {
-            "lora_rank": values["lora_rank"] >= 1,
-            "lora_dropout": 0 <= values["lora_dropout"] < 1,
-            "lr": values["lr"] > 0,
-            "weight_decay": values["weight_decay"] >= 0,
-            "warmup_ratio": 0 <= values["warmup_ratio"] <= 1,
-            "warmup_steps": values["warmup_steps"] is None or values["warmup_steps"] >= 0,
-            "max_length": values["max_length"] >= 2,
-            "max_new_tokens": values["max_new_tokens"] >= 1,
-            "temperature": values["temperature"] >= 0,
-            "dtype": values["dtype"] is None or is_dtype(values["dtype"]),
-        }
-        for name, holds in limits.items():
-            if not holds:
-                raise ConfigurationError(f"model.init_args.{name} is {values[name]!r}, which is out of range.")
+        read_weights(self.network, self.hparams["tuning"], Path(folder))

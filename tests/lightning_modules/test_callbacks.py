@@ -109,6 +109,6 @@ def test_batches_are_padded_on_the_left(make_student, small_task, quiet_trainer)
             assert torch.equal(batch["attention_mask"].sort(dim=1).values, batch["attention_mask"])
             for row, mask, index in zip(batch["input_ids"], batch["attention_mask"], batch["index"], strict=True):
                 instance = list(small_task.instances("val" if dataloader_idx == 0 else "test"))[index]
-                assert row[mask.bool()].tolist() == pl_module.encode_prompt(instance.instruction)
+                assert row[mask.bool()].tolist() == pl_module.encode_prompt(instance)
 
     quiet_trainer(callbacks=[Look()]).predict(make_student(), StudentDataModule(small_task))

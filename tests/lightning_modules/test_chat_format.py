@@ -5,6 +5,7 @@ from tiny_models import make_tiny_tokenizer
 
 from lightning_modules.chat_format import ChatFormat
 from tasks.errors import StudentError
+from tasks.types import TrainingRecord
 
 GEMMA = (
     "{{ bos_token }}{% for message in messages %}{% set role = 'model' if message['role'] == 'assistant' else 'user' %}"
@@ -49,11 +50,15 @@ def case(request):
     return ChatFormat(tokenizer, request.param), tokenizer, end
 
 
+def asked(instruction, response=""):
+    return TrainingRecord(instruction, response, response)
+
+
 def test_training_prefix_is_the_evaluation_prompt(case):
     chat, tokenizer, _ = case
     for instruction in ("Sort 3 1 2", " What is 4 + 5? ", "a\n\nb"):
-        record = chat.encode_record(instruction, "6 7", max_length=500)
-        prompt = chat.encode_prompt(instruction)
+        record = chat.encode_record(asked(instruction, "6 7"), max_length=500)
+        prompt = chat.encode_prompt(asked(instruction))
         assert record.input_ids[: len(prompt)] == prompt
         assert record.labels[: len(prompt)] == [-100] * len(prompt)
         assert record.labels[len(prompt) :] == record.input_ids[len(prompt) :]
@@ -66,7 +71,7 @@ def test_training_prefix_is_the_evaluation_prompt(case):
 def test_last_label_ends_the_turn_and_decoding_stops_there(case):
     chat, tokenizer, end = case
     end_id = tokenizer.convert_tokens_to_ids(end)
-    record = chat.encode_record("Sort 3 1 2", "1 2 3", max_length=500)
+    record = chat.encode_record(asked("Sort 3 1 2", "1 2 3"), max_length=500)
     assert record.labels[-1] == end_id
     assert end_id in chat.stop_ids and tokenizer.eos_token_id in chat.stop_ids
     learnt = [label for label in record.labels if label != -100]
@@ -75,15 +80,15 @@ def test_last_label_ends_the_turn_and_decoding_stops_there(case):
 
 def test_one_beginning_of_sequence_at_most(case):
     chat, tokenizer, _ = case
-    ids = chat.encode_record("Sort 3 1 2", "1 2 3", max_length=500).input_ids
+    ids = chat.encode_record(asked("Sort 3 1 2", "1 2 3"), max_length=500).input_ids
     assert ids.count(tokenizer.bos_token_id) == int("bos_token" in tokenizer.chat_template)
 
 
 def test_truncation_is_reported(case):
     chat, _, _ = case
-    whole = chat.encode_record("Sort 3 1 2", "1 2 3", max_length=500)
-    exact = chat.encode_record("Sort 3 1 2", "1 2 3", max_length=len(whole.input_ids))
-    cut = chat.encode_record("Sort 3 1 2", "1 2 3", max_length=len(whole.input_ids) - 1)
+    whole = chat.encode_record(asked("Sort 3 1 2", "1 2 3"), max_length=500)
+    exact = chat.encode_record(asked("Sort 3 1 2", "1 2 3"), max_length=len(whole.input_ids))
+    cut = chat.encode_record(asked("Sort 3 1 2", "1 2 3"), max_length=len(whole.input_ids) - 1)
     assert not whole.truncated and exact == whole
     assert cut.truncated and cut.input_ids == whole.input_ids[:-1] and cut.labels == whole.labels[:-1]
 
@@ -93,7 +98,7 @@ def test_date_in_a_template_is_fixed():
         "{% if date_string is not defined %}{{ strftime_now('%d') }}{% else %}{{ date_string }}{% endif %}" + MISTRAL
     )
     chat = ChatFormat(make_tiny_tokenizer(dated, ["<pad>", "</s>", "<bos>"], bos_token="<bos>"), "dated")
-    assert "26 Jul 2024" in chat.decode(chat.encode_prompt("x"))
+    assert "26 Jul 2024" in chat.decode(chat.encode_prompt(asked("x")))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from lightning.pytorch import seed_everything
 from tiny_models import make_tiny_model
 
 from datamodules import StudentDataModule
-from lightning_modules import CausalLMStudent, base_weights
+from lightning_modules import CausalLMStudent, base_weights, objectives
 from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, StudentError
 
 
@@ -111,7 +111,7 @@ def test_no_weights_before_configure_model_and_frozen_ones_are_shared(make_stude
 def test_loss_is_hugging_faces(architecture, masked, some_records, tmp_path, monkeypatch):
     folder = make_tiny_model(tmp_path / architecture, architecture)
     if not masked:
-        monkeypatch.setattr(CausalLMStudent, "_computes_masked_logits", False)
+        monkeypatch.setattr(objectives, "_computes_masked_logits", lambda network: masked)
     student = CausalLMStudent(str(folder), tuning="full")
     student.configure_model()
     encoded = [student.encode_record(record) for record in some_records[:4]]

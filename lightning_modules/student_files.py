@@ -1,0 +1,65 @@
+"""A student's weights as a folder: the adapter alone, or the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from tasks.errors import MissingFileError, StudentError
+
+_ADAPTER = "adapter_model.safetensors"
+_MODEL = "model.safetensors"
+
+
+def write_weights(network: Any, tuning: str, folder: Path) -> None:
+    """Writes the adapter (LoRA) or the whole model (full), as safetensors."""
+    if tuning == "full":
+        network.save_pretrained(folder)
+        return
+    # "auto" would ask the hub whether the vocabulary was resized.
+    network.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
+
+
+def trainable_state(student: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The part of a state that was trained."""
+    trainable = {name for name, weight in student.named_parameters() if weight.requires_grad}
+    return {name: state[name] for name in state if name in trainable}
+
+
+def check_weights(tuning: str, folder: Path) -> None:
+    """Whether the folder holds weights of this tuning.
+
+    Raises:
+        MissingFileError: It does not.
+    """
+    wanted = folder / (_ADAPTER if tuning == "lora" else _MODEL)
+    if not wanted.is_file() and not (tuning == "full" and wanted.with_name(f"{_MODEL}.index.json").is_file()):
+        raise MissingFileError(f"{wanted} does not exist: pass the folder of a student saved with tuning: {tuning}.")
+
+
+def read_weights(network: Any, tuning: str, folder: Path) -> None:
+    """Puts the weights that write_weights() wrote into a network.
+
+    Raises:
+        StudentError: The weights do not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, load_model
+
+    try:
+        if tuning == "lora":
+            from peft import set_peft_model_state_dict
+
+            set_peft_model_state_dict(network, load_file(folder / _ADAPTER))
+        elif (folder / _MODEL).is_file():
+            load_model(network, folder / _MODEL)
+        else:
+            for shard in sorted(folder.glob("model-*.safetensors")):
+                network.load_state_dict(load_file(shard), strict=False)
+    except (RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StudentError(f"The weights in {folder} do not fit this student ({reason}): use its settings.") from error
