@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tasks.base import ProceduralTask, Task
 from tasks.types import Prediction, SkillReport, TaskInstance
-
 
 Outcome = TypeVar("Outcome")
 
@@ -65,6 +64,7 @@ def skill_report(
     predictions: Sequence[Prediction],
     instances: Sequence[TaskInstance],
     skill_of: Callable[[TaskInstance], str | None],
+    slices_of: Callable[[TaskInstance], Mapping[str, str]] | None = None,
 ) -> SkillReport:
     """Accuracy overall and by skill; instances of no skill count overall only.
 
@@ -72,8 +72,11 @@ def skill_report(
         predictions: One per instance, in any order.
         instances: The instances that were answered.
         skill_of: The partition.
+        slices_of: Further groups to report by.
     """
     scores = {prediction.instance_id: prediction.score for prediction in predictions}
     return SkillReport.of(
-        [scores[instance.instance_id] for instance in instances], [skill_of(instance) for instance in instances]
+        [scores[instance.instance_id] for instance in instances],
+        [skill_of(instance) for instance in instances],
+        None if slices_of is None else [slices_of(instance) for instance in instances],
     )
