@@ -86,7 +86,7 @@ class LLMServer:
         self.in_flight = self.most_in_flight = 0
         self._attempts = Counter()
         self._answered = {}
-        self._log_file = open(self.log_path, "a", encoding="utf-8", buffering=1) if self.log_path else None  # noqa: SIM115
+        self._log_file = open(self.log_path, "a", encoding="utf-8", buffering=1) if self.log_path else None
 
     # -- what tests read
 

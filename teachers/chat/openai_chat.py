@@ -234,13 +234,15 @@ def _check_address(address: str | None) -> None:
 
 def _broken_connection(error: APIConnectionError) -> AttemptError:
     """Only a connection that was never made is certainly not billed."""
-    from openai import APITimeoutError
+    from aiohttp import ClientConnectorError, ClientPayloadError, ConnectionTimeoutError, SocketTimeoutError
 
-    cause = type(error.__cause__).__name__
-    if cause in ("ConnectError", "ProxyError", "UnsupportedProtocol"):
+    # The SDK's and its transport's classes do not tell a refused connection from one that was cut later; aiohttp's do.
+    causes: list[BaseException] = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    if any(isinstance(cause, ClientConnectorError | ConnectionTimeoutError) for cause in causes):
         return AttemptError("connection")
-    if cause == "ReadError":  # the body broke off
+    if any(isinstance(cause, ClientPayloadError) for cause in causes):
         return AttemptError("broken_body", maybe_billed=True)
-    # The aiohttp transport calls a connection that was cut after the request ConnectTimeout too.
-    timeout = isinstance(error, APITimeoutError) and cause != "ConnectTimeout"
+    timeout = any(isinstance(cause, SocketTimeoutError) for cause in causes)
     return AttemptError("timeout" if timeout else "connection", maybe_billed=True)
