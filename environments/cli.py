@@ -1,4 +1,4 @@
-"""The command line: ``dataenvgym episode | fit | validate | test | predict | report``."""
+"""The command line: ``dataenvgym episode | fit | validate | test | predict | report | discover-skills``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ usage: dataenvgym COMMAND [options]        (dataenvgym COMMAND --help explains t
 The closed loop:
   episode    a teacher writes data, the student is trained and evaluated on it, step by step
   report     one self-contained report.html for one or several run directories
+
+Teachers that are language models (OPENAI_API_KEY, or any OpenAI-compatible server by OPENAI_BASE_URL):
+  episode … --dry_run    the calls, tokens and dollars to expect, before anything is paid
+  discover-skills        skills found by a chat model, frozen to a file that runs share
 
 Stock LightningCLI on a student and a records file:
   fit        train a student on records           validate   evaluate on the validation instances
@@ -77,8 +81,8 @@ def _run(command: str, words: list[str]) -> int:
         from environments.report_cli import report
 
         return report(words[1:])
-    if command != "episode" and command not in _TRAINING:
-        known = ", ".join(("episode", *_TRAINING, "report"))
+    if command not in ("episode", "discover-skills", *_TRAINING):
+        known = ", ".join(("episode", *_TRAINING, "report", "discover-skills"))
         return _complain(f"There is no command {command!r}; the commands are {known}.")
 
     from jsonargparse import ArgumentError
@@ -86,6 +90,10 @@ def _run(command: str, words: list[str]) -> int:
     from environments.lightning_cli import run_episode_command, run_training_command
 
     try:
+        if command == "discover-skills":
+            from environments.discover_cli import discover_skills_command
+
+            return discover_skills_command(words[1:])
         return run_episode_command(words[1:]) if command == "episode" else run_training_command(words)
     except ArgumentError as error:
         return _complain(f"{one_line(str(error))} (dataenvgym {command} --help lists the options)")

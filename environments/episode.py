@@ -104,6 +104,8 @@ def run_in_directory(
             loop.launch()
             run_episode(environment, teacher)
         except SpendingCapError:
+            if not recorder.lines:
+                raise  # not even the untouched student was measured: there is nothing to tell
             stopped = "max_usd"  # a budget like the others: what was taught is kept and measured
         except Exception:
             if recorder.lines:
