@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,14 +93,21 @@ class BenchmarkRows:
         """Whether a split is there, as far as can be said without asking the hub."""
         return self.folder is None or self._file(split).is_file()
 
-    def read(self, split: str) -> list[BenchmarkRow]:
+    def read(self, split: str, only: tuple[str, Collection[Any]] | None = None) -> list[BenchmarkRow]:
         """The rows of a split, in their order.
+
+        Args:
+            split: Its name; on the hub also a part of it, like ``train[:50]``.
+            only: A field and the values that are wanted of it; None takes all rows. From the hub, no other row's
+                images are read. Images are given undecoded, as their files' bytes.
 
         Raises:
             MissingFileError: The local folder has no such split, or the hub cannot be reached.
             RecordError: A line is not a JSON object, or there are no rows.
         """
-        rows = self._from_hub(split) if self.folder is None else self._from_file(split)
+        rows = self._from_hub(split, only) if self.folder is None else self._from_file(split)
+        if only is not None:
+            rows = [row for row in rows if row.fields.get(only[0]) in only[1]]
         if not rows:
             raise RecordError(f"The split {split!r} of {self.source} holds no rows: check the file.")
         return rows
@@ -138,7 +145,7 @@ class BenchmarkRows:
             for index, (line, fields) in enumerate(read_json_lines(file))
         ]
 
-    def _from_hub(self, split: str) -> list[BenchmarkRow]:
+    def _from_hub(self, split: str, only: tuple[str, Collection[Any]] | None) -> list[BenchmarkRow]:
         self._check_hub()
         import datasets
 
@@ -148,10 +155,13 @@ class BenchmarkRows:
         # The hub's client raises these and subclasses of them for a missing network, data set, commit or split.
         except (OSError, ValueError, RuntimeError) as error:
             raise self._unreachable(split, str(error).strip().split("\n")[0]) from error
-        return [
-            BenchmarkRow(index, dict(fields), f"{self.source}, {split} row {index}")
-            for index, fields in enumerate(rows)
-        ]
+        for name, feature in rows.features.items():
+            if isinstance(feature, datasets.Image):
+                rows = rows.cast_column(name, datasets.Image(decode=False))
+        wanted: Sequence[int] = range(len(rows))
+        if only is not None:
+            wanted = [index for index, value in enumerate(rows[only[0]]) if value in only[1]]
+        return [BenchmarkRow(index, dict(rows[index]), f"{self.source}, {split} row {index}") for index in wanted]
 
     def _check_hub(self) -> None:
         import importlib.util

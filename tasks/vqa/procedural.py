@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
 from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError, RecordError
 from tasks.images import Image
 from tasks.prompting import DomainText, read_domain_text
-from tasks.records import record_from_mapping
 from tasks.types import TaskInstance, TrainingRecord
-from tasks.vqa.questions import CORNERS, EQUAL, PLACES, PLURALS, SKILLS, answer_of
+from tasks.vqa.forms import PLURALS
+from tasks.vqa.questions import CORNERS, EQUAL, PLACES, SKILLS, answer_of
+from tasks.vqa.rows import DescribedRecord, described_record
 from tasks.vqa.scenes import COLOURS, SHAPES, SIZES, draw_scene, read_scene, scene_of
 from tasks.vqa.scoring import clean_answer, same_answer
 
@@ -30,16 +29,6 @@ _KINDS = (
     CORNERS,
     (*PLURALS, EQUAL),
 )
-
-
-class DescribedRecord(BaseModel):
-    """The fields of a record about an image that is described first and drawn later."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    instruction: str
-    image_description: str
-    response: str
 
 
 class ProceduralVQATask(ProceduralTask):
@@ -121,10 +110,7 @@ class ProceduralVQATask(ProceduralTask):
         Raises:
             RecordError: A key is missing or has the wrong type, or the description cannot be drawn.
         """
-        record = record_from_mapping(reply)
-        description = reply.get("image_description")
-        if not isinstance(description, str) or not description.strip():
-            raise RecordError(f"a record needs a non-empty text 'image_description', found {description!r}")
+        record, description = described_record(reply)
         return replace(record, image=self.draw(description))
 
     @property

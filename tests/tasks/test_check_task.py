@@ -16,9 +16,15 @@ import tasks
 from tasks.base import ProceduralTask, Task
 from tasks.testing import check_task
 from tasks.types import Split, TaskInstance
+from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
+from tests.tasks.vqa_folders import made
 
 # Tasks that need arguments (a folder of rows, say) name their factory here.
-FACTORIES: dict[str, Callable[[], Task]] = {}
+FACTORIES: dict[str, Callable[[], Task]] = {
+    "GQATask": lambda: GQATask(str(made("gqa"))),
+    "NaturalBenchTask": lambda: NaturalBenchTask(str(made("naturalbench")), groups=5),
+    "NLVRTask": lambda: NLVRTask(str(made("nlvr"))),
+}
 
 
 def every_task() -> list[type[Task]]:

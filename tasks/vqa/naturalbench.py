@@ -1,0 +1,207 @@
+"""NaturalBench: groups of two questions and two images with opposite answers (Li et al., 2024)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from tasks.base import Task
+from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
+from tasks.errors import ConfigurationError, RecordError
+from tasks.images import Image
+from tasks.prompting import DomainText, read_domain_text
+from tasks.types import Split, TaskInstance, TrainingRecord
+from tasks.vqa.rows import DescribedRecord, described_record, image_of, plain_fields
+from tasks.vqa.scoring import clean_answer, same_answer
+
+HUB_ID = "BaiqiL/NaturalBench"
+REVISION = "21c415e3d60cdbabad4a02feaa2e4643789612f4"  # the one that the authors of DataEnvGym pin
+
+_REQUESTS = {"yes_no": "Answer yes or no.", "multiple_choice": "Answer with the letter of the right option."}
+_SIDES = (0, 1)
+
+_YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+_OPTION = re.compile(r"\b([ab])\b", re.IGNORECASE)
+# "a" before a word is an article ("It is a B", "A banana"), unless the word can only follow a subject ("A is right").
+_ARTICLE = re.compile(r"\s+(?!(?:is|was|because|since|as|and|or|seems|looks)\b)\w", re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:option|answer|choice|letter)\s*:?\s*$", re.IGNORECASE)
+
+
+def choice(text: str, kind: str) -> str | None:
+    """The answer that a reply chooses: the first of yes and no, or of the options A and B; None if it chooses none.
+
+    Args:
+        text: The reply.
+        kind: ``yes_no`` or ``multiple_choice``.
+    """
+    if kind == "yes_no":
+        match = _YES_OR_NO.search(text)
+        return match.group().lower() if match else None
+    for match in _OPTION.finditer(text):
+        named = _NAMED.search(text, max(0, match.start() - 20), match.start())
+        if match.group().lower() == "b" or named or not _ARTICLE.match(text, match.end()):
+            return match.group().upper()
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScores:
+    """The benchmark's own four scores, each a share in [0, 1].
+
+    Args:
+        question: Questions answered rightly for both images.
+        image: Images for which both questions are answered rightly.
+        binary: Single answers that are right.
+        group: Groups of which all four answers are right; the benchmark's headline.
+        groups: Number of groups.
+    """
+
+    question: float
+    image: float
+    binary: float
+    group: float
+    groups: int
+
+
+def group_scores(instances: Sequence[TaskInstance], scores: Sequence[float]) -> GroupScores:
+    """The four scores of scored instances.
+
+    Raises:
+        RecordError: There are none, or a group lacks one of its four instances.
+    """
+    groups: dict[int, dict[tuple[int, int], bool]] = {}
+    for instance, score in zip(instances, scores, strict=True):
+        place = (int(instance.metadata["question"]), int(instance.metadata["image"]))
+        groups.setdefault(int(instance.metadata["Index"]), {})[place] = score == 1.0
+    if not groups or any(len(group) != 4 for group in groups.values()):
+        broken = [index for index, group in groups.items() if len(group) != 4]
+        raise RecordError(f"NaturalBench scores need whole groups of 4 instances; incomplete: {broken[:5] or 'all'}.")
+    values = list(groups.values())
+    count = len(values)
+    return GroupScores(
+        question=sum(group[q, 0] and group[q, 1] for group in values for q in _SIDES) / (2 * count),
+        image=sum(group[0, i] and group[1, i] for group in values for i in _SIDES) / (2 * count),
+        binary=sum(right for group in values for right in group.values()) / (4 * count),
+        group=sum(all(group.values()) for group in values) / count,
+        groups=count,
+    )
+
+
+class NaturalBenchTask(Task):
+    """The first groups of the benchmark as validation, the last as test, four instances each.
+
+    The authors of DataEnvGym meant 50 and 50 groups and took 51 for validation; here it is 50.
+
+    Args:
+        path: Folder with the benchmark's rows in ``train.jsonl`` (its only split), image fields being paths from
+            there. None takes ``naturalbench`` under DATAENVGYM_DATA_DIR, or else the hub.
+        groups: Groups in each split.
+        hub_id: The data set on the Hugging Face hub.
+        revision: Its commit; None takes the newest.
+
+    Raises:
+        ConfigurationError: The number of groups is not positive.
+        MissingFileError: The folder does not exist.
+    """
+
+    name: ClassVar[str] = "naturalbench"
+
+    def __init__(
+        self, path: str | None = None, groups: int = 50, hub_id: str = HUB_ID, revision: str | None = REVISION
+    ) -> None:
+        if groups < 1:
+            raise ConfigurationError(f"task.init_args.groups is {groups}: it must be at least 1.")
+        self.groups = groups
+        self._rows = BenchmarkRows(self.name, path, hub_id, revision)
+
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        """The instances of a split, group by group: question 0 of image 0 and 1, then question 1.
+
+        Raises:
+            ConfigurationError: The split is train, or there are too few groups for two splits.
+            MissingFileError: The rows or an image cannot be read.
+            RecordError: A row lacks a field.
+        """
+        if split == "train":
+            raise ConfigurationError("NaturalBench is for evaluation only: records come from a teacher.")
+        return self._val if split == "val" else self._test
+
+    def score(self, instance: TaskInstance, text: str) -> float:
+        """1.0 if the reply chooses the right one of yes and no, or of A and B, else 0.0.
+
+        A question that the reply repeats first is passed over, since it names both answers. A record of a teacher
+        may have an answer of another kind; then its very words are right.
+        """
+        text = text.strip().removeprefix(instance.instruction)
+        answer = clean_answer(instance.answer)
+        if answer in ("yes", "no"):
+            return float(choice(text, "yes_no") == answer)
+        if answer in ("a", "b"):
+            return float(choice(text, "multiple_choice") == answer.upper())
+        return float(same_answer(instance.answer, text))
+
+    def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
+        """The kind of question and the collection that the images are from."""
+        names = {"question_type": "Question_Type", "source": "Source"}
+        return {kind: str(instance.metadata[field]) for kind, field in names.items() if instance.metadata.get(field)}
+
+    def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
+        """A record without its image, for an illustrator to make after ``image_description``.
+
+        Raises:
+            RecordError: A key is missing or has the wrong type.
+        """
+        return described_record(reply)[0]
+
+    @property
+    def domain_text(self) -> DomainText:
+        """How to write a question whose answer hangs on the image."""
+        return read_domain_text("tasks.vqa", self.name, [DescribedRecord])
+
+    @cached_property
+    def _val(self) -> tuple[TaskInstance, ...]:
+        return self._instances(self._read(f"[:{self.groups}]", slice(self.groups)))
+
+    @cached_property
+    def _test(self) -> tuple[TaskInstance, ...]:
+        return self._instances(self._read(f"[-{self.groups}:]", slice(-self.groups, None)))
+
+    def _read(self, hub_slice: str, part: slice) -> list[BenchmarkRow]:
+        if self._rows.folder is None:
+            return self._rows.read(f"train{hub_slice}")  # the hub hands over a part and decodes no other images
+        rows = self._rows.read("train")
+        if len(rows) < 2 * self.groups:
+            raise ConfigurationError(
+                f"{self._rows.source} has {len(rows)} groups, two splits of {self.groups} need {2 * self.groups}: "
+                "lower --task.init_args.groups."
+            )
+        return rows[part]
+
+    def _instances(self, rows: Sequence[BenchmarkRow]) -> tuple[TaskInstance, ...]:
+        return tuple(instance for row in rows for instance in self._group(row))
+
+    def _group(self, row: BenchmarkRow) -> list[TaskInstance]:
+        kind, index = row.text("Question_Type"), row.fields.get("Index")
+        if kind not in _REQUESTS or not isinstance(index, int):
+            raise RecordError(
+                f"{row.where}: Question_Type {kind!r} must be one of {', '.join(_REQUESTS)} and Index {index!r} a "
+                "number; mend or delete that row."
+            )
+        images = [image_of(row.fields.get(f"Image_{i}"), self._rows.folder, row.where) for i in _SIDES]
+        return [self._instance(row, kind, question, image, images[image]) for question in _SIDES for image in _SIDES]
+
+    def _instance(self, row: BenchmarkRow, kind: str, question: int, side: int, image: Image) -> TaskInstance:
+        answer = row.text(f"Image_{side}_Question_{question}").strip()
+        if choice(answer, kind) is None:
+            raise RecordError(f"{row.where}: {answer!r} is no answer to a {kind} question; mend or delete that row.")
+        fields = plain_fields(row.fields, "Image_0", "Image_1")
+        return TaskInstance(
+            instance_id=f"naturalbench_{row.fields['Index']}_image_{side}_question_{question}",
+            instruction=f"{row.text(f'Question_{question}').strip()} {_REQUESTS[kind]}",
+            answer=answer,
+            metadata={**fields, "question": question, "image": side},
+            image=image,
+        )

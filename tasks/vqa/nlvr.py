@@ -1,0 +1,111 @@
+"""NLVR (Suhr et al., 2017): whether a sentence that a person wrote is true of a drawn scene."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import ClassVar
+
+from tasks.base import Task, normalise_text
+from tasks.benchmark_rows import DATA_DIR, BenchmarkRow, BenchmarkRows
+from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tasks.images import Image
+from tasks.types import Split, TaskInstance
+from tasks.vqa.nlvr_scenes import check_boxes, drawn, read_boxes
+from tasks.vqa.rows import image_of, plain_fields
+from tasks.vqa.scoring import same_answer
+
+_QUESTION = "True or false?"
+
+
+class NLVRTask(Task):
+    """Statements about three boxes of coloured shapes, true or false.
+
+    The rows of the development set are dealt into validation and test by their sentences, since each sentence was
+    written for several scenes and must not be seen on both sides. The benchmark is not on the Hugging Face hub.
+
+    Args:
+        path: Folder with ``dev.jsonl`` (``id``, ``image``, ``sentence``, ``label``, ``scene``) and its images. None
+            takes ``nlvr`` under the directory that DATAENVGYM_DATA_DIR names.
+        seed: Seed of the deal.
+        val_share: Share of the sentences that are validation.
+
+    Raises:
+        MissingFileError: The folder does not exist.
+        ConfigurationError: The share leaves a split empty.
+    """
+
+    name: ClassVar[str] = "nlvr"
+
+    def __init__(self, path: str | None = None, seed: int = 0, val_share: float = 1 / 3) -> None:
+        if not 0.0 < val_share < 1.0:
+            raise ConfigurationError(f"task.init_args.val_share is {val_share}: it must lie between 0 and 1.")
+        self.seed = seed
+        self.val_share = val_share
+        self._rows = BenchmarkRows(self.name, path, hub_id="")
+        if self._rows.folder is None:
+            raise MissingFileError(
+                f"NLVR has no copy on the hub: pass --task.init_args.path, a folder with dev.jsonl and its images, or "
+                f"set {DATA_DIR} to a directory that has {self.name}/dev.jsonl."
+            )
+
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        """The statements of a split, in the order of the file.
+
+        Raises:
+            ConfigurationError: The split is train, of which there is none here.
+            MissingFileError: The rows or an image are missing.
+            RecordError: A row lacks a field.
+        """
+        if split == "train":
+            raise ConfigurationError("NLVR has no train split here: records come from a teacher.")
+        return self._splits[split]
+
+    def score(self, instance: TaskInstance, text: str) -> float:
+        """1.0 for the right one of ``true`` and ``false``, whatever its case and final punctuation, else 0.0."""
+        return float(same_answer(instance.answer, text))
+
+    def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
+        """Whether the scene is of towers, or of items scattered over the boxes."""
+        items = [item for box in instance.metadata.get("scene", ()) for item in box]
+        # Towers are built of squares of one size that stand in the middle of their box.
+        tower = all(item["type"] == "square" and (item["x_loc"], item["size"]) == (40, 20) for item in items)
+        return {"scene": "tower" if tower else "scattered"} if items else {}
+
+    def draw(self, description: str) -> Image:
+        """The picture of a scene in NLVR's own notation, a JSON list of three lists of items.
+
+        Raises:
+            RecordError: It is not one.
+        """
+        return drawn(read_boxes(description))
+
+    @cached_property
+    def _splits(self) -> Mapping[Split, tuple[TaskInstance, ...]]:
+        rows = [(row, self._instance(row)) for row in self._rows.read("dev")]
+        sentences = sorted({normalise_text(row.text("sentence")) for row, _ in rows})
+        random.Random(f"nlvr/{self.seed}").shuffle(sentences)
+        val = set(sentences[: round(self.val_share * len(sentences))])
+        dealt: dict[Split, list[TaskInstance]] = {"val": [], "test": []}
+        for row, instance in rows:
+            dealt["val" if normalise_text(row.text("sentence")) in val else "test"].append(instance)
+        return {split: tuple(instances) for split, instances in dealt.items()}
+
+    def _instance(self, row: BenchmarkRow) -> TaskInstance:
+        sentence = row.text("sentence").strip()
+        label = row.text("label").lower()
+        if label not in ("true", "false"):
+            raise RecordError(f"{row.where}: the label is {label!r}, it must be true or false; mend that row.")
+        if "scene" in row.fields:
+            try:
+                check_boxes(row.fields["scene"])
+            except RecordError as error:
+                raise RecordError(f"{row.where}: {error}; mend or delete that row.") from None
+        return TaskInstance(
+            instance_id=row.text("id"),
+            instruction=f"{sentence}{'' if sentence.endswith('.') else '.'} {_QUESTION}",
+            answer=label,
+            metadata=plain_fields(row.fields, "image"),
+            image=image_of(row.fields.get("image"), self._rows.folder, row.where),
+        )

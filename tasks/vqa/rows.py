@@ -1,0 +1,75 @@
+"""What the benchmarks about images share: images out of rows, and records whose image is described first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.errors import MissingFileError, RecordError
+from tasks.images import Image
+from tasks.records import record_from_mapping
+from tasks.types import TrainingRecord
+
+_SUFFIXES = (".jpg", ".png", ".jpeg", ".webp")
+
+
+class DescribedRecord(BaseModel):
+    """The fields of a record about an image that is described first and drawn later."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    instruction: str
+    image_description: str
+    response: str
+
+
+def described_record(reply: Mapping[str, Any]) -> tuple[TrainingRecord, str]:
+    """A record from ``instruction``, ``image_description`` and ``response``, and the description of its image.
+
+    Raises:
+        RecordError: A key is missing or has the wrong type.
+    """
+    record = record_from_mapping(reply)
+    description = reply.get("image_description")
+    if not isinstance(description, str) or not description.strip():
+        raise RecordError(f"a record needs a non-empty text 'image_description', found {description!r:.60}")
+    return record, description
+
+
+def image_of(value: Any, folder: Path | None, where: str) -> Image:
+    """The image in a row's field: a path from the rows' folder, a hub's bytes, or a picture of Pillow.
+
+    Raises:
+        MissingFileError: The path names no file.
+        RecordError: The field is none of these.
+    """
+    if isinstance(value, str) and value:
+        return Image.read((folder or Path()) / value)
+    if isinstance(value, Mapping):
+        if value.get("bytes"):
+            return Image(value["bytes"])
+        return image_of(value.get("path"), folder, where)
+    if hasattr(value, "convert"):
+        return Image.drawn(value.convert("RGB"))
+    raise RecordError(f"{where}: an image must be the path of a file, found {value!r:.60}; mend or delete that row.")
+
+
+def image_by_id(folder: Path, image_id: str) -> Image:
+    """The image ``images/<id>`` of a folder, whatever its format.
+
+    Raises:
+        MissingFileError: There is no such image.
+    """
+    for suffix in _SUFFIXES:
+        file = folder / "images" / f"{image_id}{suffix}"
+        if file.is_file():
+            return Image.read(file)
+    raise MissingFileError(f"{folder / 'images'} has no image {image_id}.jpg: copy the benchmark's images there.")
+
+
+def plain_fields(fields: Mapping[str, Any], *images: str) -> dict[str, Any]:
+    """A row's fields without its images, as an instance's metadata."""
+    return {key: value for key, value in fields.items() if key not in images}
