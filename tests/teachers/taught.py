@@ -50,9 +50,11 @@ class Heard:
 
 
 @contextmanager
-def taught_by(brain: Brain, concurrency: int = 1, latency: float = 0.0, **settings: Any) -> Iterator[Heard]:
+def taught_by(
+    brain: Brain, concurrency: int = 1, latency: float = 0.0, faults: Any = None, **settings: Any
+) -> Iterator[Heard]:
     """While this lasts, parts that are built ask a server with this brain; one call at a time, so in order."""
-    with LLMServer(brain, latency=latency) as server, pytest.MonkeyPatch.context() as patch:
+    with LLMServer(brain, latency=latency, faults=faults or {}) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEST_CHAT_KEY", server.key)
         chat = OpenAIChat("test-model", server.url, "TEST_CHAT_KEY", temperature=0.0, concurrency=concurrency)
         calls = Calls(chat, **settings)

@@ -60,6 +60,13 @@ def test_the_order_of_arrival_changes_nothing():
     assert at_once == generate(specs, brain)[0]
 
 
+def test_a_model_that_counts_badly_and_repeats_itself_still_fills_the_order():
+    faults = dict.fromkeys(("too_few", "too_many", "duplicates", "malformed_text", "wrong_schema", "refused"), 0.1)
+    batch, _ = generate([DataSpec(60, "skill1"), DataSpec(20)], settings={"faults": faults})
+    assert len(batch) == 80 and len({identity(record) for record in batch}) == 80
+    assert {"duplicate"} <= set(reasons(batch)) <= {"surplus", "duplicate", "answer_mismatch"}
+
+
 def test_the_calls_of_one_order_differ():
     _, heard = generate([DataSpec(40), DataSpec(40)])
     assert len(heard.prompts) == len(set(heard.prompts)) == 8
