@@ -63,6 +63,7 @@ def check_task(make: Callable[[], Task], distinct: int = 200) -> None:
     _check_disjoint(task)
     for split in _SPLITS:
         _check_scoring(task, _sample(task.instances(split)))
+    _check_domain_text(task)
     if isinstance(task, ProceduralTask):
         assert isinstance(again, ProceduralTask)
         _check_skills(task)
@@ -132,6 +133,20 @@ def _check_scoring(task: Task, instances: Sequence[TaskInstance]) -> None:
     if wrong:
         mean = sum(wrong) / len(wrong)
         assert mean < 0.5, f"{task.name}: other instances' answers score {mean:.2f} on average"
+
+
+def _check_domain_text(task: Task) -> None:
+    """The worked example that a teacher is shown must be a record that the environment would accept."""
+    if type(task).domain_text is Task.domain_text:
+        return
+    text = task.domain_text
+    assert text.persona and text.topic and text.stages, f"{task.name}: the domain text has an empty part"
+    assert all(stage.guide for stage in text.stages), f"{task.name}: a stage of the domain text has no guide"
+    record = task.parse_record(text.example)
+    instance = task.as_instance(record)
+    for reply in (record.response, record.answer):
+        score = task.score(instance, reply)
+        assert score == 1.0, f"{task.name}: the domain text's example scores its own {reply!r} {score}"
 
 
 def _check_skills(task: ProceduralTask) -> None:

@@ -31,7 +31,7 @@ _TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)\b")
 _FRACTION = re.compile(r"\\([dtc]?)frac\s*(?=[^\s{]|\{)")
 _ROOT = re.compile(r"\\sqrt\s*(\d|[a-zA-Z])")
 _CONJUNCTION = re.compile(r"\s*,?\s*(?:\\text\s*\{\s*)?\b(?:and|or)\b(?:\s*\})?\s*")
-_ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:an?|the)\s+(?=[a-zA-Z]{2})", re.IGNORECASE)  # not the variable a
 
 # A unit is words after a number. These are no units: they change what the number means.
 _NO_UNITS = (

@@ -22,7 +22,7 @@ from typing import Any
 # Address space; towers of powers and expansions ask for more and then fail with MemoryError.
 _MEMORY = 4 * 2**30
 _DIGITS = 30
-_TOLERANCE = 1e-12  # decimals are read as binary floats of 15 digits
+_TOLERANCE = 1e-20
 _POINTS = 6
 
 
@@ -42,7 +42,7 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
         result = same(first, second)
         left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
-        print(json.dumps([result, seconds - left]), flush=True)
+        print(json.dumps([result, max(0.0, seconds - left)]), flush=True)
 
 
 def same(first: str, second: str) -> bool:
@@ -62,12 +62,14 @@ def same(first: str, second: str) -> bool:
 def _read(latex: str) -> Any:
     from latex2sympy2_extended import latex2sympy
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig
-    from sympy import I, Symbol
+    from sympy import Float, I, Rational, Symbol
 
     # Degrees as radians, so that the cosine of 58 degrees is that of 58 degrees.
     latex = re.sub(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\s*\\circ\s*\}?", r"(\1\\cdot\\frac{\\pi}{180})", latex)
     expression = latex2sympy(latex, conversion_config=ConversionConfig(lowercase_symbols=False))
-    return expression.subs(Symbol("i"), I)
+    # Decimals as they are written: as binary floats 0.1 + 0.2 - 0.3 would not be 0.
+    exact = {decimal: Rational(str(decimal)) for decimal in expression.atoms(Float)}
+    return expression.xreplace(exact).subs(Symbol("i"), I)
 
 
 def _same_value(left: Any, right: Any) -> bool:
@@ -87,12 +89,15 @@ def _same_value(left: Any, right: Any) -> bool:
         # Positive points first, then such of either sign: a square root's square tells them apart.
         sign = 1 if point < _POINTS // 2 else -1
         values = {name: sign * Rational(rng.randrange(10, 400), 101) for name in unknown}
-        one, other = (side.subs(values).evalf(_DIGITS) for side in (left, right))
-        if not (one.is_number and other.is_number and one.is_finite and other.is_finite):
+        one, other, gap = (side.subs(values).evalf(_DIGITS) for side in (left, right, left - right))
+        if not all(side.is_number and side.is_finite for side in (one, other, gap)):
             continue
         seen += 1
-        # Compared by sympy: numbers of any size, where a float would be infinite.
-        if bool(Abs(one - other) > _TOLERANCE * Max(Abs(one), Abs(other), Float("1e-30"))):
+        # A difference of which not one digit could be found is 0, in sympy's way of saying so. Any other is judged by
+        # the size of the sides, which are of any size: floats would be 0 or infinite.
+        if all(part._prec == 1 for part in gap.atoms(Float)) and gap.atoms(Float):
+            continue
+        if gap != 0 and bool(Abs(gap) > _TOLERANCE * Max(Abs(one), Abs(other))):
             return False
     return seen > 0
 

@@ -1,0 +1,54 @@
+"""Rows in the MATH benchmark's own fields, of our own making."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+
+LEVELS = [f"Level {number}" for number in range(1, 6)]
+TOPICS = [
+    "Algebra",
+    "Counting & Probability",
+    "Geometry",
+    "Intermediate Algebra",
+    "Number Theory",
+    "Prealgebra",
+    "Precalculus",
+]
+
+
+def make_row(number: int, level: str, topic: str) -> dict[str, str]:
+    """A sum whose answer is told apart from every other row's."""
+    return {
+        "problem": f"A shelf holds ${number}$ red books and ${number + 1}$ blue books. How many books does it hold?",
+        "level": level,
+        "type": topic,
+        "solution": f"There are ${number} + {number + 1} = \\boxed{{{2 * number + 1}}}$ books.",
+    }
+
+
+def make_rows(each: int, start: int = 0) -> list[dict[str, str]]:
+    """So many rows of each level and topic, all of them different."""
+    cells = [(level, topic) for _ in range(each) for level in LEVELS for topic in TOPICS]
+    return [make_row(start + number, *cell) for number, cell in enumerate(cells)]
+
+
+def write_rows(folder: Path, **splits: list[dict[str, str]]) -> Path:
+    """Writes ``<split>.jsonl`` files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, rows in splits.items():
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def write_splits(folder: Path, train: int = 4, test: int = 3) -> Path:
+    """A folder with a train and a test split, so many rows of each level and topic."""
+    return write_rows(folder, train=make_rows(train), test=make_rows(test, start=10_000))
+
+
+@cache
+def made() -> Path:
+    """One such folder for the whole process."""
+    return write_splits(Path(tempfile.mkdtemp(prefix="math_rows_")))

@@ -1,0 +1,217 @@
+"""MATH's scoring, case by case: the acceptance table, what is an answer, and what is the same answer."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.math import MATHTask
+from tasks.math.answers import extract_answer, last_boxed
+from tasks.math.equivalence import equivalent, number
+from tasks.math.normalisation import normalise_answer
+from tasks.math.records import render_response
+from tasks.testing import HOSTILE_REPLIES
+from tasks.types import TaskInstance
+from tests.tasks.math_rows import made
+
+S = "Final Answer: The final answer is "
+H = " I hope it is correct."
+LLAMA = "Therefore, the final answer is: "
+
+
+@pytest.fixture(scope="module")
+def task():
+    return MATHTask(path=str(made()), val_per_group=2)
+
+
+@pytest.mark.parametrize(
+    ("gold", "reply", "score"),
+    [
+        # 18
+        ("4", f"{S}$\\boxed{{4}}$.{H}", 1),
+        ("4", f"{S}$\\boxed{{ 4 }}$.{H}", 1),
+        ("4", f"{S}$4$.{H}", 1),
+        ("4", "So it is $\\boxed{4}$", 1),
+        ("4", "So it is \\boxed{4}", 1),
+        ("4", "$\\fbox{4}$ or \\boxed 4", 1),
+        # 19
+        ("\\frac{1}{2}", f"{S}$\\frac12$.{H}", 1),
+        ("\\frac{1}{2}", f"{S}$0.5$.{H}", 1),
+        ("0.5", f"{S}$\\frac{{1}}{{2}}$.{H}", 1),
+        ("\\frac{1}{2}", "$\\boxed{\\frac{1}{2}}$", 1),
+        # 20
+        ("100000", f"{S}$100,000$.{H}", 1),
+        ("x+1", f"{S}$1+x$.{H}", 1),
+        ("2", f"{S}$x=2$.{H}", 1),
+        ("[2,5)", f"{S}$[2, 5)$.{H}", 1),
+        ("5", f"{S}$5$ dollars.{H}", 1),
+        # 21
+        ("\\text{east}", f"{S}$\\text{{East}}$.{H}", 0),
+        ("\\text{east}", f"{S}$\\text{{east}}$.{H}", 1),
+        ("\\text{east}", "The answer is east.", 1),
+        ("\\dfrac{1}{2}", f"{S}$\\frac{{1}}{{2}}$.{H}", 1),
+        ("10", f"{S}$10\\%$.{H}", 0),
+        ("10\\%", f"{S}$10$.{H}", 0),
+        ("10\\%", f"{S}$10\\%$.{H}", 1),
+        ("10\\%", "The answer is 10%.", 1),
+        # 22
+        ("4", f"{S}\n$4$.{H}", 1),
+        ("4", f"{S}$3$.{H} No, that is wrong. {S}$4$.{H}", 1),
+        ("3", f"{S}$3$.{H} No, that is wrong. {S}$4$.{H}", 0),
+        ("4", "First \\boxed{3}, then \\boxed{4}.", 1),
+        ("3", "First \\boxed{3}, then \\boxed{4}.", 0),
+        ("4", "First \\boxed{3}. Wait, the answer is $4$.", 1),
+        # 23
+        ("[invalidanswer]", "I do not know.", 0),
+        ("[invalidanswer]", "[invalidanswer]", 0),
+        ("[invalidanswer]", "\\boxed{[invalidanswer]}", 0),
+        ("4", "", 0),
+        ("1251", f"{LLAMA}$\\boxed{{1251}}$.{H}", 1),
+        # Beyond the table.
+        ("4", "\\boxed{\\boxed{4}}", 1),
+        ("4", "\\boxed{4}. The answer is in inches.", 1),
+        ("4", "The answer is \\boxed{4}. I checked that this answer is correct.", 1),
+        ("44", "It is \\boxed{44}. We check our answer: $17 \\cdot 44 = 748$.", 1),
+        ("4", "The answer is \\boxed{4", 0),
+        ("4", "The answer is \\boxed{}.", 0),
+        ("4", "It could be 1, 2, 3 or 4,\nas far as I can see.", 0),
+        ("3, 5", "The answer is $3$ and $5$.", 1),
+        ("42", "**Answer:** 42\n\nThe rest is commentary.", 1),
+        ("\\frac{3}{4}", "The final answer is:\n\\[ x = \\frac{3}{4} \\]", 1),
+    ],
+)
+def test_acceptance_table(task, gold, reply, score):
+    assert task.score(TaskInstance("x", "What is it?", gold), reply) == score
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("a fish", "fish"),
+        ("\\sqrt2", "\\sqrt{2}"),
+        ("12 square inches", "12"),
+        ("\\text{(A)}", "(A)"),
+        ("\\$5", "5"),
+        ("3\\text{ cm}^2", "3"),
+        ("90^\\circ", "90"),
+        ("1{,}000", "1000"),
+        ("0.50", "0.50"),
+        ("{5}", "{5}"),
+        ("\\tfrac{1}{2}", "\\tfrac{1}{2}"),
+        ("50\\%", "50\\%"),
+        ("a (b + 1)", "a(b+1)"),
+        ("1,3", "1,3"),
+        ("[2,100)", "[2,100)"),
+        ("3 4", "3 4"),
+        ("\\tan x", "\\tan x"),
+        ("5 million", "5million"),
+        ("12\\text{ and }13", "12,13"),
+        ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\begin{pmatrix}1\\\\2\\end{pmatrix}"),
+        ("10x - 4y = 0", "10x-4y=0"),
+    ],
+)
+def test_normalisation(text, normal):
+    assert normalise_answer(text) == normal
+
+
+SAME = [
+    ("\\frac{1}{\\sqrt{3}}", "\\frac{\\sqrt3}{3}"),
+    ("-1,2", "2, -1"),
+    ("1\\pm\\sqrt{19}", "1-\\sqrt{19}, 1+\\sqrt{19}"),
+    ("\\{1\\pm\\sqrt{5},-2\\}", "-2, 1+\\sqrt5, 1-\\sqrt5"),
+    ("\\begin{pmatrix} -1 \\\\ 1/2 \\end{pmatrix}", "\\begin{bmatrix}-1\\\\0.5\\end{bmatrix}"),
+    ("(-\\infty,0]\\cup[4,\\infty)", "[4,\\infty) \\cup (-\\infty, 0]"),
+    ("x \\in [-2,7]", "[-2,7]"),
+    ("6+9i", "9i+6"),
+    ("\\frac{1}{i}", "-i"),
+    ("\\cos 58^\\circ", "\\sin 32^\\circ"),
+    ("x - 4y - 2 = 0", "2x - 8y = 4"),
+    ("11\\frac{2}{3}", "\\frac{35}{3}"),
+    ("0.\\overline{3}", "\\frac13"),
+    ("1200_7", "1200_{7}"),
+    ("(A)", "\\text{A}"),
+    ("2(x+1)", "2x+2"),
+    ("a+\\frac{b}{2}", "\\frac{2a+b}{2}"),
+    ("x\\le 5", "5 \\geq x"),
+    ("120", "5!"),
+    ("e^{2x}", "(e^x)^2"),
+    ("2^{2005}", "2\\cdot 2^{2004}"),
+    ("6.5\\times10^{-5}", ".000065"),
+    ("y=2x+3", "2x+3"),
+    ("100, 200, 300", "100,\\ 200,\\ 300"),
+]
+DIFFERENT = [
+    ("1,3", "13"),
+    ("(1,2)", "(2,1)"),
+    ("(1,2)", "[1,2]"),
+    ("(12,102)", "12102"),
+    (".0000672", ".0000673"),
+    ("1200_7", "1200"),
+    ("25_6", "25_8"),
+    ("\\text{even}", "\\text{neve}"),
+    ("x - 4y - 2 = 0", "x - 4y - 3 = 0"),
+    ("x - 4y - 2 = 0", "0"),
+    ("3.14", "\\pi"),
+    ("2.236", "\\sqrt5"),
+    ("1,1,2", "1,2,2"),
+    ("x", "X"),
+    ("0.\\overline{3}", "0.3"),
+    ("5\\text{ million}", "5"),
+    ("\\text{1:03 PM}", "\\text{1:03 AM}"),
+    ("\\sqrt{x^2}", "x"),
+    ("2^{2005}", "2^{2006}"),
+    ("x\\le 3", "x<3"),
+    ("\\infty", "-\\infty"),
+    ("1/0", "1"),
+    ("34", "3 4"),
+    ("\\begin{pmatrix} 1&2\\\\3&4\\end{pmatrix}", "\\begin{pmatrix} 1&3\\\\2&4\\end{pmatrix}"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), SAME)
+def test_same_answers(first, second):
+    assert equivalent(first, second) and equivalent(second, first)
+
+
+@pytest.mark.parametrize(("first", "second"), DIFFERENT)
+def test_different_answers(first, second):
+    assert not equivalent(first, second) and not equivalent(second, first)
+
+
+def test_the_question_s_own_formula_is_no_answer(task):
+    instance = TaskInstance("x", "Simplify $\\sqrt{8} + \\sqrt{2}$.", "3\\sqrt{2}")
+    assert task.score(instance, "\\boxed{\\sqrt{8}+\\sqrt2}") == 0.0
+    assert task.score(instance, instance.instruction) == 0.0
+    assert task.score(instance, "\\boxed{\\sqrt{18}}") == 1.0
+    # The right text is an answer even if the question shows it.
+    assert task.score(TaskInstance("x", "Which is larger, $2+x$ or $1+x$?", "2+x"), "\\boxed{2+x}") == 1.0
+
+
+def test_rendered_target_has_the_answer_last():
+    target = render_response("cot", "17")
+    chain, sentence = target.split("\n")
+    assert chain == "cot" and sentence.endswith("$\\boxed{ 17 }$.") and "answer" in sentence
+    assert extract_answer(target) == "17" == last_boxed(target)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200), st.sampled_from(["4", "\\frac{1}{2}", "\\text{east}", "(1,2)", "x^2 = 4"]))
+def test_no_text_raises(text, gold):
+    for reply in (text, f"\\boxed{{{text}}}", f"The answer is {text}"):
+        answer = extract_answer(reply)
+        assert answer is None or isinstance(normalise_answer(answer), str)
+        number(text)
+    equivalent(gold, text)
+
+
+def test_hostile_replies_score_nothing_and_end(task):
+    rng = random.Random(0)
+    noise = "".join(rng.choices(string.printable, k=100_000))
+    long = ["\\boxed{" * 20_000, "{" * 100_000, "answer is " * 20_000, "$" * 100_000, "the answer is correct. " * 5_000]
+    for reply in (*HOSTILE_REPLIES, *long, noise):
+        for wrapped in (reply, f"\\boxed{{{reply}}}", f"The answer is ${reply}$."):
+            assert task.score(TaskInstance("x", "What?", "271"), wrapped) == 0.0
