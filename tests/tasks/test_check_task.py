@@ -14,13 +14,17 @@ import pytest
 
 import tasks
 from tasks.base import ProceduralTask, Task
+from tasks.math import MATHTask
+from tasks.prompting import DomainText, PlainRecord, RecordStage
 from tasks.testing import check_task
 from tasks.types import Split, TaskInstance
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
+from tests.tasks.math_rows import made as made_math
 from tests.tasks.vqa_folders import made
 
 # Tasks that need arguments (a folder of rows, say) name their factory here.
 FACTORIES: dict[str, Callable[[], Task]] = {
+    "MATHTask": lambda: MATHTask(str(made_math()), val_per_group=2),
     "GQATask": lambda: GQATask(str(made("gqa"))),
     "NaturalBenchTask": lambda: NaturalBenchTask(str(made("naturalbench")), groups=5),
     "NLVRTask": lambda: NLVRTask(str(made("nlvr"))),
@@ -115,6 +119,13 @@ class WrongSolution(SumTask):
         return "42"
 
 
+class WrongExample(SumTask):
+    @property
+    def domain_text(self) -> DomainText:
+        example = {"instruction": "1 + 1 =", "response": "3", "answer": "2"}
+        return DomainText("You add.", "sums", (RecordStage("One sum.", PlainRecord, example),))
+
+
 class TooSmall(SumTask):
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         left, right = rng.randrange(10), rng.randrange(20)
@@ -137,6 +148,7 @@ class SharedQuestions(SumTask):
         (SeedIgnored, "another seed gives the same"),
         (Labelled, "names its skill"),
         (WrongSolution, "scores its own '42'"),
+        (WrongExample, "the domain text's example scores its own '3'"),
         (TooSmall, "distinct train questions"),
         (SharedQuestions, "val and test share"),
     ],
