@@ -152,7 +152,7 @@ class Calls:
 
         def errand(index: int) -> Errand:
             conversation = conversations[index]
-            return Errand(index, len(conversation.trail), conversation.request(), conversation.label)
+            return Errand(index, len(conversation.trail), conversation.request(), conversation.asking())
 
         try:
             exchanges.send([errand(index) for index in waiting])
@@ -172,7 +172,7 @@ class Calls:
         """Carries a conversation on from the journal; True if that led to its answer."""
         journal, mode = self._shared.books.journal, self._shared.mode
         while conversation.answer is None:
-            asked = Entry.asking(conversation.request(), conversation.label)
+            asked = conversation.asking()
             entry = journal.find(asked)
             if entry is None and mode == "replay":
                 entry = journal.failure(asked.key) or _miss(asked)

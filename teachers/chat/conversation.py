@@ -36,14 +36,10 @@ class Conversation(Generic[Reply]):
         self._label = Label(question.purpose, question.step, question.item)
         self._schema: dict[str, Any] = strict_schema(question.schema)
         self._text = ""
+        self._next: Entry | None = None
         self._messages = [Message("user", clean(question.prompt))]
         if question.system:
             self._messages.insert(0, Message("system", clean(question.system)))
-
-    @property
-    def label(self) -> Label:
-        """What the question is asked for."""
-        return self._label
 
     def request(self) -> ChatRequest:
         """What to send next."""
@@ -58,9 +54,16 @@ class Conversation(Generic[Reply]):
             sample=self._question.sample,
         )
 
+    def asking(self) -> Entry:
+        """The exchange that the next request begins."""
+        if self._next is None:
+            self._next = Entry.asking(self.request(), self._label)
+        return self._next
+
     def take(self, entry: Entry) -> None:
         """Reads what came back: sets the answer, or extends the conversation by what was wrong."""
         self.trail.append(entry)
+        self._next = None
         if entry.failure is not None:
             self.answer = Answer(None, entry.failure, self._text)
             return

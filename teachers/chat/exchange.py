@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -14,7 +14,7 @@ from typing import Any
 
 from teachers.chat.background import BackgroundLoop
 from teachers.chat.concurrency import Backoff, Limiter, Slot
-from teachers.chat.entry import Entry, Label
+from teachers.chat.entry import Entry
 from teachers.chat.journal import Journal
 from teachers.chat.meter import Meter, Price, most_tokens
 from teachers.chat.types import AttemptError, Chat, ChatReply, ChatRequest
@@ -55,13 +55,13 @@ class Errand:
         index: The question's index among those that are asked together.
         turn: How many exchanges its conversation has had.
         request: The request.
-        label: What it is for.
+        asked: The exchange that it begins.
     """
 
     index: int
     turn: int
     request: ChatRequest
-    label: Label
+    asked: Entry
 
 
 class Exchanges:
@@ -82,7 +82,9 @@ class Exchanges:
         self._books = books
         self._loop = loop
         self._backoff = Backoff()
-        self._results: SimpleQueue[tuple[int, Entry | BaseException]] = SimpleQueue()
+        self._results: SimpleQueue[list[tuple[int, Entry | BaseException]]] = SimpleQueue()
+        self._finished_now: list[tuple[int, Entry | BaseException]] = []
+        self._received: deque[tuple[int, Entry | BaseException]] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sending: set[asyncio.Task[Any]] = set()
         self._stopped = False
@@ -106,8 +108,7 @@ class Exchanges:
         Raises:
             ChatError: The endpoint cannot be used.
         """
-        index, result = self._results.get()
-        self._outstanding -= 1
+        index, result = self._next()
         if isinstance(result, BaseException):
             raise result
         return index, result
@@ -131,16 +132,28 @@ class Exchanges:
         if self._outstanding:
             self._loop.call(cancel_later if grace else lambda: cancel(everything=True))
         while self._outstanding:
-            self._results.get()
-            self._outstanding -= 1
+            self._next()
+
+    def _next(self) -> tuple[int, Entry | BaseException]:
+        if not self._received:
+            self._received.extend(self._results.get())
+        self._outstanding -= 1
+        return self._received.popleft()
 
     def _finished(self, index: int, task: asyncio.Task[Entry]) -> None:
         self._tasks.discard(task)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        self._results.put((index, task.result() if error is None else error))
+        # Handed over together once a turn of the loop: each handing over makes the two threads wait for each other.
+        if not self._finished_now:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._finished_now.append((index, task.result() if error is None else error))
+
+    def _hand_over(self) -> None:
+        finished, self._finished_now = self._finished_now, []
+        self._results.put(finished)
 
     async def _exchange(self, errand: Errand) -> Entry:
-        asked, books = Entry.asking(errand.request, errand.label), self._books
+        asked, books = errand.asked, self._books
         if not books.journal.texts:
             return await self._attempts(asked, errand)
         found = books.journal.find(asked)  # made for another question since this one was looked up

@@ -17,6 +17,7 @@ from teachers.chat.wire import complaint_of, read_completion, retry_after
 
 if TYPE_CHECKING:
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI
+    from openai._types import RequestOptions
 
 # A gateway that gave up on the model behind it: that one may have been writing, and be billed for it.
 _STATUSES_OF_GATEWAYS = (408, 504, 524)
@@ -100,24 +101,27 @@ class OpenAIChat(Chat):
 
     async def _attempt(self, body: dict[str, Any], name: str, key: str, dialect: Dialect) -> ChatReply | None:
         """The reply; None if the request is to be put in another way."""
+        import httpx2
         from openai import APIConnectionError, APIStatusError
 
         # An HTTP client's connections belong to one event loop; a chat model may be used by several, one after another.
         if self._client is None or self._loop is not asyncio.get_running_loop():
             self._client, self._loop = self._make_client(key), asyncio.get_running_loop()
-        create = self._client.chat.completions.with_raw_response.create
+        options: RequestOptions = {"headers": {"Idempotency-Key": name}, "timeout": self.timeout}
         try:
             # The client's timeout is for each read: an endpoint that sends a byte now and then would outlive it.
             async with asyncio.timeout(self.timeout):
-                raw = await create(**body, extra_headers={"Idempotency-Key": name}, timeout=self.timeout)
-                content = raw.http_response.content
+                # Not chat.completions.create, whose going over the body against its types takes as long as the rest.
+                response = await self._client.post(
+                    "/chat/completions", cast_to=httpx2.Response, body=body, options=options
+                )
         except TimeoutError:
             raise AttemptError("timeout", maybe_billed=True) from None
         except APIConnectionError as error:
             raise _broken_connection(error) from None
         except APIStatusError as error:
             return self._status(error, body, key, dialect)
-        return read_completion(content, key)
+        return read_completion(response.content, key)
 
     def _status(self, error: APIStatusError, body: Mapping[str, Any], key: str, dialect: Dialect) -> ChatReply | None:
         """What an error status means: try again later, put it in another way, no reply to this prompt, or the end."""

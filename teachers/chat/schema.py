@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from teachers.chat.types import Reply
 
 # Parts of JSON schema that strict structured outputs do not know. What they say is still checked, on the reply.
 _UNKNOWN_TO_ENDPOINTS = frozenset({"title", "default", "examples", "minLength", "maxLength", "uniqueItems"})
+
+# Making a schema takes as long as sending it. Weak, because askers may make a class for each question.
+_SCHEMAS: WeakKeyDictionary[type[BaseModel], dict[str, Any]] = WeakKeyDictionary()
 
 _FENCED = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
 _ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|["\\/bfnrt])|\\')
@@ -33,9 +37,9 @@ def strict_schema(model: type[Reply]) -> dict[str, Any]:
     Objects are closed and all their properties required, defaults and the constraints that endpoints refuse are left
     out; ``$ref`` stands alone.
     """
-    schema = _strict(model.model_json_schema())
-    assert isinstance(schema, dict)
-    return schema
+    if model not in _SCHEMAS:
+        _SCHEMAS[model] = _strict(model.model_json_schema())
+    return _SCHEMAS[model]
 
 
 def _strict(node: Any) -> Any:
