@@ -1,0 +1,77 @@
+"""An audit hook that ends a program which reaches for what is not its own, and says what it reached for.
+
+The kernel's layers are what holds; a hook inside the interpreter can be got round. It is there for the message, which
+the kernel cannot give ("forbidden: open /etc/passwd"), and as the best there is where the kernel offers nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+# Events that no honest program raises; a trailing dot means all events of that family.
+_FORBIDDEN = (
+    *("os.system", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.startfile"),
+    *("os.kill", "os.killpg", "os.chroot", "os.setxattr", "subprocess.Popen", "pty.spawn", "signal.pthread_kill"),
+    *("socket.", "ctypes.dlopen", "ctypes.dlsym", "ctypes.cdata", "ctypes.call_function", "ctypes.addressof"),
+    *("syslog.", "fcntl.lockf", "resource.prlimit", "sqlite3.connect", "urllib.Request", "ftplib.connect"),
+    *(
+        "smtplib.connect",
+        "poplib.connect",
+        "imaplib.open",
+        "telnetlib.Telnet.open",
+        "nntplib.connect",
+        "webbrowser.open",
+    ),
+)
+# Events about paths that only the scratch folder may see; their path arguments come first.
+_PATHS = {
+    **dict.fromkeys(("os.listdir", "os.scandir", "os.walk", "os.chdir", "os.mkdir", "os.rmdir", "os.remove"), 1),
+    **dict.fromkeys(("os.chmod", "os.chown", "os.truncate", "os.utime", "os.listxattr", "os.getxattr"), 1),
+    **dict.fromkeys(("os.rename", "os.link", "os.symlink"), 2),
+}
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_DEVICES = ("/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/zero", "/dev/urandom", "/dev/fd/0")
+
+
+def install(scratch: str, readable: Sequence[str], report: Callable[[str], None]) -> None:
+    """Watches this process until it ends.
+
+    Args:
+        scratch: The one folder whose files a program may write.
+        readable: Files and folders that the interpreter reads modules from.
+        report: Told what was reached for; must end the process.
+    """
+    families = tuple(name for name in _FORBIDDEN if name.endswith("."))
+    single = frozenset(_FORBIDDEN) - set(families)
+    resolve, fspath, paths_of, writes, devices = os.path.realpath, os.fspath, dict(_PATHS), _WRITES, _DEVICES
+    own = (resolve(scratch), *devices)
+    seen = (*own, *(resolve(path) for path in readable))
+    text, whole = str, int
+
+    def inside(path: object, roots: tuple[str, ...]) -> bool:
+        if path is None or isinstance(path, whole):
+            return True
+        try:
+            plain = fspath(path)  # type: ignore[call-overload]
+            plain = resolve(plain.decode() if isinstance(plain, bytes) else plain)
+        except (TypeError, ValueError, OSError):
+            return True  # no path: the call itself fails
+        return any(plain == root or plain.startswith(root + "/") for root in roots) or plain in devices
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            roots = own if isinstance(flags, whole) and flags & writes else seen
+            if not inside(path, roots):
+                report(f"open {text(path)[:200]}")
+        elif event in single or event.startswith(families):
+            report(f"{event} {text(arguments)[:200]}")
+        elif event in paths_of:
+            roots = seen if event in ("os.listdir", "os.scandir") else own
+            for path in arguments[: paths_of[event]]:
+                if not inside(path, roots):
+                    report(f"{event} {text(path)[:200]}")
+
+    sys.addaudithook(hook)

@@ -1,0 +1,251 @@
+"""What a forked process does with a program: confine itself, compile, run the tests, report what came out.
+
+Nothing here knows what should come out. Whatever a program does to this process, to Python's builtins or to the channel
+that the results go over, the most that it can report is output, and output is compared elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import io
+import os
+import random
+import resource
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from tasks.code.confined import audit, kernel, seccomp, values
+from tasks.code.confined.frames import read_frame, write_frame
+
+CHANNEL, REPLIES, CALLS = 3, 4, 5  # descriptors of a program: its reports, and the link to the process that checks it
+_NAME = "<program>"
+_OPEN_FILES = 64
+_STACK = 64 << 20  # the main thread's stack grows up to here, under recursion within C code
+_MESSAGE = 300
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the fork server prepared.
+
+    Args:
+        layers: The isolation in force.
+        scratch: The folder that programs may write to.
+        io_folder: Where the files ``stdin`` and ``stdout`` lie.
+        readable: What the interpreter reads modules from.
+        user: The user and group id that programs run under; None leaves them as they are.
+        base_memory: Address space of the server, which a program starts with, in bytes.
+        names: What programs of function style find defined.
+    """
+
+    layers: frozenset[str]
+    scratch: str
+    io_folder: str
+    readable: tuple[str, ...]
+    user: int | None
+    base_memory: int
+    names: Mapping[str, Any]
+
+
+def confine(limits: Mapping[str, Any], around: Surroundings, links: bool) -> None:
+    """Gives up, for good, everything that a program must not have.
+
+    Raises:
+        OSError: A layer that was promised does not hold; nothing may be run then.
+    """
+    os.setsid()
+    os.umask(0o022)
+    os.closerange(CALLS + 1 if links else CHANNEL + 1, 256)
+    if kernel.LINUX:
+        kernel.no_new_privileges()
+    if around.user is not None:
+        os.setresgid(around.user, around.user, around.user)
+        os.setresuid(around.user, around.user, around.user)
+    if kernel.LINUX:
+        kernel.drop_capabilities()
+        kernel.die_with_parent()
+    _limit_resources(limits, around.base_memory)
+    if "seccomp" in around.layers:
+        seccomp.install(seccomp.program_filter(kernel.MACHINE, os.getpid()))
+
+
+def _limit_resources(limits: Mapping[str, Any], base_memory: int) -> None:
+    memory = int(limits["memory"]) + base_memory
+    cpu = int(limits["total"]) + 2
+    wanted = {
+        "RLIMIT_CPU": (cpu, cpu + 1),
+        "RLIMIT_AS": (memory, memory),
+        "RLIMIT_FSIZE": (limits["file"], limits["file"]),
+        "RLIMIT_NPROC": (limits["processes"] + 1, limits["processes"] + 1),
+        "RLIMIT_NOFILE": (_OPEN_FILES, _OPEN_FILES),
+        "RLIMIT_STACK": (_STACK, _STACK),
+        "RLIMIT_CORE": (0, 0),
+        "RLIMIT_MSGQUEUE": (0, 0),
+        "RLIMIT_MEMLOCK": (0, 0),
+    }
+    for name, (soft, hard) in wanted.items():
+        kind = getattr(resource, name, None)
+        if kind is None:
+            continue
+        most = resource.getrlimit(kind)[1]
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
+        try:
+            resource.setrlimit(kind, (soft, hard))
+        except (ValueError, OSError):
+            if kernel.LINUX:
+                raise  # elsewhere some limits exist by name only
+
+
+def run_program(request: Mapping[str, Any], start: int, around: Surroundings) -> NoReturn:
+    """Runs a program's tests from number ``start`` on and ends the process."""
+
+    def report(row: Mapping[str, Any]) -> None:
+        write_frame(CHANNEL, values.dumps(row))
+
+    _prepare(request, around, report)
+    code = _compiled(request["source"], report)
+    if request["mode"] == "stdin":
+        _run_stdin(code, request, start, report)
+    elif request["mode"] == "call":
+        _run_calls(code, request, start, around, report)
+    else:
+        _serve_calls(code, request, around, report)
+    _leave(0)
+
+
+def _leave(code: int) -> NoReturn:
+    os._exit(code)
+
+
+def _prepare(request: Mapping[str, Any], around: Surroundings, report: Report) -> None:
+    try:
+        confine(request["limits"], around, request["mode"] == "check")
+    except (OSError, ValueError) as error:
+        report({"unconfined": str(error)})
+        _leave(70)
+    for name in [name for name in sys.modules if name.startswith(("tasks", "ctypes", "_ctypes"))]:
+        del sys.modules[name]  # imported again by a program, they raise the audit events that its own import would
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    random.seed(0)
+    gc.enable()
+    sys.argv = ["program.py"]
+    if "audit" in around.layers:
+
+        def forbidden(what: str) -> None:
+            report({"forbidden": what})
+            _leave(71)
+
+        audit.install(around.scratch, around.readable, forbidden)
+
+
+def _compiled(source: str, report: Report) -> Any:
+    try:
+        return compile(source, _NAME, "exec", dont_inherit=True)
+    except MemoryError:
+        # The parser says this of programs nested too deeply, too.
+        report({"compile": "too deeply nested, or too large"})
+    except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
+        report({"compile": f"{type(error).__name__}: {error}"[:_MESSAGE]})
+    _leave(0)
+
+
+def fault(error: BaseException) -> dict[str, Any]:
+    """What is reported of an exception: which limit it stands for, if it stands for one, and its text."""
+    kind = "runtime"
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        kind = "memory"
+    elif isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOSPC, errno.EDQUOT):
+        kind = "output"
+    try:
+        text = str(error)
+    except BaseException:  # the exception is the program's own
+        text = ""
+    return {"error": kind, "message": f"{type(error).__name__}: {text}"[:_MESSAGE]}
+
+
+def _run_stdin(code: Any, request: Mapping[str, Any], start: int, report: Report) -> None:
+    """Each test sees a fresh namespace, fresh standard streams, and real descriptors 0 and 1 below them."""
+    for test in request["tests"][start:]:
+        text = test.encode("utf-8", "surrogatepass")
+        for fd in (0, 1):
+            os.ftruncate(fd, 0)
+            os.lseek(fd, 0, os.SEEK_SET)
+        os.pwrite(0, text, 0)
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8", errors="replace")
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", errors="replace"
+        )
+        row = _guarded(lambda: exec(code, {"__name__": "__main__", "__builtins__": __builtins__}))
+        if "error" not in row:
+            row = _guarded(sys.stdout.flush)
+        if "error" not in row:
+            size = os.lseek(1, 0, os.SEEK_END)
+            row = {"output": os.pread(1, size, 0).decode("utf-8", "replace")}
+        report(row)
+        if "error" in row:
+            _leave(0)
+
+
+def _guarded(action: Callable[[], object]) -> dict[str, Any]:
+    try:
+        action()
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            return {"error": "runtime", "message": f"SystemExit: {error.code}"[:_MESSAGE]}
+    except BaseException as error:  # whatever a program raises is a verdict about it
+        return fault(error)
+    return {}
+
+
+def _run_calls(code: Any, request: Mapping[str, Any], start: int, around: Surroundings, report: Report) -> None:
+    function = _function(code, request, around, report)
+    for test in request["tests"][start:]:
+        row = _called(function, test)
+        report(row)
+        if "error" in row:
+            _leave(0)
+
+
+def _serve_calls(code: Any, request: Mapping[str, Any], around: Surroundings, report: Report) -> None:
+    """Answers calls until the process that checks has no more."""
+    limit = int(request["limits"]["output"])
+    function = _function(code, request, around, report)
+    while (payload := read_frame(CALLS, limit)) is not None:
+        row = _called(function, values.loads(payload))
+        write_frame(REPLIES, values.dumps(row))
+        if "error" in row:
+            report(row)
+            _leave(0)
+
+
+def _function(code: Any, request: Mapping[str, Any], around: Surroundings, report: Report) -> Callable[..., Any]:
+    entry = request["entry"]
+    namespace: dict[str, Any] = {"__name__": "program", "__builtins__": __builtins__}
+    if request["preamble"]:
+        namespace |= around.names
+    row = _guarded(lambda: exec(code, namespace))
+    if "error" not in row:
+        function: Any = namespace.get(entry)
+        if function is None and isinstance(namespace.get("Solution"), type):
+            row = _guarded(lambda: namespace.__setitem__(entry, getattr(namespace["Solution"](), entry, None)))
+            function = namespace.get(entry)
+        if callable(function):
+            return function  # type: ignore[no-any-return]
+    report(row if "error" in row else {"compile": f"the program defines no function {entry}"})
+    _leave(0)
+
+
+def _called(function: Callable[..., Any], arguments: Any) -> dict[str, Any]:
+    result: list[Any] = []
+    row = _guarded(lambda: result.append(values.encode(function(*values.decode(arguments)))))
+    if not row and not result:
+        row = {"error": "runtime", "message": "SystemExit: 0"}
+    return row or {"value": result[0]}

@@ -1,0 +1,96 @@
+"""Plain data as JSON and back, types kept: what travels between a program and its judge. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+# Integers beyond this travel as hexadecimal text: decimal conversion takes quadratic time, and Python refuses it.
+_PLAIN_INTEGER = 1 << 62
+
+
+class NotPlainError(ValueError):
+    """A value, or what claims to be one, is no plain data."""
+
+
+def encode(value: Any) -> Any:
+    """A value as JSON-able data: None, numbers, text and bytes, and lists, tuples, sets and dictionaries of them.
+
+    Subclasses become what they are a subclass of, as far as equality with plain data goes (a Counter is a dictionary).
+
+    Raises:
+        NotPlainError: It holds something else.
+    """
+    if value is None or isinstance(value, str | bool):
+        return value if type(value) in (str, bool, type(None)) else str(value)
+    if isinstance(value, int):
+        return int(value) if -_PLAIN_INTEGER < value < _PLAIN_INTEGER else {"i": hex(value)}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"f": repr(float(value))}
+    if isinstance(value, complex):
+        return {"c": [encode(value.real), encode(value.imag)]}
+    if isinstance(value, bytes | bytearray):
+        return {"b": value.hex()}
+    if isinstance(value, dict):
+        return {"d": [[encode(key), encode(item)] for key, item in value.items()]}
+    for kind, tag in ((list, None), (tuple, "t"), (set, "s"), (frozenset, "z")):
+        if isinstance(value, kind):
+            items = [encode(item) for item in value]
+            return items if tag is None else {tag: items}
+    raise NotPlainError(f"{type(value).__name__} is no plain data")
+
+
+def decode(data: Any) -> Any:
+    """The value that encode() made data of; builds nothing but plain data, whatever it is given.
+
+    Raises:
+        NotPlainError: The data is not of encode()'s making.
+    """
+    try:
+        return _decode(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotPlainError(f"no plain data: {error}") from None
+
+
+def _decode(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_decode(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    ((tag, inner),) = data.items()
+    match tag:
+        case "i":
+            return int(inner, 16)
+        case "f":
+            return float(inner)
+        case "c":
+            return complex(_decode(inner[0]), _decode(inner[1]))
+        case "b":
+            return bytes.fromhex(inner)
+        case "d":
+            return {_decode(key): _decode(item) for key, item in inner}
+        case "t":
+            return tuple(_decode(item) for item in inner)
+        case "s":
+            return {_decode(item) for item in inner}
+        case "z":
+            return frozenset(_decode(item) for item in inner)
+    raise NotPlainError(f"unknown tag {tag!r}")
+
+
+def dumps(data: Any) -> bytes:
+    """JSON as bytes; lone surrogates survive, since everything beyond ASCII is escaped."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def loads(text: bytes) -> Any:
+    """What dumps() wrote.
+
+    Raises:
+        NotPlainError: It is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotPlainError(f"no JSON: {error}") from None

@@ -1,0 +1,130 @@
+"""HumanEval (Chen et al., 2021): 164 functions to complete, each with a check that asserts."""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar
+
+from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
+from tasks.code.records import split_answer
+from tasks.code.task import Problem, ProgrammingTask, Solution
+from tasks.code.verdict import Job, Level
+from tasks.errors import ConfigurationError
+from tasks.prompting import DomainText, read_domain_text
+from tasks.types import Split, TaskInstance
+
+_SPLIT = "test"
+_FIELDS = ("task_id", "prompt", "canonical_solution", "test", "entry_point")
+
+
+class HumanEvalTask(ProgrammingTask):
+    """HumanEval, with validation instances drawn from its only split and left out of the test instances.
+
+    Rows come from ``path``, else from ``$DATAENVGYM_DATA_DIR/humaneval``, else from the hub. A reply is a whole program,
+    in a fence or not, or the body that goes on from the prompt. It is judged by the benchmark's own check, whose
+    assertions run in a process that the program cannot see.
+
+    Args:
+        path: A local folder with ``test.jsonl`` in the benchmark's own fields (``task_id``, ``prompt``,
+            ``canonical_solution``, ``test``, ``entry_point``).
+        hub_id: The data set on the Hugging Face hub.
+        revision: Its commit; None takes the newest.
+        val_size: Rows drawn at random for validation.
+        seed: Seed of that draw, apart from the run's seed.
+        isolation: What programs run under; see Sandbox.
+        strict: Refuse to run with less.
+        seconds: Wall time of one program's whole check.
+
+    Raises:
+        ConfigurationError: ``val_size`` leaves nothing to validate or to test.
+        RecordError: A row lacks a field.
+    """
+
+    name: ClassVar[str] = "humaneval"
+
+    def __init__(
+        self,
+        path: str | None = None,
+        hub_id: str = "openai/openai_humaneval",
+        revision: str | None = None,
+        val_size: int = 64,
+        seed: int = 0,
+        isolation: Level = "full",
+        strict: bool = False,
+        seconds: float = 10.0,
+    ) -> None:
+        super().__init__(isolation, strict, seconds, preamble=True)
+        if val_size < 1:
+            raise ConfigurationError(f"task.init_args.val_size is {val_size}: it must be at least 1.")
+        self.rows = BenchmarkRows("humaneval", path, hub_id, revision)
+        self.val_size = val_size
+        self.seed = seed
+
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        """Validation or test: a random ``val_size`` rows, and all others.
+
+        Raises:
+            ConfigurationError: There is no training split, or too few rows.
+        """
+        if split == "train":
+            raise ConfigurationError(f"{self.name} has no training split: choose an engine that writes its records.")
+        return self._splits[split == "test"]
+
+    @cached_property
+    def _splits(self) -> tuple[tuple[TaskInstance, ...], tuple[TaskInstance, ...]]:
+        rows = self.rows.read(_SPLIT)
+        if self.val_size >= len(rows):
+            raise ConfigurationError(
+                f"task.init_args.val_size is {self.val_size}, but {self.rows.source} has {len(rows)} rows: "
+                "some must be left for the test."
+            )
+        chosen = set(random.Random(self.seed).sample(range(len(rows)), self.val_size))
+        made = [self._instance(row) for row in rows]
+        return (
+            tuple(instance for index, instance in enumerate(made) if index in chosen),
+            tuple(instance for index, instance in enumerate(made) if index not in chosen),
+        )
+
+    def _instance(self, row: BenchmarkRow) -> TaskInstance:
+        fields = {name: row.text(name) for name in _FIELDS}
+        return TaskInstance(
+            instance_id=fields["task_id"],
+            instruction=self.ask(fields["prompt"]),
+            answer=fields["prompt"] + fields["canonical_solution"],
+            metadata=dict(row.fields),
+        )
+
+    def ask(self, problem: str) -> str:
+        """The instruction that a prompt is asked with."""
+        return f"Complete this Python function. Reply with the whole function in one code block.\n\n{problem.strip()}"
+
+    def render(self, program: str) -> str:
+        """A program as a reply: in a code block."""
+        return f"```python\n{program.strip()}\n```"
+
+    def job(self, instance: TaskInstance, program: str) -> Job | None:
+        """The benchmark's check, or a record's own tests."""
+        if "entry_point" not in instance.metadata:
+            _, tests, entry_point = split_answer(instance.answer)
+            return Job(program, tests, entry_point, preamble=True) if tests else None
+        prompt, entry_point = instance.metadata["prompt"], instance.metadata["entry_point"]
+        # Helpers that the prompt defines are there whether or not the reply repeats them.
+        whole = f"{prompt}    pass\n\n{program}" if _defines(program, entry_point) else prompt + program
+        return Job(whole, (), entry_point, instance.metadata["test"], prompt + "    pass\n", preamble=True)
+
+    @property
+    def domain_text(self) -> DomainText:
+        """Problems of this kind, first with their tests, then with their program."""
+        return read_domain_text("tasks.code", self.name, (Problem, Solution))
+
+
+def _defines(program: str, name: str) -> bool:
+    """Whether a program defines a function at its top level; a body that goes on from a prompt does not parse alone."""
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return f"def {name}" in program
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)

@@ -1,0 +1,193 @@
+"""LiveCodeBench (Jain et al., 2024): contest problems as they appeared, with tests of two styles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
+from tasks.code.records import Tests, split_answer
+from tasks.code.task import Problem, ProgrammingTask, Solution
+from tasks.code.unpacking import read_tests
+from tasks.code.verdict import CallTest, Job, Level, StdinTest
+from tasks.errors import ConfigurationError, RecordError
+from tasks.prompting import DomainText, read_domain_text
+from tasks.types import Split, TaskInstance
+
+HUB_ID = "livecodebench/code_generation_lite"
+
+# Names of the files that hold release 1, and what goes into validation beside it. On the hub each file adds to the
+# ones before; a local folder may also have whole releases, or the two splits by name.
+_FILES = (("test", "test2"), ("release_v1", "release_v2"), ("test", "val"))
+
+_STDIN_REQUEST = (
+    "Write a Python program that reads from standard input and prints to standard output. "
+    "Reply with the whole program in one code block."
+)
+_FUNCTION_REQUEST = "Solve it in Python, starting from this code. Reply with the whole program in one code block."
+
+
+class _HubFiles(BenchmarkRows):
+    """Reads the benchmark's files themselves: its loading script is one that current versions of datasets refuse."""
+
+    def _from_hub(self, split: str, only: tuple[str, Collection[Any]] | None = None) -> list[BenchmarkRow]:
+        from huggingface_hub import hf_hub_download
+
+        try:
+            file = hf_hub_download(self.hub_id, f"{split}.jsonl", repo_type="dataset", revision=self.revision)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise self._unreachable(split, str(error).strip().split("\n")[0]) from error
+        with open(file, encoding="utf-8") as lines:
+            return [
+                BenchmarkRow(index, json.loads(line), f"{self.source}, {split} row {index}")
+                for index, line in enumerate(lines)
+                if line.strip()
+            ]
+
+
+class LiveCodeBenchTask(ProgrammingTask):
+    """LiveCodeBench: test is release 1, validation is what release 2 adds to it, as in the paper.
+
+    Rows come from ``path``, else from ``$DATAENVGYM_DATA_DIR/livecodebench``, else from the hub. A program is judged by
+    the public and the private tests. Results are also reported by difficulty.
+
+    Args:
+        path: A local folder with ``test.jsonl`` and ``test2.jsonl`` (the hub's files: release 1, and what release 2
+            adds), or ``release_v1.jsonl`` and ``release_v2.jsonl``, or ``test.jsonl`` and ``val.jsonl``.
+        hub_id: The data set on the Hugging Face hub.
+        revision: Its commit; None takes the newest.
+        isolation: What programs run under; see Sandbox.
+        strict: Refuse to run with less.
+        seconds: Wall time of one test.
+
+    Raises:
+        MissingFileError: There are no such files.
+        RecordError: A row lacks a field, or its tests cannot be read.
+    """
+
+    name: ClassVar[str] = "livecodebench"
+
+    def __init__(
+        self,
+        path: str | None = None,
+        hub_id: str = HUB_ID,
+        revision: str | None = None,
+        isolation: Level = "full",
+        strict: bool = False,
+        seconds: float = 6.0,
+    ) -> None:
+        super().__init__(isolation, strict, seconds, preamble=True)
+        self.rows = _HubFiles("livecodebench", path, hub_id, revision)
+
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        """Validation or test, in the order of the question ids.
+
+        Raises:
+            ConfigurationError: There is no training split.
+        """
+        if split == "train":
+            raise ConfigurationError(f"{self.name} has no training split: choose an engine that writes its records.")
+        return self._test if split == "test" else self._val
+
+    @cached_property
+    def _names(self) -> tuple[str, str]:
+        if self.rows.folder is not None:
+            for first, second in _FILES:
+                if self.rows.has(first) and self.rows.has(second):
+                    return first, second
+        return _FILES[0]
+
+    @cached_property
+    def _test(self) -> tuple[TaskInstance, ...]:
+        return self._made(self.rows.read(self._names[0]), frozenset())
+
+    @cached_property
+    def _val(self) -> tuple[TaskInstance, ...]:
+        first = frozenset(row.text("question_id") for row in self.rows.read(self._names[0]))
+        return self._made(self.rows.read(self._names[1]), first)
+
+    def _made(self, rows: Sequence[BenchmarkRow], left_out: frozenset[str]) -> tuple[TaskInstance, ...]:
+        rows = [row for row in rows if row.text("question_id") not in left_out]
+        return tuple(self._instance(row) for row in sorted(rows, key=lambda row: row.text("question_id")))
+
+    def _instance(self, row: BenchmarkRow) -> TaskInstance:
+        starter = str(row.fields.get("starter_code") or "")
+        # The tests stay packed until they are needed: unpacked they take gigabytes.
+        return TaskInstance(
+            instance_id=row.text("question_id"),
+            instruction=self.ask(f"{row.text('question_content').strip()}\n\n{starter}".strip()),
+            answer=str(row.fields.get("solution") or _UNKNOWN),
+            metadata={**row.fields, "where": row.where},
+        )
+
+    def ask(self, problem: str) -> str:
+        """The instruction of a problem; one that ends in starter code asks for a function."""
+        request = _FUNCTION_REQUEST if "\nclass Solution" in problem or "\ndef " in problem else _STDIN_REQUEST
+        return f"{problem}\n\n{request}"
+
+    def render(self, program: str) -> str:
+        """A program as a reply: in a code block."""
+        return f"```python\n{program.strip()}\n```"
+
+    def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
+        """The difficulty: easy, medium or hard."""
+        difficulty = instance.metadata.get("difficulty")
+        return {"difficulty": str(difficulty)} if difficulty else {}
+
+    def job(self, instance: TaskInstance, program: str) -> Job | None:
+        """The row's public and private tests, or a record's own."""
+        if "question_id" not in instance.metadata:
+            _, tests, entry_point = split_answer(instance.answer)
+        elif program == _UNKNOWN:
+            return None
+        else:
+            tests, entry_point = tests_of_row(instance.metadata)
+        return Job(program, tests, entry_point, preamble=True) if tests else None
+
+    @property
+    def domain_text(self) -> DomainText:
+        """Contest problems, first with their tests, then with their program."""
+        return read_domain_text("tasks.code", self.name, (Problem, Solution))
+
+
+# The benchmark has no reference solutions; an answer must not be empty, and this one is never accepted.
+_UNKNOWN = "# no reference solution is known"
+
+
+def tests_of_row(fields: Mapping[str, Any]) -> tuple[Tests, str | None]:
+    """The tests of a row, public ones first, and the function that they call if they call one.
+
+    Raises:
+        RecordError: They cannot be read.
+    """
+    where = str(fields.get("where", fields.get("question_id")))
+    rows: list[dict[str, Any]] = []
+    for field in ("public_test_cases", "private_test_cases"):
+        rows += read_tests(fields.get(field), f"{where}: the field {field!r}")
+    if not rows:
+        raise RecordError(f"{where}: there are no tests; delete that row.")
+    entry_point = _entry_point(fields.get("metadata"), where)
+    tests: list[StdinTest | CallTest] = []
+    for row in rows:
+        if entry_point is None:
+            tests.append(StdinTest(str(row["input"]), str(row["output"])))
+            continue
+        try:
+            arguments = tuple(json.loads(line) for line in str(row["input"]).split("\n") if line.strip())
+            tests.append(CallTest(arguments, json.loads(str(row["output"]))))
+        except ValueError as error:
+            raise RecordError(f"{where}: a test of {entry_point} is no JSON ({error}); delete that row.") from None
+    return tuple(tests), entry_point
+
+
+def _entry_point(metadata: Any, where: str) -> str | None:
+    try:
+        plain = json.loads(metadata) if isinstance(metadata, str) and metadata.strip() else metadata or {}
+        name = plain.get("func_name")
+    except (ValueError, AttributeError) as error:
+        raise RecordError(
+            f"{where}: the field 'metadata' is no JSON object ({error}); mend or delete that row."
+        ) from None
+    return str(name) if name else None

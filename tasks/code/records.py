@@ -1,0 +1,71 @@
+"""How a programming record carries its tests: in its answer, a program and below it one comment line for each test.
+
+So an answer is still a program, a record file stays readable, and whoever holds a record can run it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.code.confined.values import NotPlainError, decode, encode
+from tasks.code.verdict import CallTest, StdinTest
+
+Tests = tuple[StdinTest | CallTest, ...]
+
+_MARK = "# test: "
+_ENTRY = "# entry point: "
+_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def extract_program(text: str) -> str:
+    """The program in a reply: what the first fence holds, wherever it is, or else the whole text.
+
+    Its first line keeps its indentation: it may go on with a function that the question began.
+    """
+    match = _FENCE.search(text)
+    return match.group(1) if match else text.strip("\r\n").rstrip()
+
+
+def join_answer(program: str, tests: Sequence[StdinTest | CallTest], entry_point: str | None) -> str:
+    """A program with its tests below."""
+    lines = [program.rstrip()]
+    if entry_point is not None:
+        lines.append(_ENTRY + entry_point)
+    for test in tests:
+        if isinstance(test, StdinTest):
+            row: dict[str, Any] = {"stdin": test.stdin, "stdout": test.expected}
+        else:
+            row = {"arguments": encode(list(test.arguments)), "returns": encode(test.expected)}
+        lines.append(_MARK + json.dumps(row))
+    return "\n".join(lines)
+
+
+def split_answer(answer: str) -> tuple[str, Tests, str | None]:
+    """The program, the tests and the entry point of an answer; no tests if there are none, or one is damaged."""
+    program: list[str] = []
+    tests: list[StdinTest | CallTest] = []
+    entry_point = None
+    for line in answer.split("\n"):
+        if line.startswith(_ENTRY):
+            entry_point = line.removeprefix(_ENTRY).strip()
+        elif line.startswith(_MARK):
+            try:
+                tests.append(_test(json.loads(line.removeprefix(_MARK))))
+            except (ValueError, KeyError, TypeError, NotPlainError, RecursionError):
+                return answer, (), entry_point
+        else:
+            program.append(line)
+    wanted = StdinTest if entry_point is None else CallTest
+    if not all(isinstance(test, wanted) for test in tests):
+        return answer, (), entry_point
+    return "\n".join(program), tuple(tests), entry_point
+
+
+def _test(row: dict[str, Any]) -> StdinTest | CallTest:
+    if "stdin" in row:
+        return StdinTest(str(row["stdin"]), str(row["stdout"]))
+    arguments = decode(row["arguments"])
+    return CallTest(tuple(arguments), decode(row["returns"]))

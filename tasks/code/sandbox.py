@@ -1,0 +1,224 @@
+"""Runs programs that nobody vouches for, against tests, and says what came of them.
+
+    with Sandbox() as sandbox:
+        print(sandbox.run("print(int(input()) * 2)", [StdinTest("21", "42")]))
+
+What is defended against, and what is not, is said in tasks/code/README.md.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import queue
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+from tasks.code.confined.walls import LEVELS
+from tasks.code.fork_server import ForkServer
+from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, SandboxError, StdinTest, Verdict
+from tasks.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+_LIVE: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+
+
+class Sandbox:
+    """Judges programs; its servers start with the first program and end with ``close()`` or with this process.
+
+    Args:
+        isolation: ``full`` (namespaces, seccomp, limits), ``filtered`` (no namespaces: seccomp, Landlock, limits) or
+            ``limits`` (a process with limits and an audit hook: a guard against accidents, not against malice).
+        strict: Refuse to run anything unless every layer of that level holds. Otherwise what the machine lacks is left
+            out, with one warning, and each verdict says what was there.
+        limits: What a program may use, unless its job says otherwise.
+        workers: Most programs at a time, in run_many().
+        readable: Folders that programs may import from besides the standard library.
+        scratch_bytes: Size of the folder that a program may write to.
+
+    Raises:
+        ConfigurationError: A setting has a value that cannot work.
+    """
+
+    def __init__(
+        self,
+        isolation: Level = "full",
+        strict: bool = False,
+        limits: Limits | None = None,
+        workers: int = 1,
+        readable: Sequence[str] = (),
+        scratch_bytes: int = 16 << 20,
+    ) -> None:
+        if isolation not in LEVELS:
+            raise ConfigurationError(f"Sandbox: isolation is {isolation!r}; choose one of {', '.join(LEVELS)}.")
+        if workers < 1:
+            raise ConfigurationError(f"Sandbox: workers is {workers}; it must be at least 1.")
+        self.level: Level = isolation
+        self.strict = strict
+        self.limits = limits or Limits()
+        self.workers = workers
+        self.readable = tuple(os.path.abspath(path) for path in readable)
+        self.scratch_bytes = scratch_bytes
+        self._reset()
+        _LIVE.add(self)
+
+    def _reset(self) -> None:
+        self._owner = os.getpid()
+        self._idle: queue.LifoQueue[ForkServer] = queue.LifoQueue()
+        self._all: list[ForkServer] = []
+        self._guard = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy starts servers of its own: processes and sockets have one owner.
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._reset()
+        _LIVE.add(self)
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the servers; the next program starts new ones."""
+        with self._guard:
+            servers, self._all = self._all, []
+            self._idle = queue.LifoQueue()
+        for server in servers:
+            server.close()
+
+    @property
+    def isolation(self) -> Isolation:
+        """What programs run under on this machine.
+
+        Raises:
+            SandboxError: ``strict``, and a layer is missing; or no server starts.
+        """
+        server = self._take()
+        self._idle.put(server)
+        return server.isolation
+
+    def run(
+        self,
+        source: str,
+        tests: Sequence[StdinTest | CallTest],
+        entry_point: str | None = None,
+        limits: Limits | None = None,
+        preamble: bool = False,
+    ) -> Verdict:
+        """The verdict on a program by its tests: it stops at the first that fails.
+
+        Args:
+            source: The program, Python.
+            tests: StdinTests of the whole program, or CallTests of one of its functions.
+            entry_point: The function, or the method of its class ``Solution``, for CallTests.
+            limits: What it may use; None takes the sandbox's.
+            preamble: Whether common names of the standard library are defined for a function.
+
+        Raises:
+            ConfigurationError: There are no tests, or they do not fit the entry point.
+            SandboxError: ``strict``, and a layer is missing; or the sandbox broke.
+        """
+        return self.judge(Job(source, tuple(tests), entry_point, preamble=preamble, limits=limits))
+
+    def check(
+        self, source: str, check: str, entry_point: str, prelude: str = "", limits: Limits | None = None
+    ) -> Verdict:
+        """The verdict on a function by a benchmark's own ``check(candidate)``.
+
+        The check runs in a confined process of its own and calls the function over a pipe: arguments and results are
+        plain data, and the program sees neither the assertions nor the values that are expected.
+
+        Args:
+            source: The program.
+            check: Source that defines ``check``.
+            entry_point: The function that it checks.
+            prelude: Source that defines further names which the check uses.
+            limits: What it may use; ``seconds`` is for all calls together.
+
+        Raises:
+            SandboxError: ``strict``, and a layer is missing; the check is broken; or the sandbox broke.
+        """
+        return self.judge(Job(source, (), entry_point, check, prelude, limits=limits))
+
+    def judge(self, job: Job) -> Verdict:
+        """The verdict on a job; see run() and check()."""
+        _require(job)
+        server = self._take()
+        try:
+            verdict = server.judge(job, job.limits or self.limits)
+        except BaseException:
+            # Whatever it was, the server's next answer might be to this question.
+            self._drop(server)
+            raise
+        self._idle.put(server)
+        return verdict
+
+    def run_many(self, jobs: Iterable[Job]) -> list[Verdict]:
+        """The verdicts on many jobs, in their order, as many at a time as there are workers."""
+        jobs = list(jobs)
+        if self.workers == 1 or len(jobs) < 2:
+            return [self.judge(job) for job in jobs]
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(self.judge, jobs))
+
+    def _take(self) -> ForkServer:
+        if self._owner != os.getpid():
+            self._reset()  # after a fork: the servers belong to the other process
+        with contextlib.suppress(queue.Empty):
+            return self._idle.get_nowait()
+        server = ForkServer(self.level, self.readable, self.scratch_bytes)
+        with self._guard:
+            self._all.append(server)
+        lacking = sorted(LEVELS[self.level] - server.isolation.layers)
+        if lacking:
+            reasons = "; ".join(f"{name}: {server.isolation.missing.get(name, 'not here')}" for name in lacking)
+            if self.strict:
+                self._drop(server)
+                raise SandboxError(
+                    f"The sandbox was asked for {self.level!r} isolation and this machine lacks {reasons}: "
+                    "use a machine that allows it, or strict: false."
+                )
+            _warn_once(f"Programs run without {', '.join(lacking)} ({reasons}); see tasks/code/README.md.")
+        return server
+
+    def _drop(self, server: ForkServer) -> None:
+        with self._guard:
+            if server in self._all:
+                self._all.remove(server)
+        server.close()
+
+
+@lru_cache(maxsize=64)
+def _warn_once(text: str) -> None:
+    logger.warning(text)
+
+
+def _require(job: Job) -> None:
+    if job.check is not None:
+        if not job.entry_point or job.tests:
+            raise ConfigurationError("A check needs an entry point and no tests.")
+        return
+    wanted = CallTest if job.entry_point else StdinTest
+    if not job.tests or not all(isinstance(test, wanted) for test in job.tests):
+        raise ConfigurationError(
+            f"A program {'with' if job.entry_point else 'without'} an entry point is judged by one or more "
+            f"{wanted.__name__}s, found {[type(test).__name__ for test in job.tests][:3]}."
+        )
+
+
+@atexit.register
+def _close_all() -> None:
+    for sandbox in list(_LIVE):
+        sandbox.close()

@@ -1,0 +1,165 @@
+"""What the programming tasks share: replies are programs, and a score is a verdict of the sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.base import Task
+from tasks.code.confined.values import NotPlainError, encode
+from tasks.code.records import Tests, extract_program, join_answer, split_answer
+from tasks.code.sandbox import Sandbox
+from tasks.code.verdict import CallTest, Job, Level, Limits, StdinTest, Verdict
+from tasks.errors import RecordError
+from tasks.types import TaskInstance, TrainingRecord
+
+# Verdicts kept: some thousand programs of an evaluation repeat (a student at its start answers many questions alike).
+_KEPT = 20_000
+
+
+class ExampleTest(BaseModel):
+    """One test of a problem, as a language model writes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: Any = Field(description="The text on standard input, or the list of arguments")
+    output: Any = Field(description="The text on standard output, or the value returned")
+
+
+class Problem(BaseModel):
+    """The first stage of a record: a problem and its tests."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    instruction: str
+    function: str | None
+    starter_code: str | None
+    tests: list[ExampleTest]
+
+
+class Solution(BaseModel):
+    """The second stage: a program that solves it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    solution: str
+
+
+class ProgrammingTask(Task):
+    """A task whose replies are Python programs, run against tests in the sandbox.
+
+    Args:
+        isolation: What programs run under; see Sandbox.
+        strict: Refuse to run with less.
+        seconds: Wall time of one test.
+        preamble: Whether common names of the standard library are defined for functions.
+    """
+
+    def __init__(self, isolation: Level, strict: bool, seconds: float, preamble: bool) -> None:
+        self.sandbox = Sandbox(isolation, strict, Limits(seconds=seconds))
+        self.preamble = preamble
+        self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
+
+    @abstractmethod
+    def job(self, instance: TaskInstance, program: str) -> Job | None:
+        """How a program is judged as an answer to an instance; None if it cannot be one and need not be run."""
+
+    def score(self, instance: TaskInstance, text: str) -> float:
+        """1.0 if the program in a reply passes all tests, else 0.0.
+
+        Raises:
+            SandboxError: The sandbox cannot be had, or broke: no verdict on the program.
+        """
+        verdict = self.verdict(instance, text)
+        return float(verdict is not None and verdict.accepted)
+
+    def verdict(self, instance: TaskInstance, text: str) -> Verdict | None:
+        """The verdict on the program in a reply; None if nothing needed to be run to see that it is no answer."""
+        program = extract_program(text)
+        if not program.strip() or (job := self.job(instance, program)) is None:
+            return None
+        # Tests may hold lists, which have no hash; what is printed of a job is all that it is.
+        key = hashlib.sha256(repr(job).encode("utf-8", "backslashreplace")).digest()
+        if (known := self._verdicts.get(key)) is not None:
+            self._verdicts.move_to_end(key)
+            return known
+        verdict = self.sandbox.judge(job)
+        self._verdicts[key] = verdict
+        if len(self._verdicts) > _KEPT:
+            self._verdicts.popitem(last=False)
+        return verdict
+
+    def fault_of(self, record: TrainingRecord) -> str | None:
+        """``no_tests`` for a record without tests, ``tests_fail`` if its response or its answer fails one."""
+        program, tests, _ = split_answer(record.answer)
+        if not tests:
+            return "no_tests"
+        instance = self.as_instance(record)
+        passed = all(self._passes(instance, record, text) for text in (record.response, program))
+        return None if passed else "tests_fail"
+
+    def _passes(self, instance: TaskInstance, record: TrainingRecord, text: str) -> bool:
+        verdict = self._judge_by(record.answer, extract_program(text))
+        return verdict.accepted
+
+    def _judge_by(self, answer: str, program: str) -> Verdict:
+        _, tests, entry_point = split_answer(answer)
+        return self.sandbox.judge(Job(program, tests, entry_point, preamble=self.preamble))
+
+    def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
+        """A record from the fields of Problem and Solution, or from a record's own.
+
+        Raises:
+            RecordError: A field is missing or wrong.
+        """
+        if "solution" not in reply:
+            return super().parse_record(reply)
+        tests = tests_of(reply)
+        function = reply.get("function") or None
+        instruction = str(reply["instruction"]).strip()
+        if starter := str(reply.get("starter_code") or "").strip():
+            instruction += f"\n\n{starter}"
+        program = extract_program(str(reply["solution"]))
+        answer = join_answer(program, tests, function)
+        return super().parse_record(
+            {"instruction": self.ask(instruction), "response": self.render(program), "answer": answer}
+        )
+
+    def ask(self, problem: str) -> str:
+        """The instruction that a problem is asked with."""
+        return problem
+
+    def render(self, program: str) -> str:
+        """The reply that teaches a program."""
+        return program.strip()
+
+
+def tests_of(reply: Mapping[str, Any]) -> Tests:
+    """The tests of a problem as a language model wrote it.
+
+    Raises:
+        RecordError: There are none, or one is not of the problem's kind.
+    """
+    tests: list[StdinTest | CallTest] = []
+    for row in reply.get("tests") or ():
+        given, result = row["input"], row["output"]
+        if reply.get("function"):
+            if not isinstance(given, list):
+                raise RecordError(f"a test of a function needs a list of arguments as input, found {given!r:.60}")
+            try:
+                encode([given, result])
+            except NotPlainError as error:
+                raise RecordError(f"a test holds something else than plain data: {error}") from None
+            tests.append(CallTest(tuple(given), result))
+        else:
+            if not isinstance(given, str) or not isinstance(result, str):
+                raise RecordError(f"a test of a whole program needs texts, found {given!r:.60} and {result!r:.60}")
+            tests.append(StdinTest(given, result))
+    if not tests:
+        raise RecordError("a problem needs at least one test")
+    return tuple(tests)
