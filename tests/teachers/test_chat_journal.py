@@ -167,6 +167,10 @@ def test_calls_of_another_run_are_taken_over_and_not_charged(tmp_path):
         assert len(server.log) == 5 and calls.paid["calls"] == 2 and calls.replayed == 3 and calls.cost()["calls"] == 5
         assert calls.paid["usd"] == pytest.approx(calls._shared.books.meter.spent)
         assert len(lines(tmp_path / "b" / "calls.jsonl")) == 5
+        again, _ = record(
+            tmp_path / "b" / "calls.jsonl", server, questions(5), journal_path=str(tmp_path / "a"), max_usd=1.0
+        )
+        assert again._shared.books.meter.spent == pytest.approx(calls.paid["usd"]), "nor when the run is resumed"
 
 
 def test_off_keeps_usage_and_no_texts_and_replays_nothing(tmp_path):
