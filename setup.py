@@ -22,6 +22,7 @@ REQUIRES = [
     "rich>=14",  # the live progress display
     "matplotlib>=3.10",  # curves and bars in the report, as SVG
     "jinja2>=3.1",  # chat templates, teachers' prompts and the report page
+    "pillow>=10",  # images of instances and records
     "pyyaml>=6",  # domain texts of tasks; jsonargparse reads configurations with it too
     "pydantic>=2.10",  # the schemas of replies of language models
     "openai[aiohttp]>=3",  # teachers that are language models, at any OpenAI-compatible endpoint, many calls at a time
@@ -31,6 +32,7 @@ REQUIRES = [
 
 EXTRAS = {
     "reasoning-gym": ["reasoning-gym>=0.1.23"],  # tasks.math.ReasoningGymTask, for students of real size
+    "diffusers": ["diffusers>=0.30,<1", "accelerate>=1"],  # teachers.engines.DiffusersIllustrator
     "dev": [
         "pytest>=8",
         "pytest-timeout",  # a hung subprocess must not hang the suite

@@ -1,8 +1,19 @@
 """Engines: make the records of a plan."""
 
+from teachers.engines.illustrators import Illustrator, TaskIllustrator
 from teachers.engines.llm import LLMEngine
 from teachers.engines.procedural import ProceduralEngine
 from teachers.engines.seeded_llm import SeededLLMEngine
 from teachers.engines.selection import SelectionEngine
+from teachers.engines.text_to_image import DiffusersIllustrator, OpenAIImagesIllustrator
 
-__all__ = ["LLMEngine", "ProceduralEngine", "SeededLLMEngine", "SelectionEngine"]
+__all__ = [
+    "DiffusersIllustrator",
+    "Illustrator",
+    "LLMEngine",
+    "OpenAIImagesIllustrator",
+    "ProceduralEngine",
+    "SeededLLMEngine",
+    "SelectionEngine",
+    "TaskIllustrator",
+]

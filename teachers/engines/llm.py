@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,8 @@ from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.batch import Batch
 from teachers.chat.types import Answer, Chat, Question
-from teachers.engines.order import Inspection, Order
+from teachers.engines.illustrators import Illustrator
+from teachers.engines.order import DESCRIPTION, Inspection, Order
 from teachers.plan import DataPlan
 from teachers.prompting import Asker, render, usable
 from teachers.teacher import Engine
@@ -40,9 +41,12 @@ class LLMEngine(Engine):
         max_rounds: Most rounds, the first included; a spec that gains nothing in two rounds in a row is given up.
         text_limit: Most characters of each quoted text in a prompt; what is cut is marked.
         chat: The engine's own chat model; None takes the teacher's.
+        illustrator: Makes the illustrator for the task, e.g. ``teachers.engines.OpenAIImagesIllustrator``: for tasks
+            whose records have images that the task does not draw itself.
 
     Raises:
-        ConfigurationError: A number is not positive, the teacher has no chat model or the task no texts.
+        ConfigurationError: A number is not positive, the teacher has no chat model, the task no texts, or its records
+            need an illustrator and there is none.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class LLMEngine(Engine):
         max_rounds: int = 4,
         text_limit: int = 2000,
         chat: Chat | None = None,
+        illustrator: Callable[[Task], Illustrator] | None = None,
     ) -> None:
         numbers = {"records_per_call": records_per_call, "max_rounds": max_rounds, "text_limit": text_limit}
         for name, value in numbers.items():
@@ -62,6 +67,9 @@ class LLMEngine(Engine):
         self.max_rounds = max_rounds
         self.text_limit = text_limit
         self._stages = task.domain_text.stages
+        self._illustrator = None if illustrator is None else illustrator(task)
+        if illustrator is None:
+            _check_images(task)
         self._asker = Asker(self, task, "engine", chat)
         item: Any = self._stages[0].schema
         fields: dict[str, Any] = {"items": (list[item], ...)}
@@ -75,7 +83,7 @@ class LLMEngine(Engine):
             SpendingCapError: The money was out before the first record.
         """
         orders = self._orders(plan)
-        inspection = Inspection(self.task, plan.screen, type(self).__name__)
+        inspection = Inspection(self.task, plan.screen, type(self).__name__, self._illustrator)
         over_cap: Answer[Any] | None = None
         for number in range(self.max_rounds):
             open_orders = [order for order in orders if order.missing > 0 and order.idle < _MAX_IDLE]
@@ -217,6 +225,15 @@ class LLMEngine(Engine):
     def _val(self) -> dict[str, TaskInstance]:
         # Validation only: what is tested must not reach a prompt.
         return {instance.instance_id: instance for instance in self.task.instances("val")}
+
+
+def _check_images(task: Task) -> None:
+    example = task.domain_text.example
+    if DESCRIPTION in example and task.parse_record(example).image is None:
+        raise ConfigurationError(
+            f"The records of {task.name} need images that it does not draw itself: set the engine's illustrator, "
+            "e.g. teachers.engines.DiffusersIllustrator or teachers.engines.OpenAIImagesIllustrator."
+        )
 
 
 def _sample(plan: DataPlan, stage: int, number: int, place: int) -> int:

@@ -11,7 +11,11 @@ from tasks.base import Task, identity
 from tasks.errors import RecordError
 from tasks.types import TrainingRecord
 from teachers.batch import Drop
+from teachers.engines.illustrators import Illustrator
 from teachers.plan import DataSpec, Screen
+
+# The field of a reply that says what its record's image shows.
+DESCRIPTION = "image_description"
 
 
 @dataclass
@@ -41,8 +45,8 @@ class Order:
 
     @property
     def written(self) -> list[str]:
-        """Questions that shall not be written again."""
-        return [*(record.instruction for record in self.records), *self.refused]
+        """Questions that shall not be written again; the same words about another image are another question."""
+        return [*(record.instruction for record in self.records if record.image is None), *self.refused]
 
 
 class Inspection:
@@ -52,10 +56,12 @@ class Inspection:
         task: Parses and scores.
         screen: What the environment would say; None asks nobody.
         source: Noted in every record.
+        illustrator: Makes the images that replies describe and the task does not draw; None if there are none.
     """
 
-    def __init__(self, task: Task, screen: Screen | None, source: str) -> None:
+    def __init__(self, task: Task, screen: Screen | None, source: str, illustrator: Illustrator | None = None) -> None:
         self._task = task
+        self._illustrator = illustrator
         self._screen = screen
         self._source = source
         self._seen: set[str] = set()
@@ -72,16 +78,18 @@ class Inspection:
         Args:
             made: Replies with the order that they are for, in the order in which they shall be considered.
         """
+        parsed = [(order, reply, self._parsed(order, reply)) for order, reply in made]
+        read = [(order, reply, record) for order, reply, record in parsed if record is not None]
         sound = []
-        for order, reply in made:
-            record = self._parsed(order, reply)
+        for order, drawn in self._illustrated(read):
+            record = self._sound(order, drawn)
             if record is not None:
                 sound.append((order, record))
         verdicts = screened(self._screen, self._accepted, [record for _, record in sound])
         for (order, record), verdict in zip(sound, verdicts, strict=True):
             if verdict is not None:
                 self.drop(order, verdict, record.instruction)
-                order.refused.append(record.instruction)
+                self._refuse(order, record)
             elif order.missing <= 0:
                 self.drop(order, "surplus", record.instruction)
             else:
@@ -90,20 +98,54 @@ class Inspection:
 
     def _parsed(self, order: Order, reply: Mapping[str, Any]) -> TrainingRecord | None:
         try:
-            record = self._task.parse_record(reply)
+            return self._task.parse_record(reply)
         except RecordError as error:
             self.drop(order, "unparsable", f"{error}: {dict(reply)}")
             return None
+
+    def _illustrated(
+        self, read: Sequence[tuple[Order, Mapping[str, Any], TrainingRecord]]
+    ) -> list[tuple[Order, TrainingRecord]]:
+        """The records with their images; no more of a spec than it misses are illustrated, for each image costs."""
+        room = {order.index: order.missing for order, _, _ in read}
+        waiting: dict[int, str] = {}
+        kept: list[tuple[Order, TrainingRecord]] = []
+        for order, reply, record in read:
+            description = str(reply.get(DESCRIPTION, ""))
+            if self._illustrator is None or record.image is not None or not description:
+                kept.append((order, record))
+            elif room[order.index] <= 0:
+                self.drop(order, "surplus", record.instruction)
+            else:
+                room[order.index] -= 1
+                waiting[len(kept)] = description
+                kept.append((order, record))
+        if self._illustrator is None or not waiting:
+            return kept
+        images = dict(zip(waiting, self._illustrator.illustrate(list(waiting.values())), strict=True))
+        done = []
+        for place, (order, record) in enumerate(kept):
+            if place in images and images[place] is None:
+                self.drop(order, "not_drawn", f"{record.instruction} [{waiting[place]}]")
+            else:
+                done.append((order, replace(record, image=images.get(place, record.image))))
+        return done
+
+    def _sound(self, order: Order, record: TrainingRecord) -> TrainingRecord | None:
         if (fault := self._task.fault_of(record)) is not None:
             self.drop(order, fault, f"{record.instruction} -> {record.response}")
             return None
         question = identity(record)
         if question in self._seen:
             self.drop(order, "duplicate", record.instruction)
-            order.refused.append(record.instruction)
+            self._refuse(order, record)
             return None
         self._seen.add(question)
         return replace(record, skill=order.spec.skill, subskill=order.spec.subskill, source=self._source)
+
+    def _refuse(self, order: Order, record: TrainingRecord) -> None:
+        if record.image is None:
+            order.refused.append(record.instruction)
 
 
 def screened(

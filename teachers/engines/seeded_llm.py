@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
 from teachers.chat.types import Chat
+from teachers.engines.illustrators import Illustrator
 from teachers.engines.llm import LLMEngine
 from teachers.engines.order import Order
 
@@ -23,9 +24,11 @@ class SeededLLMEngine(LLMEngine):
         max_rounds: Most rounds, the first included; a spec that gains nothing in two rounds in a row is given up.
         text_limit: Most characters of each quoted text in a prompt; what is cut is marked.
         chat: The engine's own chat model; None takes the teacher's.
+        illustrator: Makes the illustrator for the task, as for LLMEngine.
 
     Raises:
-        ConfigurationError: A number is not positive, the teacher has no chat model or the task no texts.
+        ConfigurationError: A number is not positive, the teacher has no chat model, the task no texts, or its records
+            need an illustrator and there is none.
     """
 
     def __init__(
@@ -36,8 +39,9 @@ class SeededLLMEngine(LLMEngine):
         max_rounds: int = 4,
         text_limit: int = 2000,
         chat: Chat | None = None,
+        illustrator: Callable[[Task], Illustrator] | None = None,
     ) -> None:
-        super().__init__(task, records_per_call, max_rounds, text_limit, chat)
+        super().__init__(task, records_per_call, max_rounds, text_limit, chat, illustrator)
         if examples_per_call < 1:
             raise ConfigurationError(f"SeededLLMEngine: examples_per_call is {examples_per_call}; give at least 1.")
         self.examples_per_call = examples_per_call

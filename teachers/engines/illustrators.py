@@ -1,0 +1,114 @@
+"""Illustrators: make the images that records describe, by the task's own drawing or by a text-to-image model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError, RecordError
+from tasks.images import Image
+from tasks.records import write_atomic
+
+
+class Illustrator(ABC):
+    """Makes images after descriptions. Subclasses take the task as their first argument."""
+
+    @abstractmethod
+    def illustrate(self, descriptions: Sequence[str]) -> list[Image | None]:
+        """The image of each description, in order; None for one that cannot be drawn."""
+
+
+class TaskIllustrator(Illustrator):
+    """Draws with the task itself: exactly what a description says, always the same.
+
+    Args:
+        task: A task that can draw.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def illustrate(self, descriptions: Sequence[str]) -> list[Image | None]:
+        """The image of each description, in order; None for one that the task cannot read.
+
+        Raises:
+            ConfigurationError: The task cannot draw at all.
+        """
+        return [self._drawn(description) for description in descriptions]
+
+    def _drawn(self, description: str) -> Image | None:
+        try:
+            return self._task.draw(description)
+        except RecordError:
+            return None
+
+
+class KeepingIllustrator(Illustrator):
+    """What text-to-image models share: an image costs time or money, so each is made once and kept in a folder.
+
+    That is also what makes an interrupted step resumable: it finds the images that it had.
+
+    Args:
+        folder: Where images are kept, by description and settings; None keeps nothing.
+        settings: What else decides an image.
+    """
+
+    def __init__(self, folder: str | None, settings: Mapping[str, Any]) -> None:
+        self._folder = None if folder is None else Path(folder)
+        self._settings = dict(settings)
+
+    def illustrate(self, descriptions: Sequence[str]) -> list[Image | None]:
+        """The image of each description, in order; equal descriptions have one image. None for what is not drawn.
+
+        Raises:
+            ConfigurationError: The model cannot be used at all.
+            StorageError: The folder cannot be written.
+        """
+        images = {description: self._kept(description) for description in descriptions}
+        missing = [description for description, image in images.items() if image is None]
+        for description, image in self._made(missing) if missing else ():
+            images[description] = image
+            if image is not None:
+                self._keep(description, image)
+        return [images[description] for description in descriptions]
+
+    @abstractmethod
+    def _made(self, descriptions: Sequence[str]) -> Iterator[tuple[str, Image | None]]:
+        """Each description with its image, as soon as it is there."""
+
+    def _file(self, description: str) -> Path | None:
+        if self._folder is None:
+            return None
+        name = json.dumps([type(self).__name__, self._settings, description], sort_keys=True)
+        return self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    def _kept(self, description: str) -> Image | None:
+        file = self._file(description)
+        return Image.read(file) if file is not None and file.is_file() else None
+
+    def _keep(self, description: str, image: Image) -> None:
+        file = self._file(description)
+        if file is not None:
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"Cannot make {file.parent} ({error.strerror}): set another folder."
+                ) from error
+            write_atomic(file, image.content)
+
+
+def check_positive(illustrator: Illustrator, **numbers: int) -> None:
+    """Refuses numbers below one.
+
+    Raises:
+        ConfigurationError: One is; the message names it.
+    """
+    for name, value in numbers.items():
+        if value < 1:
+            raise ConfigurationError(f"{type(illustrator).__name__}: {name} is {value}; it must be at least 1.")
