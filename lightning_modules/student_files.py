@@ -48,18 +48,17 @@ def read_weights(network: Any, tuning: str, folder: Path) -> None:
         StudentError: The weights do not fit.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, load_model
+    from safetensors.torch import load_file
 
     try:
         if tuning == "lora":
             from peft import set_peft_model_state_dict
 
             set_peft_model_state_dict(network, load_file(folder / _ADAPTER))
-        elif (folder / _MODEL).is_file():
-            load_model(network, folder / _MODEL)
         else:
-            for shard in sorted(folder.glob("model-*.safetensors")):
-                network.load_state_dict(load_file(shard), strict=False)
-    except (RuntimeError, SafetensorError) as error:
+            # Through from_pretrained, since some models are stored under other names than they have in memory.
+            weights = type(network).from_pretrained(folder, dtype=next(network.parameters()).dtype)
+            network.load_state_dict(weights.state_dict())
+    except (RuntimeError, OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise StudentError(f"The weights in {folder} do not fit this student ({reason}): use its settings.") from error
