@@ -119,10 +119,12 @@ def main():
         run_killed(episode, spoilt, moments)
     for name in ("quiet", "spoilt"):
         told = summary(chosen.out / name)
-        gain = told["gain"]["test"]
+        gain, low, high = told["gain"]["test"]["points"], *told["gain"]["test"]["ci95"]
         print(f"{name}: {told['records']} records accepted, rejected {told['rejected']}, calls {told['cost']}")
         print(f"  went wrong since the last start: {told.get('chat')}")
-        print(f"  test gain {gain['points']:+.1f} points, 95 % interval {gain['ci95'][0]:+.1f} to {gain['ci95'][1]:+.1f}")
+        print(
+            f"  test gain {gain['points']:+.1f} points, 95 % interval {gain['ci95'][0]:+.1f} to {gain['ci95'][1]:+.1f}"
+        )
         print(f"  server: {dict(Counter(row['kind'] or 'good' for row in rows(chosen.out / f'{name}.log')))}")
         print(f"  requests answered and billed more than once: {len(billed_twice(chosen.out / f'{name}.log'))}")
     return 0
