@@ -83,14 +83,13 @@ class ImagePrompts:
             text=[rendered],
             # Some templates write the beginning of the sequence themselves: never add a second.
             add_special_tokens=bos is None or not rendered.startswith(bos),
-            return_tensors="pt",
         )
-        ids = made["input_ids"]
-        unknown = [key for key in made if key not in _OF_TEXT and made[key].shape == ids.shape]
+        ids = made["input_ids"][0]
+        unknown = [key for key in made if key not in _OF_TEXT and len(made[key][0]) == len(ids)]
         if unknown or ("token_type_ids" in made and not self.token_types):
             wanted = ", ".join(unknown or ["token_type_ids"])
             raise StudentError(f"{self.name} wants {wanted} with its tokens, which is not supported: choose another.")
-        return tuple(ids[0].tolist())
+        return tuple(int(token) for token in ids)
 
 
 class ImageChatFormat(ChatFormat):

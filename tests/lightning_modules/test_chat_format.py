@@ -105,7 +105,7 @@ def test_date_in_a_template_is_fixed():
     ("settings", "words"),
     [
         ({"chat_template": None}, "has no chat template"),
-        ({"pad_token": None}, "set tokenizer.pad_token"),
+        ({"pad_token": None, "eos_token": None}, "set tokenizer.pad_token"),
         ({"chat_template": NO_MARK, "eos_token": None}, "set tokenizer.eos_token"),
     ],
 )
@@ -113,3 +113,8 @@ def test_a_tokenizer_that_lacks_something_is_one_line(settings, words):
     with pytest.raises(StudentError, match=words) as caught:
         ChatFormat(make_tiny_tokenizer(**settings), "my/model")
     assert "my/model" in str(caught.value) and "\n" not in str(caught.value).replace("'\\n'", "")
+
+
+def test_a_tokenizer_without_a_pad_token_pads_with_its_end_of_sequence_token():
+    chat = ChatFormat(make_tiny_tokenizer(pad_token=None), "my/model")
+    assert chat.pad_token_id == chat.tokenizer.eos_token_id
