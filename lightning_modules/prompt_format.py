@@ -55,26 +55,25 @@ class PromptFormat(ABC):
     and to stop after it.
 
     Args:
-        tokenizer: A tokenizer with a pad token.
+        tokenizer: A tokenizer; without a pad token (Llama 3's) it fills batches with its end-of-sequence token.
         name: The model's name, for messages.
 
     Raises:
-        StudentError: The tokenizer lacks a pad token or any token that ends a response.
+        StudentError: The tokenizer lacks a token to pad with or any token that ends a response.
     """
 
     def __init__(self, tokenizer: Any, name: str) -> None:
-        if tokenizer.pad_token_id is None:
+        # Any token would do: what pads is masked from attention, and labels are masked by place and not by token.
+        pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        if pad is None:
             raise StudentError(
-                f"The tokenizer of {name} has no pad token: set tokenizer.pad_token, save, use that folder."
+                f"The tokenizer of {name} has neither a pad nor an end-of-sequence token: set tokenizer.pad_token, "
+                "save, use that folder."
             )
+        self.pad_token_id = int(pad)
         self.tokenizer = tokenizer
         self.name = name
         self._lead, self.closing_ids = self._around_response()
-
-    @property
-    def pad_token_id(self) -> int:
-        """The token that fills batches."""
-        return int(self.tokenizer.pad_token_id)
 
     @property
     def stop_ids(self) -> frozenset[int]:

@@ -42,13 +42,14 @@ STUDENTS = {
         {
             "chat_template": LLAMA,
             "special_tokens": [
-                "<|finetune_right_pad_id|>",
+                "<|end_of_text|>",
                 "<|eot_id|>",
                 "<|begin_of_text|>",
                 "<|start_header_id|>",
                 "<|end_header_id|>",
             ],
             "bos_token": "<|begin_of_text|>",
+            "pad_token": None,  # the original tokenizer has none
         },
     ),
 }
