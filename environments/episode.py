@@ -85,7 +85,7 @@ def run_in_directory(
         return directory.summary()
 
     calls = teacher.calls
-    recorder = Recorder(directory, {"seed": seed, **names}, rank_zero, calls)
+    recorder = Recorder(directory, {"seed": seed, **names}, rank_zero, calls, task)
     stopped = None
     with ExitStack() as open_parts:
         progress = open_parts.enter_context(EpisodeProgress(enabled=rank_zero))

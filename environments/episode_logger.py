@@ -33,7 +33,10 @@ def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for tag, key in totals:
         if result.get(key) is not None:
             yield tag, float(result[key])
-    groups = (("records/skill", "allocation"), *((key, key) for key in ("rejected", "seconds", "cost", "chat")))
+    groups = (
+        ("records/skill", "allocation"),
+        *((key, key) for key in ("rejected", "seconds", "cost", "chat", "scoring")),
+    )
     for tag, key in groups:
         for name, value in (result.get(key) or {}).items():
             if value is not None:

@@ -36,14 +36,17 @@ def provenance(task: Task, model: str, seed: int) -> dict[str, Any]:
         "seed": seed,
         "model": {"name": model, "fingerprint": fingerprint_folder(Path(model))},
         "data": {split: fingerprint_instances(task.instances(split)) for split in ("val", "test")},
+        **({"splits": task.split_note} if task.split_note else {}),
     }
 
 
 def fingerprint_instances(instances: Sequence[TaskInstance]) -> str:
-    """SHA-256 over ids, questions and answers, in order."""
+    """SHA-256 over ids, questions, answers and images, in order."""
     digest = hashlib.sha256()
     for instance in instances:
         digest.update(f"{instance.instance_id}\0{instance.instruction}\0{instance.answer}\0".encode())
+        if instance.image is not None:
+            digest.update(instance.image.digest.encode())
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from environments.episode_logger import EpisodeLogger
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.run_dir import RunDir
 from environments.summary import summarise
+from tasks.base import Task
 from tasks.images import Image
 from tasks.records import record_from_mapping
 from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
@@ -28,13 +29,20 @@ class Recorder:
         facts: What summary.json says of the run as a whole: seed, task, environment, teacher, student.
         writes: Whether this process writes (rank 0 does).
         calls: The teacher's calls to a chat model, whose cost is written down; None if it makes none.
+        task: Its counters are written down; None for none.
     """
 
     def __init__(
-        self, run_dir: RunDir, facts: Mapping[str, Any], writes: bool = True, calls: Calls | None = None
+        self,
+        run_dir: RunDir,
+        facts: Mapping[str, Any],
+        writes: bool = True,
+        calls: Calls | None = None,
+        task: Task | None = None,
     ) -> None:
         self.run_dir = run_dir
         self._teacher_calls = calls
+        self._task = task
         self.scores: dict[int, dict[str, list[float]]] = {}
         self._facts = facts
         self._writes = writes
@@ -93,7 +101,7 @@ class Recorder:
         spent["other"] = max(0.0, now - self._mark - sum(spent.values()))
         self._mark = now
         rounded = {name: round(value, 3) for name, value in spent.items()}
-        line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, **self._spent()}
+        line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, **self._counted()}
         self._lines.append(line)
         self.scores[result.step] = _scores(evaluation)
         accepted, _ = self._pending
@@ -110,16 +118,20 @@ class Recorder:
             status: ``running``, ``finished`` or ``failed``.
             stopped: What ended the episode before its budget was spent, if anything did.
         """
-        summary = summarise(self._lines, self.scores, self._facts, status, self._spent(), stopped)
+        summary = summarise(self._lines, self.scores, self._facts, status, self._counted(), stopped)
         if self._writes:
             self.run_dir.write_summary(summary)
         return summary
 
-    def _spent(self) -> dict[str, Any]:
-        """Cost so far of the calls to a chat model, and, for a teacher that has one, what went wrong in them."""
-        if self._teacher_calls is None:
-            return {"cost": {"usd": 0.0, "tokens": 0, "calls": 0}}
-        return {"cost": self._teacher_calls.cost(), "chat": dict(sorted(self._teacher_calls.counters.items()))}
+    def _counted(self) -> dict[str, Any]:
+        """What calls to a chat model cost so far, and what went wrong in them and in the task's own work."""
+        counted: dict[str, Any] = {"cost": {"usd": 0.0, "tokens": 0, "calls": 0}}
+        if self._teacher_calls is not None:
+            counted["cost"] = self._teacher_calls.cost()
+            counted["chat"] = dict(sorted(self._teacher_calls.counters.items()))
+        if self._task is not None and (counters := {name: n for name, n in self._task.counters.items() if n}):
+            counted["scoring"] = counters
+        return counted
 
     def close(self) -> None:
         """Flushes the curves."""

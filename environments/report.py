@@ -263,6 +263,7 @@ def _cost(summary: Row) -> list[tuple[str, str]]:
         ("teacher calls", _plain(cost.get("calls"))),
         ("tokens", _plain(cost.get("tokens"))),
         ("price", _UNKNOWN if usd is None else f"${usd:.2f}"),
+        *((name, str(n)) for kind in ("chat", "scoring") for name, n in (summary.get(kind) or {}).items()),
     ]
 
 

@@ -23,7 +23,7 @@ def summarise(
     scores: Mapping[int, Scores],
     facts: Mapping[str, Any],
     status: str,
-    spent: Mapping[str, Mapping[str, Any]],
+    counted: Mapping[str, Mapping[str, Any]],
     stopped: str | None = None,
 ) -> dict[str, Any]:
     """The summary of the steps finished so far.
@@ -33,8 +33,8 @@ def summarise(
         scores: By step and split, the score of every instance, in the task's order.
         facts: Seed and the names of task, environment, teacher and student.
         status: ``running``, ``finished`` or ``failed``.
-        spent: ``cost`` of all calls to a chat model that the run rests on (dollars, tokens, calls), and under
-            ``chat`` what went wrong in this process's calls, by name.
+        counted: ``cost`` of all calls to a chat model that the run rests on (dollars, tokens, calls); under ``chat``
+            and ``scoring`` what went wrong in this process's calls and in the task's work, by name.
         stopped: What ended the episode before its budget was spent (``max_usd``), if anything did.
     """
     summary: dict[str, Any] = {"status": status, **facts, "steps": max(0, len(lines) - 1)}
@@ -51,7 +51,7 @@ def summarise(
         summary["gain"] = _gain(scores[first], scores[last])
         summary["skills"] = _groups(lines[first]["test"]["skills"], lines[-1]["test"]["skills"])
         summary["slices"] = _groups(lines[first]["test"].get("slices", {}), lines[-1]["test"].get("slices", {}))
-    summary |= {name: dict(values) for name, values in spent.items()}
+    summary |= {name: dict(values) for name, values in counted.items()}
     names = ("fit", "evaluate", "teacher", "other")
     summary["seconds"] = {name: round(sum(line["seconds"].get(name, 0.0) for line in lines), 3) for name in names}
     return summary

@@ -23,7 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 # TensorBoard's event files hold wall times and host names; the report is drawn from the files compared here.
-_IGNORED = ("tensorboard", "provenance.json", "report.html")
+# The part file keeps what attempts without a reply may have cost.
+_IGNORED = ("tensorboard", "provenance.json", "report.html", ".calls.part.jsonl")
 
 
 def comparable(run_dir: Path) -> dict[str, str]:
@@ -43,9 +44,9 @@ def comparable(run_dir: Path) -> dict[str, str]:
 
 
 def _without_times(value: dict[str, Any]) -> bytes:
-    # "chat" counts what went wrong on the way to replies (a rate limit, a time-out), which is as chance has it.
+    # "chat" and "scoring" count what went wrong on the way (a rate limit, a time-out), which is as chance has it.
     return json.dumps(
-        {key: item for key, item in value.items() if key not in ("seconds", "chat")}, sort_keys=True
+        {key: item for key, item in value.items() if key not in ("seconds", "chat", "scoring")}, sort_keys=True
     ).encode()
 
 

@@ -104,6 +104,16 @@ class Task(ABC):
         """
         raise ConfigurationError(f"{self.name} has no training split: choose an engine that writes its records.")
 
+    @property
+    def split_note(self) -> str:
+        """Where validation and test come from, in a sentence for reports; empty where the name says it all."""
+        return ""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was left out or went wrong so far, by name: rows that could not be used, scorings that timed out."""
+        return {}
+
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
         """Further groups that results are reported by, e.g. ``{"level": "Level 3"}``; no teacher sees them."""
         return {}

@@ -295,10 +295,16 @@ def spoil(text, kind):
     if kind == "too_few":
         reply[name] = items[: len(items) // 2]
     elif kind == "too_many":
-        reply[name] = items + [json.loads(json.dumps(item).replace("e", "3")) for item in items]
+        reply[name] = items + [_reworded(item) for item in items]
     else:
         reply[name] = [items[0]] * len(items)
     return json.dumps(reply)
+
+
+def _reworded(item):
+    if isinstance(item, dict):
+        return {name: _reworded(value) for name, value in item.items()}
+    return item.replace("e", "3") if isinstance(item, str) else item
 
 
 def main():
