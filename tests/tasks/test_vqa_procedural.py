@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from tasks.vqa import ProceduralVQATask
 from tasks.vqa.questions import SKILLS, answer_of
 from tasks.vqa.scenes import COLOURS, read_scene
 
+ROOT = Path(__file__).resolve().parents[2]
 TASK = ProceduralVQATask(val_size=60, test_size=60)
 PAIRS = TASK.subskill_pairs()
 RED_AND_BLUE = "red circle large at 11 32; blue square small at 53 32"
@@ -175,3 +179,10 @@ def test_unknown_names_are_one_line_errors() -> None:
     for call in (lambda: TASK.subskills("magic"), lambda: TASK.generate("size", "magic", random.Random(0))):
         with pytest.raises(ConfigurationError, match="magic"):
             call()
+
+
+def test_the_readme_holds_the_gallery() -> None:
+    script = ROOT / "scripts" / "gallery.py"
+    words = [sys.executable, str(script), "tasks.vqa.ProceduralVQATask"]
+    made = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert made.strip() in (ROOT / "tasks" / "vqa" / "README.md").read_text(encoding="utf-8")
