@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from random import Random
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from environments.results import Evaluation, Rejection, RestoredEpisode, StepRes
 from environments.skills.assignment import SkillAssignment, skill_report
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError
-from tasks.types import Accuracy, Prediction, TaskInstance, TrainingRecord
+from tasks.types import Accuracy, Prediction, SkillReport, Split, TaskInstance, TrainingRecord
 from teachers.batch import Drop
 from teachers.observation import ErrorExample, Observation, PastStep
 from teachers.plan import Action, DataPlan, DataSpec
@@ -212,9 +213,7 @@ class Environment(ABC):
         self._finish(self.loop.run(self._step, self._training_pool(), self.start, previous), trained=True)
 
     def _finish(self, evaluation: Evaluation, trained: bool) -> None:
-        skill_of, slices_of = self.assignment.skill_of, self.task.slices_of
-        val = skill_report(evaluation.val, self._val, skill_of, slices_of)
-        test = skill_report(evaluation.test, self.task.instances("test"), skill_of, slices_of)
+        val, test = self._report("val", evaluation.val), self._report("test", evaluation.test)
         self._evaluation = evaluation
         if self._results:
             self._learned(self._results[-1], val.skills)
@@ -234,6 +233,11 @@ class Environment(ABC):
         self._results.append(result)
         self._fresh, self._call, self._step_rejected = [], 0, Counter()
         self.loop.keep_step(result)
+
+    def _report(self, split: Split, predictions: Sequence[Prediction]) -> SkillReport:
+        task = self.task
+        report = skill_report(predictions, task.instances(split), self.assignment.skill_of, task.slices_of)
+        return replace(report, metrics=task.extra_metrics(split, predictions))
 
     def _restore(self, restored: RestoredEpisode) -> None:
         self._results = list(restored.steps)

@@ -29,6 +29,8 @@ def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for kind in ("skill", "slice"):
             for name, accuracy in (report.get(f"{kind}s") or {}).items():
                 yield from _accuracy(f"{split}/{kind}/{name}", accuracy)
+        for name, value in (report.get("metrics") or {}).items():
+            yield f"{split}/metric/{name}", float(value)
     totals = (("records/total", "pool"), ("records/accepted", "records"), ("records/truncated", "truncated_records"))
     for tag, key in totals:
         if result.get(key) is not None:

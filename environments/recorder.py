@@ -242,4 +242,4 @@ def _report(row: Mapping[str, Any]) -> SkillReport:
     skills, slices = (
         {name: Accuracy(**accuracy) for name, accuracy in row.get(key, {}).items()} for key in ("skills", "slices")
     )
-    return SkillReport(Accuracy(**row["overall"]), skills, slices)
+    return SkillReport(Accuracy(**row["overall"]), skills, slices, row.get("metrics", {}))

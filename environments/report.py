@@ -112,7 +112,7 @@ def _section(run: Run, prefix: str) -> Row:
         "curve_by_records": charts.curves(_named(run.curves), "records", f"{prefix}-records"),
         "skill_bars": charts.skill_bars(skills, f"{prefix}-skills"),
         "skills": _group_rows(skills),
-        "slices": _group_rows(summary.get("slices") or {}),
+        "slices": _group_rows({**(summary.get("slices") or {}), **(summary.get("metrics") or {})}),
         "allocation": _counts(run, "allocation"),
         "rejections": _counts(run, "rejected"),
         "trees": _tree_rows(run),

@@ -50,6 +50,7 @@ def summarise(
         summary["best"] = {**_measured(best, scores), "gain": _gain(scores[first], scores[best])}
         summary["gain"] = _gain(scores[first], scores[last])
         summary["skills"] = _groups(lines[first]["test"]["skills"], lines[-1]["test"]["skills"])
+        summary["metrics"] = _metrics(lines[first], lines[-1])
         summary["slices"] = _groups(lines[first]["test"].get("slices", {}), lines[-1]["test"].get("slices", {}))
     summary |= {name: dict(values) for name, values in counted.items()}
     names = ("fit", "evaluate", "teacher", "other")
@@ -68,6 +69,15 @@ def _measured(step: int, scores: Mapping[int, Scores]) -> dict[str, Any]:
 
 def _gain(before: Scores, after: Scores) -> dict[str, Any]:
     return {split: asdict(paired_gain(before[split], after[split])) for split in _SPLITS}
+
+
+def _metrics(first: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
+    """The benchmark's further scores, ``<split>/<name>``: before and after."""
+    return {
+        f"{split}/{name}": {"before": first[split]["metrics"].get(name), "after": value}
+        for split in _SPLITS
+        for name, value in last[split].get("metrics", {}).items()
+    }
 
 
 def _groups(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tasks.errors import ConfigurationError
 from tasks.images import Image
 from tasks.prompting import DomainText
 from tasks.records import record_from_mapping
-from tasks.types import Split, TaskInstance, TrainingRecord
+from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 
 # Shares of the question space, in tenths of the hash range. Training gets the most because a
 # teacher draws thousands of records from it while evaluation needs some hundreds of instances.
@@ -134,6 +134,15 @@ class Task(ABC):
             ConfigurationError: The task cannot draw: images have to come from a text-to-image model.
         """
         raise ConfigurationError(f"{self.name} cannot draw images itself: choose a text-to-image illustrator.")
+
+    def extra_metrics(self, split: Split, predictions: Sequence[Prediction]) -> Mapping[str, float]:
+        """The benchmark's further scores of a whole split, in [0, 1] by name; none by default.
+
+        Args:
+            split: ``val`` or ``test``.
+            predictions: One for each instance of the split, in the order of the instances.
+        """
+        return {}
 
     def as_instance(self, record: TrainingRecord) -> TaskInstance:
         """A training record seen as an instance, so that a student can be probed on it."""

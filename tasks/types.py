@@ -102,11 +102,13 @@ class SkillReport:
         overall: Mean over all instances.
         skills: Mean over the instances of each skill.
         slices: Mean over the instances of each further group, under ``<kind>/<value>`` (``level/Level 3``).
+        metrics: The benchmark's further scores of the whole split, by name.
     """
 
     overall: Accuracy
     skills: Mapping[str, Accuracy] = field(default_factory=dict)
     slices: Mapping[str, Accuracy] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(

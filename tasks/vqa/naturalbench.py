@@ -13,7 +13,7 @@ from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.errors import ConfigurationError, RecordError
 from tasks.images import Image
 from tasks.prompting import DomainText, read_domain_text
-from tasks.types import Split, TaskInstance, TrainingRecord
+from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 from tasks.vqa.rows import DescribedRecord, described_record, image_of, plain_fields
 from tasks.vqa.scoring import clean_answer, same_answer
 
@@ -147,6 +147,14 @@ class NaturalBenchTask(Task):
         """The kind of question and the collection that the images are from."""
         names = {"question_type": "Question_Type", "source": "Source"}
         return {kind: str(instance.metadata[field]) for kind, field in names.items() if instance.metadata.get(field)}
+
+    def extra_metrics(self, split: Split, predictions: Sequence[Prediction]) -> Mapping[str, float]:
+        """The question, image, binary and group scores; none if the predictions are of a part of the split."""
+        instances = self.instances(split)
+        if len(predictions) != len(instances):
+            return {}
+        scores = group_scores(instances, [prediction.score for prediction in predictions])
+        return {name: getattr(scores, name) for name in ("question", "image", "binary", "group")}
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
         """A record without its image, for an illustrator to make after ``image_description``.

@@ -13,7 +13,7 @@ import pytest
 from tasks.benchmark_rows import BenchmarkRow
 from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, RecordError
 from tasks.images import Image
-from tasks.types import TaskInstance
+from tasks.types import Prediction, TaskInstance
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
 from tasks.vqa.gqa import without_equivalents
 from tasks.vqa.naturalbench import GroupScores, choice, group_scores
@@ -240,7 +240,16 @@ def test_naturalbench_group_scores() -> None:
     scores = [float(code == want) for group in codes for code, want in zip(group, right, strict=True)]
     assert group_scores(groups_of(*codes), scores) == GroupScores(0.75, 0.75, 0.875, 0.5, 2)
     assert group_scores(groups_of(*codes), [0.0] * 8) == GroupScores(0.0, 0.0, 0.0, 0.0, 2)
+
     one_line(lambda: group_scores(groups_of(*codes)[:-1], scores[:-1]), RecordError, r"incomplete: \[1\]")
+
+
+def test_naturalbench_group_scores_reach_the_report() -> None:
+    task = NaturalBenchTask(str(made("naturalbench")), groups=5)
+    instances = task.instances("val")
+    right = [Prediction(one.instance_id, one.answer, 1.0) for one in instances]
+    assert task.extra_metrics("val", right) == {"question": 1.0, "image": 1.0, "binary": 1.0, "group": 1.0}
+    assert task.extra_metrics("val", right[:3]) == {}
     one_line(lambda: group_scores([], []), RecordError, "whole groups")
 
 
