@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--faults", type=float, default=0.3)
     parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--plain", action="store_true", help="a server that does not honour Idempotency-Key")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "llm_episode")
     chosen = parser.parse_args()
     episode = words(chosen.records, chosen.steps)
@@ -113,7 +114,7 @@ def main():
         began = time.monotonic()
         finish(start(episode, quiet))
         wall = time.monotonic() - began
-    with server(chosen.out / "spoilt.log", chosen.faults, honour_idempotency=True):
+    with server(chosen.out / "spoilt.log", chosen.faults, **({} if chosen.plain else {"honour_idempotency": True})):
         # The first seconds are the discovery's, which asks the most.
         moments = [wall * share for share in (0.03, 0.2, 0.4, 0.1, 0.3)][: chosen.kills]
         run_killed(episode, spoilt, moments)
@@ -122,9 +123,7 @@ def main():
         gain, low, high = told["gain"]["test"]["points"], *told["gain"]["test"]["ci95"]
         print(f"{name}: {told['records']} records accepted, rejected {told['rejected']}, calls {told['cost']}")
         print(f"  went wrong since the last start: {told.get('chat')}")
-        print(
-            f"  test gain {gain['points']:+.1f} points, 95 % interval {gain['ci95'][0]:+.1f} to {gain['ci95'][1]:+.1f}"
-        )
+        print(f"  test gain {gain:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}")
         print(f"  server: {dict(Counter(row['kind'] or 'good' for row in rows(chosen.out / f'{name}.log')))}")
         print(f"  requests answered and billed more than once: {len(billed_twice(chosen.out / f'{name}.log'))}")
     return 0
