@@ -10,13 +10,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tasks.code.comparison import same_output, same_value
 from tasks.code.confined import values
-from tasks.code.confined.frames import read_frame, write_frame
+from tasks.code.confined.frames import FrameBuffer, write_frame
 from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, Outcome, SandboxError, StdinTest, Verdict
 
 _ANSWER_LIMIT = 1 << 30
@@ -54,6 +55,8 @@ class ForkServer:
         self.owner = os.getpid()
         self._number = 0
         self._lock = threading.Lock()
+        self._buffer = FrameBuffer(_ANSWER_LIMIT)
+        self._frames: deque[bytes] = deque()
         self._folder = tempfile.mkdtemp(prefix="dataenvgym-sandbox-")
         ours, theirs = socket.socketpair()
         self._socket = ours
@@ -139,13 +142,16 @@ class ForkServer:
         }
 
     def _next(self) -> tuple[bytes, Any]:
-        payload: bytes | None = None
-        with contextlib.suppress(OSError):
-            payload = read_frame(self._socket.fileno(), _ANSWER_LIMIT)
-        if payload is None:
-            log = Path(self._folder, "server.log")
-            last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
-            raise SandboxError(f"The sandbox's server ended ({' '.join(last) or 'killed'}): run the program again.")
+        while not self._frames:
+            data = b""
+            with contextlib.suppress(OSError):
+                data = os.read(self._socket.fileno(), 1 << 18)
+            if not data:
+                log = Path(self._folder, "server.log")
+                last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
+                raise SandboxError(f"The sandbox's server ended ({' '.join(last) or 'killed'}): run the program again.")
+            self._frames.extend(self._buffer.feed(data))
+        payload = self._frames.popleft()
         try:
             return payload[:1], values.loads(payload[1:])
         except values.NotPlainError:

@@ -1,10 +1,10 @@
 """The small programs of ProceduralCodeTask: thirteen skills, three subskills each, with tests made by construction.
 
-A question asks for a function ``f`` or for a program that reads and prints; what it should do is said twice and
-independently: as a Python function, which makes the tests' expected values, and as the text of a short program. Texts
-are short because the shipped student reads 128 tokens and writes 32. Every subskill has at least several hundred
-distinct questions, since a smaller space is split so thinly by the hash of its texts that what looks like skill would
-be memory.
+A question asks for the body of a function ``f(x)``, or for a program that reads and prints; what it should do is said
+twice and independently: as a Python function, which makes the tests' expected values, and as the text of a short
+program. Texts are short because the shipped student reads 128 tokens and writes 32. Every subskill has at least several
+hundred distinct questions, since a smaller space is split so thinly by the hash of its texts that what looks like skill
+would be memory.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from typing import Any
 
 from tasks.code.verdict import CallTest, StdinTest
 
-_LETTERS = "abcdefghijklmnoprstuvw"
-
 Values = tuple[Any, ...]
 
 
@@ -27,7 +25,7 @@ class Form:
 
     Args:
         question: What is asked, with places for the values.
-        program: The shortest program that answers it, with the same places.
+        program: A short program that answers it, with the same places; of a function the expression that it returns.
         meaning: What it should do: from the values and the argument (or the line read) to the result.
         inputs: Arguments that tell a right program from one with another value or operator.
         draw: The values of one question.
@@ -74,12 +72,8 @@ def _rising(rng: Random) -> Values:
     return tuple(sorted(_two_numbers(rng)))
 
 
-def _two_letters(rng: Random) -> Values:
-    return tuple(rng.sample(_LETTERS, 2))
-
-
-def _letter_and_number(rng: Random) -> Values:
-    return rng.choice(_LETTERS), rng.randrange(10, 100)
+def _two_digits(rng: Random) -> Values:
+    return (rng.randrange(-500, 500),)
 
 
 def _numbers(values: Values, rng: Random) -> list[int]:
@@ -101,13 +95,16 @@ def _long_lists(values: Values, rng: Random) -> list[list[int]]:
     return [[], [3, 1, 2], [rng.randrange(1000) for _ in range(values[-1] - 1)], rng.sample(range(1000), 110)]
 
 
+def _numbers_near(values: Values, rng: Random) -> list[int]:
+    return [values[0] + step for step in (-2, -1, 0, 1, 5)]
+
+
 def _texts(values: Values, rng: Random) -> list[str]:
-    letters = [value for value in values if isinstance(value, str)] or ["q"]
-    return ["", "xyz", "".join(letters) * 2, f"q{letters[-1]} {letters[0]}{letters[0]}", "The end."]
+    return ["", "xyz", str(values[0]), "two words", "The end."]
 
 
 def _word_lists(values: Values, rng: Random) -> list[list[str]]:
-    return [[], ["one"], ["one", "two"], ["a", "", "b c", *(value for value in values if isinstance(value, str))]]
+    return [[], ["one"], ["one", "two"], ["a", "", "b c", str(values[0])]]
 
 
 def _dictionaries(values: Values, rng: Random) -> list[dict[int, int]]:
@@ -124,244 +121,128 @@ def _lines(values: Values, rng: Random) -> list[str]:
     return ["ab", "x", "two words", str(values[-1])]
 
 
+def _count_up(values: Values, x: int) -> list[int]:
+    numbers: list[int] = []
+    while values[0] <= x:
+        numbers.insert(0, x)
+        x -= 1
+    return numbers
+
+
+def _add_to_each(values: Values, x: list[int]) -> list[int]:
+    return [item + values[0] for item in x]
+
+
+def _count(values: Values, x: list[int]) -> int:
+    return sum(item == values[0] for item in x)
+
+
+def _keep_above(values: Values, x: list[int]) -> list[int]:
+    return [item for item in x if item > values[0]]
+
+
+def _default(values: Values, x: dict[int, int]) -> Any:
+    return x[values[0]] if values[0] in x else values[1]
+
+
+def _sorted_slice(values: Values, x: list[int]) -> list[int]:
+    return sorted(x)[values[0] : values[1]]
+
+
+def _times(values: Values, x: int) -> int:
+    return int(values[0]) * x
+
+
+def _sum(values: Values, x: int) -> int:
+    return int(values[0]) + int(values[1]) * x
+
+
+def _product(values: Values, x: int) -> Any:
+    return int(values[0]) * int(values[1]) ** x
+
+
+def _plus(values: Values, x: int) -> int:
+    return x + int(values[0])
+
+
+def _echo(values: Values, x: str) -> str:
+    return f"{x} {values[0]}"
+
+
+def _echo_after(values: Values, x: str) -> str:
+    return f"{values[0]} {x}"
+
+
 SKILLS: Mapping[str, Mapping[str, Form]] = {
     "arithmetic": {
-        "add": Form("f(x) adds {} to x.", "f = lambda x: x + {}", lambda v, x: x + v[0], _numbers, _three_digits),
-        "subtract": Form(
-            "f(x) takes {} from x.", "f = lambda x: x - {}", lambda v, x: x - v[0], _numbers, _three_digits
-        ),
-        "linear": Form(
-            "f(x) is {} times x plus {}.",
-            "f = lambda x: {} * x + {}",
-            lambda v, x: v[0] * x + v[1],
-            _numbers,
-            _two_numbers,
-        ),
+        "add": Form("Add {} to x.", "x+{}", lambda v, x: x + v[0], _numbers, _three_digits),
+        "subtract": Form("Take {} from x.", "x-{}", lambda v, x: x - v[0], _numbers, _three_digits),
+        "linear": Form("{} times x, plus {}.", "{}*x+{}", lambda v, x: v[0] * x + v[1], _numbers, _two_numbers),
     },
     "division": {
-        "remainder": Form(
-            "f(x) is the remainder of x by {}.", "f = lambda x: x % {}", lambda v, x: x % v[0], _numbers, _three_digits
-        ),
-        "quotient": Form(
-            "f(x) divides x by {}, whole part.",
-            "f = lambda x: x // {}",
-            lambda v, x: x // v[0],
-            _numbers,
-            _three_digits,
-        ),
-        "both": Form(
-            "f(x) is quotient and remainder by {}.",
-            "f = lambda x: divmod(x, {})",
-            lambda v, x: (x // v[0], x % v[0]),
-            _numbers,
-            _three_digits,
-        ),
+        "remainder": Form("The remainder of x by {}.", "x%{}", lambda v, x: x % v[0], _numbers, _three_digits),
+        "quotient": Form("How many whole {} are in x?", "x//{}", lambda v, x: x // v[0], _numbers, _three_digits),
+        "divides": Form("Does {} divide x?", "x%{}==0", lambda v, x: x // v[0] * v[0] == x, _numbers, _three_digits),
     },
     "conditionals": {
         "at_least": Form(
-            "f(x) is x, but at least {}.",
-            "f = lambda x: max(x, {})",
-            lambda v, x: max(x, v[0]),
-            _numbers,
-            _three_digits,
+            "x, but at least {}.", "max(x,{})", lambda v, x: sorted((x, v[0]))[1], _numbers, _three_digits
         ),
-        "at_most": Form(
-            "f(x) is x, but at most {}.", "f = lambda x: min(x, {})", lambda v, x: min(x, v[0]), _numbers, _three_digits
-        ),
+        "at_most": Form("x, but at most {}.", "min(x,{})", lambda v, x: sorted((x, v[0]))[0], _numbers, _three_digits),
         "choice": Form(
-            "f(x) is {} if x is negative, else {}.",
-            "f = lambda x: {} if x < 0 else {}",
-            lambda v, x: v[0] if x < 0 else v[1],
-            _numbers,
-            _two_numbers,
+            "{} if x is zero, else {}.", "{1} if x else {0}", lambda v, x: v[x != 0], _numbers, _two_numbers
         ),
     },
     "predicates": {
-        "above": Form(
-            "Is x above {}? Write f(x).", "f = lambda x: x > {}", lambda v, x: x > v[0], _numbers, _three_digits
-        ),
-        "between": Form(
-            "Is x from {} to {}? Write f(x).",
-            "f = lambda x: {} <= x <= {}",
-            lambda v, x: v[0] <= x <= v[1],
-            _numbers,
-            _rising,
-        ),
-        "either": Form(
-            "Is x {} or {}? Write f(x).", "f = lambda x: x in ({}, {})", lambda v, x: x in v, _numbers, _two_numbers
-        ),
+        "above": Form("Is x above {}?", "x>{}", lambda v, x: x > v[0], _numbers, _three_digits),
+        "between": Form("Is x between {} and {}?", "{}<x<{}", lambda v, x: v[0] < x < v[1], _numbers, _rising),
+        "either": Form("Is x one of {} and {}?", "x in({},{})", lambda v, x: x in v, _numbers, _two_numbers),
     },
     "loops": {
-        "add_to_each": Form(
-            "f(v) adds {} to each of v.",
-            "f = lambda v: [x + {} for x in v]",
-            lambda v, x: [item + v[0] for item in x],
-            _lists,
-            _three_digits,
-        ),
-        "multiply_each": Form(
-            "f(v) has each of v times {}.",
-            "f = lambda v: [x * {} for x in v]",
-            lambda v, x: [item * v[0] for item in x],
-            _lists,
-            _three_digits,
-        ),
-        "count_up": Form(
-            "f(x) counts x numbers up from {}.",
-            "f = lambda x: [*range({0}, {0} + x)]",
-            lambda v, x: [v[0] + i for i in range(x)],
-            _counts,
-            _three_digits,
-        ),
+        "count_up": Form("All numbers from {} to x.", "[*range({},x+1)]", _count_up, _numbers_near, _two_digits),
+        "add_to_each": Form("Add {} to each of x.", "[i+{} for i in x]", _add_to_each, _lists, _three_digits),
+        "power": Form("x times itself, plus {}.", "x*x+{}", lambda v, x: x**2 + v[0], _numbers, _three_digits),
     },
     "lists": {
-        "append": Form(
-            "f(v) puts {} after v.", "f = lambda v: v + [{}]", lambda v, x: [*x, v[0]], _lists, _three_digits
-        ),
-        "prepend": Form(
-            "f(v) puts {} before v.", "f = lambda v: [{}] + v", lambda v, x: [v[0], *x], _lists, _three_digits
-        ),
-        "slice": Form(
-            "f(v) is v from place {} to {}.",
-            "f = lambda v: v[{}:{}]",
-            lambda v, x: x[v[0] : v[1]],
-            _long_lists,
-            _rising,
-        ),
+        "append": Form("List x with {} after it.", "x+[{}]", lambda v, x: [*x, v[0]], _lists, _three_digits),
+        "prepend": Form("List x with {} before it.", "[{}]+x", lambda v, x: [v[0], *x], _lists, _three_digits),
+        "slice": Form("Items {} to {} of x.", "x[{}:{}]", lambda v, x: x[v[0] : v[1]], _long_lists, _rising),
     },
     "filtering": {
-        "keep_above": Form(
-            "f(v) keeps what is above {}.",
-            "f = lambda v: [x for x in v if x > {}]",
-            lambda v, x: [item for item in x if item > v[0]],
-            _lists,
-            _three_digits,
-        ),
-        "keep_below": Form(
-            "f(v) keeps what is below {}.",
-            "f = lambda v: [x for x in v if x < {}]",
-            lambda v, x: [item for item in x if item < v[0]],
-            _lists,
-            _three_digits,
-        ),
-        "count": Form(
-            "How often is {} in v? f(v)", "f = lambda v: v.count({})", lambda v, x: x.count(v[0]), _lists, _three_digits
-        ),
+        "count": Form("How often is {} in x?", "x.count({})", _count, _lists, _three_digits),
+        "keep_above": Form("Which of x are above {}?", "[i for i in x if i>{}]", _keep_above, _lists, _three_digits),
+        "present": Form("Is {} in list x?", "{} in x", lambda v, x: _count(v, x) > 0, _lists, _three_digits),
     },
     "strings": {
-        "replace": Form(
-            "f(s) turns {} to {} in s.",
-            "f = lambda s: s.replace('{}', '{}')",
-            lambda v, x: v[1].join(x.split(v[0])),
-            _texts,
-            _two_letters,
-        ),
-        "suffix": Form(
-            "f(s) is s followed by {}{}.",
-            "f = lambda s: s + '{}{}'",
-            lambda v, x: f"{x}{v[0]}{v[1]}",
-            _texts,
-            _letter_and_number,
-        ),
-        "join": Form(
-            "f(v) joins v by {}{}.",
-            "f = lambda v: '{}{}'.join(v)",
-            lambda v, x: f"{v[0]}{v[1]}".join(x),
-            _word_lists,
-            _letter_and_number,
-        ),
+        "suffix": Form("Word x followed by {}.", "x+'{}'", lambda v, x: f"{x}{v[0]}", _texts, _three_digits),
+        "prefix": Form("Word x after {}.", "'{}'+x", lambda v, x: f"{v[0]}{x}", _texts, _three_digits),
+        "join": Form("Join x with {}.", "'{}'.join(x)", lambda v, x: f"{v[0]}".join(x), _word_lists, _three_digits),
     },
     "dictionaries": {
-        "look_up": Form("f(d) is d at {}.", "f = lambda d: d[{}]", lambda v, x: x[v[0]], _with_key, _three_digits),
-        "default": Form(
-            "f(d) is d at {}, else {}.",
-            "f = lambda d: d.get({}, {})",
-            lambda v, x: x.get(v[0], v[1]),
-            _dictionaries,
-            _two_numbers,
-        ),
-        "has_key": Form(
-            "Has d the key {}? f(d)", "f = lambda d: {} in d", lambda v, x: v[0] in set(x), _dictionaries, _three_digits
-        ),
+        "look_up": Form("What has x at {}?", "x[{}]", lambda v, x: dict(x)[v[0]], _with_key, _three_digits),
+        "default": Form("Get {} of x, else {}.", "x.get({},{})", _default, _dictionaries, _two_numbers),
+        "has_key": Form("Is {} a key of x?", "{} in x", lambda v, x: v[0] in set(x), _dictionaries, _three_digits),
     },
     "sorting": {
-        "insert": Form(
-            "f(v) sorts v with {} in it.",
-            "f = lambda v: sorted(v + [{}])",
-            lambda v, x: sorted([*x, v[0]]),
-            _lists,
-            _three_digits,
-        ),
-        "middle": Form(
-            "Sort v, keep {} to {}. f(v)",
-            "f = lambda v: sorted(v)[{}:{}]",
-            lambda v, x: sorted(x)[v[0] : v[1]],
-            _long_lists,
-            _rising,
-        ),
-        "falling": Form(
-            "f(v) is v in falling order and {}.",
-            "f = lambda v: sorted(v)[::-1] + [{}]",
-            lambda v, x: [*sorted(x, reverse=True), v[0]],
-            _lists,
-            _three_digits,
+        "insert": Form("Sort x and {}.", "sorted(x+[{}])", lambda v, x: sorted([v[0], *x]), _lists, _three_digits),
+        "smallest": Form("Sort x, items {} to {}.", "sorted(x)[{}:{}]", _sorted_slice, _long_lists, _rising),
+        "sorted_then": Form(
+            "Sort x, then {}.", "sorted(x)+[{}]", lambda v, x: [*sorted(x), v[0]], _lists, _three_digits
         ),
     },
     "recursion": {
-        "sum": Form(
-            "f(0) is {}, f(x) is f(x - 1) plus {}.",
-            "f = lambda x: f(x-1) + {1} if x else {0}",
-            lambda v, x: v[0] + v[1] * x,
-            _counts,
-            _two_numbers,
-        ),
-        "product": Form(
-            "f(0) is {}, f(x) is f(x - 1) times {}.",
-            "f = lambda x: f(x-1) * {1} if x else {0}",
-            lambda v, x: v[0] * v[1] ** x,
-            _counts,
-            _two_numbers,
-        ),
-        "from_zero": Form(
-            "f(0) is 0, f(x) is f(x - 1) plus {}.",
-            "f = lambda x: x and f(x-1) + {}",
-            lambda v, x: v[0] * x,
-            _counts,
-            _three_digits,
-        ),
+        "from_zero": Form("f(0) = 0, f(x) = f(x-1) + {}", "x and f(x-1)+{}", _times, _counts, _three_digits),
+        "sum": Form("f(0) = {}, f(x) = f(x-1) + {}", "f(x-1)+{1} if x else {0}", _sum, _counts, _two_numbers),
+        "product": Form("f(0) = {}, f(x) = f(x-1) * {}", "f(x-1)*{1} if x else {0}", _product, _counts, _two_numbers),
     },
     "input_output": {
-        "add": Form(
-            "Read a number, print it plus {}.",
-            "print(int(input()) + {})",
-            lambda v, x: x + v[0],
-            _numbers,
-            _three_digits,
-        ),
-        "echo": Form(
-            "Read a line, print it and {}.", "print(input(), {})", lambda v, x: f"{x} {v[0]}", _lines, _three_digits
-        ),
-        "larger": Form(
-            "Read a number, print it or {} if larger.",
-            "print(max(int(input()), {}))",
-            lambda v, x: max(x, v[0]),
-            _numbers,
-            _three_digits,
-        ),
+        "add": Form("Read a number, print it plus {}.", "print(int(input())+{})", _plus, _numbers, _three_digits),
+        "echo": Form("Read a line, print it and {}.", "print(input(),{})", _echo, _lines, _three_digits),
+        "before": Form("Read a line, print {} and it.", "print({},input())", _echo_after, _lines, _three_digits),
     },
     "tuples": {
-        "pair": Form(
-            "f(x) is the pair of x and {}.", "f = lambda x: (x, {})", lambda v, x: (x, v[0]), _numbers, _three_digits
-        ),
-        "swap": Form(
-            "f(x) is the pair of {} and x.", "f = lambda x: ({}, x)", lambda v, x: (v[0], x), _numbers, _three_digits
-        ),
-        "triple": Form(
-            "f(x) is {}, x and {} as a tuple.",
-            "f = lambda x: ({}, x, {})",
-            lambda v, x: (v[0], x, v[1]),
-            _numbers,
-            _two_numbers,
-        ),
+        "pair": Form("The pair of x and {}.", "x,{}", lambda v, x: (x, v[0]), _numbers, _three_digits),
+        "swapped": Form("The pair of {} and x.", "{},x", lambda v, x: (v[0], x), _numbers, _three_digits),
+        "triple": Form("The triple of {}, x and {}.", "{},x,{}", lambda v, x: (v[0], x, v[1]), _numbers, _two_numbers),
     },
 }

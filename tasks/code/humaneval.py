@@ -23,7 +23,7 @@ _FIELDS = ("task_id", "prompt", "canonical_solution", "test", "entry_point")
 class HumanEvalTask(ProgrammingTask):
     """HumanEval, with validation instances drawn from its only split and left out of the test instances.
 
-    Rows come from ``path``, else from ``$DATAENVGYM_DATA_DIR/humaneval``, else from the hub. A reply is a whole program,
+    Rows come from ``path``, else ``$DATAENVGYM_DATA_DIR/humaneval``, else the hub. A reply is a whole program,
     in a fence or not, or the body that goes on from the prompt. It is judged by the benchmark's own check, whose
     assertions run in a process that the program cannot see.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import re
 from collections.abc import Sequence
@@ -16,14 +17,27 @@ from tasks.errors import ConfigurationError
 from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
-_FUNCTION = "f"
+_FUNCTION, _ARGUMENT = "f", "x"
+_PRINTS = re.compile(r"\bprint\b|\bwrite")
+_LONGEST = 200  # characters of an expression; what is longer is a program, or nothing
+
+
+def _names(program: str) -> frozenset[str] | None:
+    """The names in an expression; None for a text that is no expression."""
+    if len(program) > _LONGEST:
+        return None
+    try:
+        tree = ast.parse(program.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
 class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
     """Thirteen skills of elementary programming with three subskills each, judged by running the replies.
 
-    A reply is a program: one that defines ``f``, or one that reads and prints, as the question asks. An answer is a
-    right program with its tests below it.
+    A reply is a program, as the question asks: one that reads and prints, or a function ``f``, for which the expression
+    that it returns for its argument ``x`` is enough. An answer is a right program with its tests below it.
 
     Args:
         seed: Seed of the evaluation instances, apart from the run's seed.
@@ -43,7 +57,7 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         test_size: int = 624,
         isolation: Level = "full",
         strict: bool = False,
-        seconds: float = 4.0,
+        seconds: float = 2.0,
     ) -> None:
         ProceduralTask.__init__(self, seed=seed, val_size=val_size, test_size=test_size)
         ProgrammingTask.__init__(self, isolation, strict, seconds, preamble=False)
@@ -81,17 +95,20 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         return split_answer(instance.answer)[0]
 
     def job(self, instance: TaskInstance, program: str) -> Job | None:
-        """The answer's own tests; None for a text that cannot define the function, or print anything.
+        """The answer's own tests; None for a text that cannot depend on the argument, or print anything.
 
         Most wrong replies of an untaught student are such texts, and some would compute for a very long time.
         """
         _, tests, entry_point = split_answer(instance.answer)
         if not tests:
             return None
-        needed = r"\bprint\b|\bwrite" if entry_point is None else rf"\b{re.escape(entry_point)}\b"
-        if not re.search(needed, program):
+        if entry_point is None:
+            return Job(program.strip(), tests) if _PRINTS.search(program) else None
+        names = _names(program)
+        if names is not None and _ARGUMENT not in names:
             return None
-        return Job(program.strip(), tests, entry_point)
+        whole = program.strip() if names is None else f"{entry_point} = lambda {_ARGUMENT}: (\n{program.strip()}\n)"
+        return Job(whole, tests, entry_point) if re.search(rf"\b{re.escape(entry_point)}\b", whole) else None
 
     @property
     def domain_text(self) -> DomainText:

@@ -100,16 +100,8 @@ class ProgrammingTask(Task):
         if not tests:
             return "no_tests"
         instance = self.as_instance(record)
-        passed = all(self._passes(instance, record, text) for text in (record.response, program))
+        passed = all(self.score(instance, text) == 1.0 for text in (record.response, program))
         return None if passed else "tests_fail"
-
-    def _passes(self, instance: TaskInstance, record: TrainingRecord, text: str) -> bool:
-        verdict = self._judge_by(record.answer, extract_program(text))
-        return verdict.accepted
-
-    def _judge_by(self, answer: str, program: str) -> Verdict:
-        _, tests, entry_point = split_answer(answer)
-        return self.sandbox.judge(Job(program, tests, entry_point, preamble=self.preamble))
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
         """A record from the fields of Problem and Solution, or from a record's own.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 # Events that no honest program raises; a trailing dot means all events of that family.
 _FORBIDDEN = (
@@ -35,20 +35,21 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _DEVICES = ("/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/zero", "/dev/urandom", "/dev/fd/0")
 
 
-def install(scratch: str, readable: Sequence[str], report: Callable[[str], None]) -> None:
+_FAMILIES = tuple(name for name in _FORBIDDEN if name.endswith("."))
+_SINGLE = frozenset(_FORBIDDEN) - set(_FAMILIES)
+
+
+def install(own: tuple[str, ...], seen: tuple[str, ...], report: Callable[[str], None]) -> None:
     """Watches this process until it ends.
 
     Args:
-        scratch: The one folder whose files a program may write.
-        readable: Files and folders that the interpreter reads modules from.
+        own: The folders whose files a program may write, resolved.
+        seen: Those and the files and folders that the interpreter reads modules from, resolved.
         report: Told what was reached for; must end the process.
     """
-    families = tuple(name for name in _FORBIDDEN if name.endswith("."))
-    single = frozenset(_FORBIDDEN) - set(families)
-    resolve, fspath, paths_of, writes, devices = os.path.realpath, os.fspath, dict(_PATHS), _WRITES, _DEVICES
-    own = (resolve(scratch), *devices)
-    seen = (*own, *(resolve(path) for path in readable))
-    text, whole = str, int
+    # Everything that the hook uses is local to it: what a program does to a module changes nothing here.
+    families, single, paths_of, writes, devices = _FAMILIES, _SINGLE, _PATHS, _WRITES, _DEVICES
+    resolve, fspath, text, whole = os.path.realpath, os.fspath, str, int
 
     def inside(path: object, roots: tuple[str, ...]) -> bool:
         if path is None or isinstance(path, whole):

@@ -14,7 +14,12 @@ class FrameError(ValueError):
 
 def write_frame(fd: int, payload: bytes) -> None:
     """Writes one message, whole."""
-    view = memoryview(len(payload).to_bytes(_HEADER, "big") + payload)
+    write_all(fd, len(payload).to_bytes(_HEADER, "big") + payload)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Writes bytes, all of them."""
+    view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 

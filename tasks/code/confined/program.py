@@ -26,6 +26,10 @@ _NAME = "<program>"
 _OPEN_FILES = 64
 _STACK = 64 << 20  # the main thread's stack grows up to here, under recursion within C code
 _MESSAGE = 300
+_LIMITED = (
+    *("RLIMIT_CPU", "RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NPROC", "RLIMIT_NOFILE"),
+    *("RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_MSGQUEUE", "RLIMIT_MEMLOCK"),
+)
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -38,19 +42,25 @@ class Surroundings:
         layers: The isolation in force.
         scratch: The folder that programs may write to.
         io_folder: Where the files ``stdin`` and ``stdout`` lie.
-        readable: What the interpreter reads modules from.
+        own: What programs may write, resolved.
+        seen: What they may read, resolved.
         user: The user and group id that programs run under; None leaves them as they are.
         base_memory: Address space of the server, which a program starts with, in bytes.
         names: What programs of function style find defined.
+        hard_limits: The limits that the server itself is under, by kind.
+        filter_code: The filter for process 1 of a pid namespace.
     """
 
     layers: frozenset[str]
     scratch: str
     io_folder: str
-    readable: tuple[str, ...]
+    own: tuple[str, ...]
+    seen: tuple[str, ...]
     user: int | None
     base_memory: int
     names: Mapping[str, Any]
+    hard_limits: Mapping[int, int]
+    filter_code: bytes
 
 
 def confine(limits: Mapping[str, Any], around: Surroundings, links: bool) -> None:
@@ -70,34 +80,31 @@ def confine(limits: Mapping[str, Any], around: Surroundings, links: bool) -> Non
     if kernel.LINUX:
         kernel.drop_capabilities()
         kernel.die_with_parent()
-    _limit_resources(limits, around.base_memory)
+    _limit_resources(limits, around)
     if "seccomp" in around.layers:
-        seccomp.install(seccomp.program_filter(kernel.MACHINE, os.getpid()))
+        pid = os.getpid()
+        seccomp.install(around.filter_code if pid == 1 else seccomp.program_filter(kernel.MACHINE, pid))
 
 
-def _limit_resources(limits: Mapping[str, Any], base_memory: int) -> None:
-    memory = int(limits["memory"]) + base_memory
-    cpu = int(limits["total"]) + 2
-    wanted = {
-        "RLIMIT_CPU": (cpu, cpu + 1),
-        "RLIMIT_AS": (memory, memory),
-        "RLIMIT_FSIZE": (limits["file"], limits["file"]),
-        "RLIMIT_NPROC": (limits["processes"] + 1, limits["processes"] + 1),
-        "RLIMIT_NOFILE": (_OPEN_FILES, _OPEN_FILES),
-        "RLIMIT_STACK": (_STACK, _STACK),
-        "RLIMIT_CORE": (0, 0),
-        "RLIMIT_MSGQUEUE": (0, 0),
-        "RLIMIT_MEMLOCK": (0, 0),
-    }
-    for name, (soft, hard) in wanted.items():
+def limited_kinds() -> dict[int, int]:
+    """The kinds of limits that this system has, with the hard limits in force."""
+    kinds = [getattr(resource, name) for name in _LIMITED if hasattr(resource, name)]
+    return {kind: resource.getrlimit(kind)[1] for kind in kinds}
+
+
+def _limit_resources(limits: Mapping[str, Any], around: Surroundings) -> None:
+    memory, cpu = int(limits["memory"]) + around.base_memory, int(limits["total"]) + 2
+    wanted = dict(
+        zip(_LIMITED, (cpu, memory, limits["file"], limits["processes"] + 1, _OPEN_FILES, _STACK, 0, 0, 0), strict=True)
+    )
+    for name, most in wanted.items():
         kind = getattr(resource, name, None)
         if kind is None:
             continue
-        most = resource.getrlimit(kind)[1]
-        if most != resource.RLIM_INFINITY:
-            soft, hard = min(soft, most), min(hard, most)
+        hard = around.hard_limits[kind]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         try:
-            resource.setrlimit(kind, (soft, hard))
+            resource.setrlimit(kind, (most, most))
         except (ValueError, OSError):
             if kernel.LINUX:
                 raise  # elsewhere some limits exist by name only
@@ -132,18 +139,18 @@ def _prepare(request: Mapping[str, Any], around: Surroundings, report: Report) -
         _leave(70)
     for name in [name for name in sys.modules if name.startswith(("tasks", "ctypes", "_ctypes"))]:
         del sys.modules[name]  # imported again by a program, they raise the audit events that its own import would
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     random.seed(0)
     gc.enable()
     sys.argv = ["program.py"]
+    os.environ["TMPDIR"] = around.scratch
     if "audit" in around.layers:
 
         def forbidden(what: str) -> None:
             report({"forbidden": what})
             _leave(71)
 
-        audit.install(around.scratch, around.readable, forbidden)
+        audit.install(around.own, around.seen, forbidden)
 
 
 def _compiled(source: str, report: Report) -> Any:
@@ -173,9 +180,11 @@ def fault(error: BaseException) -> dict[str, Any]:
 
 def _run_stdin(code: Any, request: Mapping[str, Any], start: int, report: Report) -> None:
     """Each test sees a fresh namespace, fresh standard streams, and real descriptors 0 and 1 below them."""
+    streams = os.dup(0), os.dup(1)  # a program may close its own
     for test in request["tests"][start:]:
         text = test.encode("utf-8", "surrogatepass")
-        for fd in (0, 1):
+        for fd, stream in enumerate(streams):
+            os.dup2(stream, fd)
             os.ftruncate(fd, 0)
             os.lseek(fd, 0, os.SEEK_SET)
         os.pwrite(0, text, 0)
@@ -187,8 +196,8 @@ def _run_stdin(code: Any, request: Mapping[str, Any], start: int, report: Report
         if "error" not in row:
             row = _guarded(sys.stdout.flush)
         if "error" not in row:
-            size = os.lseek(1, 0, os.SEEK_END)
-            row = {"output": os.pread(1, size, 0).decode("utf-8", "replace")}
+            size = os.lseek(streams[1], 0, os.SEEK_END)
+            row = {"output": os.pread(streams[1], size, 0).decode("utf-8", "replace")}
         report(row)
         if "error" in row:
             _leave(0)

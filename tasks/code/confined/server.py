@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import fcntl
 import gc
+import itertools
 import os
 import select
 import signal
@@ -15,11 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from tasks.code.confined import kernel, walls
+from tasks.code.confined import kernel, seccomp, walls
 from tasks.code.confined.checking import run_check
-from tasks.code.confined.frames import FrameBuffer, FrameError, read_frame, write_frame
-from tasks.code.confined.program import CALLS, CHANNEL, REPLIES, Surroundings, run_program
+from tasks.code.confined.frames import FrameBuffer, FrameError, read_frame, write_all
+from tasks.code.confined.program import CALLS, CHANNEL, REPLIES, Surroundings, limited_kinds, run_program
 from tasks.code.confined.values import dumps, loads
+from tasks.code.confined.warming import warm_up
 
 # Imported once here and not by every program; what is not named is still there to be imported.
 _PRELOADED = (
@@ -30,7 +33,9 @@ _PRELOADED = (
 # Names that the benchmark's starter code takes for granted (its own harness imports all of these modules' names).
 _STARRED = ("typing", "collections", "itertools", "functools", "heapq", "bisect", "string", "operator", "math")
 _LARGEST_REQUEST = 1 << 30
+_HOLD_MS = 5  # longest that a report waits for the next
 _SLACK = 1 << 16  # bytes of a report beyond the output that it carries
+_SWEPT = itertools.count()
 _JUDGE_SECONDS = 1.0  # what a check may take after its program has ended
 
 
@@ -64,15 +69,31 @@ class Server:
     def __init__(self, control: int, settings: Mapping[str, Any]) -> None:
         self.control = control
         self._alive: set[int] = set()
+        self._held = bytearray()
         names = _preload()
+        warm_up()
         base = walls.address_space()
         # This interpreter's own files, and what the caller adds.
         readable = tuple(path for path in (*sys.path, *settings["extra"]) if os.path.exists(path))
-        settings = {**settings, "readable": readable}
-        built = walls.build(settings["level"], settings)
+        built = walls.build(settings["level"], {**settings, "readable": readable})
         self._pid_namespace = built.pid_namespace
-        self.around = Surroundings(built.layers, built.scratch, built.io_folder, readable, built.user, base, names)
-        self._clean = {folder: set(os.listdir(folder)) for folder in (built.scratch, built.io_folder)}
+        own = (os.path.realpath(built.scratch),)
+        self.around = Surroundings(
+            layers=built.layers,
+            scratch=built.scratch,
+            io_folder=built.io_folder,
+            own=own,
+            seen=(*own, *map(os.path.realpath, readable)),
+            user=built.user,
+            base_memory=base,
+            names=names,
+            hard_limits=limited_kinds(),
+            filter_code=seccomp.program_filter(kernel.MACHINE, 1) if "seccomp" in built.layers else b"",
+        )
+        self._null = os.open("/dev/null", os.O_WRONLY)
+        # Where programs run as somebody else, they cannot touch the folder of the standard streams.
+        folders = (built.scratch,) if built.user is not None else (built.scratch, built.io_folder)
+        self._clean = {folder: set(os.listdir(folder)) for folder in folders}
         os.umask(0)
         self._send(b"S", {"layers": sorted(built.layers), "missing": dict(built.missing)})
         # Pages that the collector does not touch stay shared with every program.
@@ -93,7 +114,16 @@ class Server:
             self._send(b"S", status)
 
     def _send(self, kind: bytes, row: Mapping[str, Any]) -> None:
-        write_frame(self.control, kind + dumps(row))
+        self._hold(kind + dumps(row))
+        self._flush()
+
+    def _hold(self, payload: bytes) -> None:
+        # Reports wait for company: each message that is sent wakes the caller.
+        self._held += len(payload).to_bytes(4, "big") + payload
+
+    def _flush(self) -> None:
+        write_all(self.control, bytes(self._held))
+        self._held.clear()
 
     def _tests(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Runs all tests; in a new process from the next test on where a program ended its own without an error."""
@@ -107,7 +137,7 @@ class Server:
             left_early = status["ended"] == "exit" and status["code"] == 0 and request["mode"] == "stdin"
             if not left_early or child.failed or start >= len(request["tests"]):
                 return status
-            write_frame(self.control, b"C" + dumps({"output": output.decode("utf-8", "replace")}))
+            self._hold(b"C" + dumps({"output": output.decode("utf-8", "replace")}))
             start += 1
             if start >= len(request["tests"]):
                 return status
@@ -131,7 +161,7 @@ class Server:
         return status
 
     def _fork(self, run: Callable[[], NoReturn], links: Mapping[int, int] | None = None) -> Child:
-        files = [self._open("stdin"), self._open("stdout"), os.open("/dev/null", os.O_WRONLY)]
+        files = (self._open("stdin"), self._open("stdout"))
         channel, reports = os.pipe()
         isolated = "pid" in self.around.layers
         if isolated:
@@ -139,22 +169,25 @@ class Server:
         pid = os.fork()
         if pid == 0:
             try:
-                _place({0: files[0], 1: files[1], 2: files[2], CHANNEL: reports, **(links or {})})
+                _place({0: files[0], 1: files[1], 2: self._null, CHANNEL: reports, **(links or {})})
                 run()
             finally:
                 os._exit(72)
         if isolated:
             kernel.setns(self._pid_namespace, kernel.CLONE_NEWPID)
-        for fd in (files[0], files[2], reports):
+        for fd in (files[0], reports):
             os.close(fd)
         self._alive.add(pid)
         return Child(pid, channel, files[1])
 
     def _open(self, name: str) -> int:
-        # A new file each time: whatever an earlier program made of the old one is not opened.
+        if "mount" not in self.around.layers and hasattr(os, "memfd_create"):
+            return os.memfd_create(name)  # a file on disk would be written out again and again
         path = f"{self.around.io_folder}/{name}"
-        _remove(path)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if self.around.user is None:
+            _remove(path)  # whatever an earlier program made of it is not opened
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
 
     def _watch(
         self, child: Child, request: Mapping[str, Any], most: int, began: float, kind: bytes = b"C"
@@ -172,7 +205,10 @@ class Server:
             if wait <= 0:
                 ended = "time"
                 break
-            ready = {fd for fd, _ in poll.poll(wait * 1000 + 1 if handle >= 0 else min(wait * 1000 + 1, 5))}
+            pause = wait * 1000 + 1
+            ready = {fd for fd, _ in poll.poll(min(pause, _HOLD_MS) if self._held or handle < 0 else pause)}
+            if not ready and self._held:
+                self._flush()
             if child.channel in ready:
                 before = child.frames
                 ended, closed = self._hand_on(child, buffer, most, kind)
@@ -194,7 +230,7 @@ class Server:
             for payload in buffer.feed(data):
                 child.frames += 1
                 child.failed = child.failed or not payload.startswith(b'{"output":')
-                write_frame(self.control, kind + payload)
+                self._hold(kind + payload)
                 if child.frames > most:
                     return "output", False
         except FrameError:
@@ -237,8 +273,6 @@ class Server:
 
 def _place(wanted: dict[int, int]) -> None:
     """Moves descriptors to their numbers; first out of the way, so that none is overwritten before it has moved."""
-    import fcntl
-
     high = {number: fcntl.fcntl(fd, fcntl.F_DUPFD, 300) for number, fd in wanted.items()}
     for number, fd in high.items():
         os.dup2(fd, number)
@@ -272,16 +306,25 @@ def _children() -> list[int]:
 
 
 def _remove(path: str) -> None:
-    try:
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            os.chmod(path, 0o700)
-            for name in os.listdir(path):
-                _remove(f"{path}/{name}")
-            os.rmdir(path)
-        else:
+    """Removes a file or a folder, however deep: what lies in a folder is moved up first, so that paths stay short."""
+    with contextlib.suppress(OSError):  # what cannot be removed is tried again by the next sweep
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
             os.unlink(path)
-    except OSError:
-        pass  # what cannot be removed is caught by the next sweep, and ends with the server
+            return
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            os.chmod(folder, 0o700)
+            for name in os.listdir(folder):
+                inner = f"{folder}/{name}"
+                if stat.S_ISDIR(os.lstat(inner).st_mode):
+                    # Above the folder that it was in; no program's name has this form by chance, and none runs now.
+                    moved = f"{os.path.dirname(path)}/.swept-{next(_SWEPT)}"
+                    os.rename(inner, moved)
+                    pending.append(moved)
+                else:
+                    os.unlink(inner)
+            os.rmdir(folder)
 
 
 def _preload() -> dict[str, Any]:

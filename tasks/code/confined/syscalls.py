@@ -35,7 +35,7 @@ sched_get_priority_max 146 125, sched_get_priority_min 147 126, getpriority 140 
 _SERVER = """
 clone 56 220, fork 57 -, vfork 58 -, kill 62 129, tgkill 234 131, unshare 272 97, setns 308 268, setsid 112 157,
 setresuid 117 147, setresgid 119 149, setuid 105 146, setgid 106 144, capset 126 91, prctl 157 167,
-seccomp 317 277, pidfd_open 434 434, prlimit64 302 261
+seccomp 317 277, pidfd_open 434 434, prlimit64 302 261, memfd_create 319 279
 """
 
 # What no honest program calls: a program that does is killed on the spot. Whatever is named nowhere just fails.

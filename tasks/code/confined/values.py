@@ -49,7 +49,7 @@ def decode(data: Any) -> Any:
     """
     try:
         return _decode(data)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, LookupError, RecursionError) as error:
         raise NotPlainError(f"no plain data: {error}") from None
 
 

@@ -21,6 +21,7 @@ LEVELS: Mapping[str, frozenset[str]] = {
 _USER = 60_613
 _INNER_USER = 1000
 _ROOT = "/proc"  # where the new root is put together: there on every Linux, and no interpreter lives below it
+_SCRATCH = "/scratch"  # not /tmp: a path of the user's there is then seen to be one
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
@@ -63,7 +64,7 @@ def build(level: str, settings: Mapping[str, Any]) -> Walls:
             _become_first()
             pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
             _new_root(settings)
-            scratch, io_folder = "/tmp", "/dev"
+            scratch, io_folder = _SCRATCH, "/dev"
             layers |= {"user", "pid", "mount", "network", "ipc"}
         except OSError as error:
             missing |= dict.fromkeys(("user", "pid", "mount", "network", "ipc"), str(error))
@@ -176,17 +177,17 @@ def _new_root(settings: Mapping[str, Any]) -> None:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
         kernel.bind_read_only(path, target)
-    for folder in ("/tmp", "/dev", "/old"):
+    for folder in (_SCRATCH, "/dev", "/old"):
         os.makedirs(_ROOT + folder, exist_ok=True)
     size, files = settings["scratch_bytes"], settings["scratch_files"]
-    _tmpfs(_ROOT + "/tmp", quiet | kernel.MS_NOEXEC, f"size={size},nr_inodes={files},mode=0777")
+    _tmpfs(_ROOT + _SCRATCH, quiet | kernel.MS_NOEXEC, f"size={size},nr_inodes={files},mode=0777")
     _tmpfs(_ROOT + "/dev", kernel.MS_NOSUID | kernel.MS_NOEXEC, f"size={settings['io_bytes']},nr_inodes=64,mode=0755")
     for device in _DEVICES:
         os.close(os.open(_ROOT + device, os.O_CREAT | os.O_WRONLY))
         kernel.mount(device, _ROOT + device, None, kernel.MS_BIND)
     kernel.pivot_root(_ROOT, _ROOT + "/old")
     kernel.mount("none", "/", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | quiet)
-    os.chdir("/tmp")
+    os.chdir(_SCRATCH)
 
 
 def _tmpfs(target: str, flags: int, options: str) -> None:

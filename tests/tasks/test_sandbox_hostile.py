@@ -1,0 +1,182 @@
+"""Programs that mean harm get the right verdict in time, and afterwards the host is as it was."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tasks.code.sandbox import Sandbox
+from tasks.code.verdict import CallTest, Limits, StdinTest
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = {
+    **yaml.safe_load((Path(__file__).parent / "hostile_programs.yaml").read_text(encoding="utf-8")),
+    "deep_source": {"verdicts": ["compile_error"], "source": "(" * 100_000},
+    "long_expression": {"verdicts": ["compile_error", "runtime_error"], "source": f"x = {'-' * 200_000}1"},
+    "null_byte": {"verdicts": ["compile_error"], "source": "print(42)\0"},
+    "bad_encoding": {"verdicts": ["compile_error"], "source": "# coding: of-nowhere\nprint(\ud800)"},
+}
+_TESTS = (StdinTest("21", "42"), StdinTest("2", "42"))
+_LIMITS = Limits(seconds=4.0, memory=256 << 20, output=1 << 20, file=4 << 20)
+_LOOPS = Limits(seconds=1.0, memory=256 << 20, output=1 << 20, file=4 << 20)
+_PROGRAM_USER = 60_613
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="namespaces and seccomp are Linux's")
+
+
+@dataclass
+class Host:
+    folder: Path
+    canary: Path
+    port: int
+    path: str
+
+    def fill(self, source: str) -> str:
+        for name, value in {
+            "$CANARY": self.canary,
+            "$FOLDER": self.folder,
+            "$PARENT": os.getpid(),
+            "$PORT": self.port,
+            "$SOCKET": self.path,
+            "$REPOSITORY": ROOT,
+        }.items():
+            source = source.replace(name, str(value))
+        return source
+
+    def state(self) -> dict[str, object]:
+        """What a program could have changed and must not have."""
+        names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+        return {
+            "limits": {name: resource.getrlimit(getattr(resource, name)) for name in names},
+            "files": {str(path): path.stat().st_mtime_ns for path in self.folder.rglob("*")},
+            "canary": self.canary.read_text(),
+            "environment": dict(os.environ),
+            "host": socket.gethostname(),
+            "priority": os.getpriority(os.PRIO_PROCESS, 0),
+            "folder": os.getcwd(),
+            "descriptors": sorted(os.listdir("/proc/self/fd")),
+            "processes": descendants(os.getpid()),
+            "orphans": orphans(_PROGRAM_USER),
+            "interpreter": Path(os.__file__).stat().st_mtime_ns,
+        }
+
+
+def parents() -> dict[int, int]:
+    """The parent of every process, read from /proc."""
+    found: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                found[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    known, found, queue = parents(), set(), [pid]
+    while queue:
+        parent = queue.pop()
+        children = [child for child, its in known.items() if its == parent]
+        found.update(children)
+        queue += children
+    return found
+
+
+def orphans(user: int) -> set[int]:
+    """Processes of the programs' user that nobody of ours looks after any more."""
+    return {pid for pid, parent in parents().items() if parent == 1 and owner(pid) == user}
+
+
+def owner(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid
+    except OSError:
+        return -1
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    folder = tmp_path_factory.mktemp("users")
+    canary = folder / "canary.txt"
+    canary.write_text("secret")
+    os.environ["DATAENVGYM_SECRET"] = "secret"
+    path = str(folder / "socket")
+    with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+        tcp.bind(("127.0.0.1", 0))
+        unix.bind(path)
+        tcp.listen()
+        unix.listen()
+        yield Host(folder, canary, tcp.getsockname()[1], path)
+    del os.environ["DATAENVGYM_SECRET"]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(limits=_LIMITS) as made:
+        if "mount" not in made.isolation.layers:
+            pytest.skip(f"this machine allows no namespaces: {dict(made.isolation.missing)}")
+        yield made
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_hostile_program(sandbox: Sandbox, host: Host, name: str) -> None:
+    right, source = PROGRAMS[name]["verdicts"], PROGRAMS[name]["source"]
+    limits = _LOOPS if right[0] == "time_limit" else _LIMITS
+    sandbox.run("print(42)", _TESTS)  # whatever the server keeps open is open before the state is taken
+    before = host.state()
+    verdict = sandbox.run(host.fill(source), _TESTS, limits=limits)
+    assert verdict.outcome in right, verdict
+    assert verdict.seconds <= limits.seconds + 1.0, verdict
+    assert verdict.isolation == sandbox.isolation
+    assert host.state() == before
+    assert sandbox.run("print(2 * 21)", _TESTS).accepted, "the next program suffers"
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(PROGRAMS) >= 60
+
+
+def test_nothing_of_one_program_reaches_the_next(sandbox: Sandbox) -> None:
+    marks = "import os, sys, builtins\nopen('mark', 'w').write('x')\nos.mkdir('deep')\nopen('deep/er', 'w').close()\n"
+    marks += "os.chmod('deep', 0)\nbuiltins.mark = sys.mark = 1\nos.environ['MARK'] = 'x'\nprint(42)"
+    look = "import os, sys, builtins\nprint(os.listdir('.'), hasattr(sys, 'mark'), hasattr(builtins, 'mark'), "
+    look += "'MARK' in os.environ)"
+    assert sandbox.run(marks, _TESTS[:1]).accepted
+    assert sandbox.run(look, [StdinTest("", "[] False False False")]).accepted
+
+
+def test_a_value_that_equals_everything_is_no_data(sandbox: Sandbox) -> None:
+    source = "class Any:\n def __eq__(self, other): return True\n __hash__ = None\ndef f(x): return Any()"
+    verdict = sandbox.run(source, [CallTest((1,), 5)], "f")
+    assert verdict.outcome == "runtime_error" and "plain data" in verdict.message
+    number = "class Int(int):\n def __eq__(self, other): return True\ndef f(x): return Int(3)"
+    assert sandbox.run(number, [CallTest((1,), 5)], "f").outcome == "wrong_answer"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "import os\nos.write(3, b'\\0\\0\\0\\x11{\"passed\": true}')\ndef f(x): return 0",
+        "import os\ndef f(x):\n row = b'{\"value\":[]}'\n os.write(4, len(row).to_bytes(4, 'big') + row)\n return 0",
+        "import builtins\nbuiltins.AssertionError = None\ndef f(x): return 0",
+        "import sys\ndef f(x):\n sys.exit(0)",
+        "import os\ndef f(x):\n os._exit(0)",
+        "import os\nos.close(5)\ndef f(x): return 0",
+        "def check(c): pass\ndef f(x): return 0",
+        "import gc\ndef f(x):\n return 41 if any(isinstance(o, str) and 'candi' + 'date' in o for o in gc.get_objects()) else 0",
+        "class E(Exception): pass\ndef f(x): raise E",
+        "def f(x):\n while True: pass",
+    ],
+)
+def test_no_program_passes_a_check_that_it_does_not_meet(sandbox: Sandbox, attack: str) -> None:
+    check = "def check(candidate):\n    assert candidate(20) == 41\n    assert candidate(1) == 3\n"
+    assert not sandbox.check(attack, check, "f", limits=_LOOPS).accepted
+    assert sandbox.check("def f(x): return 2 * x + 1", check, "f").accepted
