@@ -1,9 +1,9 @@
-"""Intervals and p-values beside every score: for an accuracy, for a gain paired by instance, for one paired by seed."""
+"""Intervals and p-values beside every score: of an accuracy, and of a gain paired by instance, group or seed."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,20 +52,51 @@ def paired_gain(before: Sequence[float], after: Sequence[float], seed: int = 0, 
     Raises:
         ConfigurationError: The lengths differ, or there are no instances.
     """
-    import numpy as np
-
-    if len(before) != len(after):
-        raise ConfigurationError(
-            f"A paired gain needs the same instances before and after, got {len(before)} and {len(after)} scores."
-        )
-    differences = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
-    if differences.size == 0:
-        raise ConfigurationError("A paired gain needs at least one instance, got none: evaluate a non-empty split.")
+    differences = _differences(before, after)
     points = 100 * float(differences.mean())
     if differences.size == 1:
         return Gain(points, None, None)
     low, high = _bootstrap_mean(differences, seed, resamples)
     return Gain(points, (100 * low, 100 * high), _sign_flip_p(differences, seed, resamples))
+
+
+def clustered_gain(before: Sequence[float], after: Sequence[float], clusters: Sequence[Hashable]) -> Gain:
+    """The gain between two evaluations of instances that come in groups, e.g. four questions about two images.
+
+    Instances of a group rise and fall together, so that treating them as independent makes intervals too narrow. The
+    interval is Student's t with the cluster-robust standard error (CR1) and one degree of freedom less than groups
+    (Cameron and Miller, 2015, "A practitioner's guide to cluster-robust inference").
+
+    Args:
+        before: Scores in [0, 1], one per instance.
+        after: Scores of the same instances.
+        clusters: The group of each instance.
+
+    Raises:
+        ConfigurationError: The lengths differ, or there are no instances.
+    """
+    import numpy as np
+    from scipy import stats
+
+    differences = _differences(before, after)
+    if len(clusters) != differences.size:
+        raise ConfigurationError(
+            f"A clustered gain needs the group of every instance, got {len(clusters)} groups and "
+            f"{differences.size} scores."
+        )
+    numbers: dict[Hashable, int] = {}
+    of = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+    mean, groups = float(differences.mean()), len(numbers)
+    if groups == 1:
+        return Gain(100 * mean, None, None)
+    sums = np.bincount(of, weights=differences - mean, minlength=groups)
+    error = float(np.sqrt(groups / (groups - 1) * (sums**2).sum())) / differences.size
+    if error <= 1e-12:
+        totals = np.bincount(of, weights=differences, minlength=groups).astype(np.float64)
+        return Gain(100 * mean, (100 * mean, 100 * mean), _sign_flip_p(totals, seed=0, resamples=9_999))
+    reach = float(stats.t.ppf(0.975, groups - 1)) * error
+    p_value = 2 * float(stats.t.sf(abs(mean) / error, groups - 1))
+    return Gain(100 * mean, (100 * (mean - reach), 100 * (mean + reach)), p_value)
 
 
 def paired_by_seed(differences: Sequence[float]) -> Gain:
@@ -121,6 +152,19 @@ def proportion_interval(successes: int, n: int) -> Interval | None:
 
     interval = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
     return max(0.0, float(interval.low)), min(1.0, float(interval.high))
+
+
+def _differences(before: Sequence[float], after: Sequence[float]) -> Floats:
+    """After minus before of every instance; at least one."""
+    import numpy as np
+
+    if len(before) != len(after):
+        raise ConfigurationError(
+            f"A paired gain needs the same instances before and after, got {len(before)} and {len(after)} scores."
+        )
+    if not len(before):
+        raise ConfigurationError("A paired gain needs at least one instance, got none: evaluate a non-empty split.")
+    return np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
 
 
 def _all_equal(values: Floats) -> bool:

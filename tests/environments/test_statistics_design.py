@@ -1,0 +1,183 @@
+"""Comparisons, power, groups and best steps: known values, the paper's numbers, simulations without a difference."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from environments.statistics import (
+    best_of_steps,
+    clustered_gain,
+    gain_of_proportions,
+    holm,
+    mcnemar,
+    minimum_detectable_effect,
+    paired_by_seed,
+    paired_gain,
+)
+from tasks.errors import ConfigurationError
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import statistics_check
+
+PAIRS = 1000  # the standard error of a coverage of 95 % is then 0.7 points
+
+
+@pytest.mark.parametrize("name", [name for name in statistics_check.COMPARISONS if "ignored" not in name])
+def test_without_a_difference_intervals_hold_zero_in_95_percent(name: str) -> None:
+    held, found = statistics_check.coverage(PAIRS, statistics_check.COMPARISONS[name])
+    if "McNemar" not in name:
+        assert held == pytest.approx(0.95, abs=0.02)
+    assert 0.02 <= found <= 0.07
+
+
+def test_ignoring_groups_makes_intervals_too_narrow() -> None:
+    held, found = statistics_check.coverage(200, statistics_check.COMPARISONS["groups of 4, groups ignored"])
+    assert held < 0.90 and found > 0.10
+
+
+def test_the_best_of_ten_steps_of_noise_is_biased_and_the_corrected_number_is_not() -> None:
+    biases = statistics_check.best_of_noise(400)
+    assert biases["naive"] > 2.5
+    assert abs(biases["corrected"]) < 0.35  # three standard errors of 400 episodes
+    assert abs(biases["test"]) < 0.35
+
+
+def test_the_papers_gain_on_400_problems_is_not_significant() -> None:
+    gain = gain_of_proportions(0.1650, 0.1891, 400)
+    assert gain.points == pytest.approx(2.41)
+    assert gain.ci95 is not None and gain.ci95[0] < 0 < gain.ci95[1]
+    assert gain.p_value is not None and gain.p_value > 0.3
+    assert stats.norm.isf(gain.p_value / 2) == pytest.approx(0.9, abs=0.05)
+
+
+def test_newcombe_known_value() -> None:
+    # Newcombe (1998), table II, method 10: 56/70 against 48/80 has the interval 0.0524 to 0.3339.
+    gain = gain_of_proportions(48 / 80, 56 / 70, 80, 70)
+    assert gain.points == pytest.approx(20.0)
+    assert gain.ci95 == (pytest.approx(5.24, abs=0.01), pytest.approx(33.39, abs=0.01))
+
+
+def test_gain_of_proportions_edges() -> None:
+    same = gain_of_proportions(0.0, 0.0, 100)
+    assert same.points == 0 and same.p_value == 1.0
+    assert same.ci95 is not None and same.ci95[0] < 0 < same.ci95[1]
+    for wrong in ((15.78, 23.44, 5000), (0.1, 0.2, 0)):
+        with pytest.raises(ConfigurationError):
+            gain_of_proportions(*wrong)
+
+
+@pytest.mark.parametrize(
+    ("n", "unpaired", "paired"), [(400, 7.9, 5.4), (1000, 5.0, 3.4), (5000, 2.2, 1.5)], ids=["400", "1000", "5000"]
+)
+def test_minimum_detectable_effects_of_the_papers_benchmarks(n: int, unpaired: float, paired: float) -> None:
+    assert minimum_detectable_effect(n) == pytest.approx(unpaired, abs=0.05)
+    assert minimum_detectable_effect(n, discordant=0.15) == pytest.approx(paired, abs=0.05)
+
+
+def test_an_effect_of_the_detectable_size_is_found_in_80_percent() -> None:
+    n, discordant = 400, 0.15
+    effect = minimum_detectable_effect(n, discordant=discordant) / 100
+    rng = np.random.default_rng(0)
+    changed = rng.binomial(n, discordant, size=2000)
+    won = rng.binomial(changed, 0.5 + effect / (2 * discordant))
+    p_values = [
+        mcnemar([0.0] * w + [1.0] * (c - w), [1.0] * w + [0.0] * (c - w)) for w, c in zip(won, changed, strict=True)
+    ]
+    assert np.mean(np.array(p_values) < 0.05) == pytest.approx(0.80, abs=0.04)
+
+
+@pytest.mark.parametrize("bad", [{"n": 0}, {"n": 9, "accuracy": 2}, {"n": 9, "discordant": -1}, {"n": 9, "power": 1}])
+def test_power_of_the_impossible(bad: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError):
+        minimum_detectable_effect(**bad)
+
+
+def test_mcnemar_against_the_binomial() -> None:
+    before, after = [0.0] * 8 + [1.0] * 2 + [1.0] * 30, [1.0] * 8 + [0.0] * 2 + [1.0] * 30
+    exact = stats.binomtest(2, 10, 0.5).pvalue
+    assert mcnemar(before, after, mid_p=False) == pytest.approx(exact)
+    assert mcnemar(before, after, mid_p=False) == paired_gain(before, after).p_value
+    assert mcnemar(before, after) == pytest.approx(exact - stats.binom.pmf(2, 10, 0.5))
+    assert mcnemar([1.0, 0.0], [1.0, 0.0]) == 1.0
+    assert mcnemar([0.0, 1.0], [1.0, 0.0]) == pytest.approx(1.0)
+    for wrong in (([0.5], [1.0]), ([0.0], [])):
+        with pytest.raises(ConfigurationError):
+            mcnemar(*wrong)
+
+
+def test_holm_known_values() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.2, None, 0.9]) == [0.4, None, 0.9]
+    assert holm([]) == [] and holm([0.8, 0.7]) == [1.0, 1.0]
+
+
+def test_groups_of_one_are_instances() -> None:
+    rng = np.random.default_rng(3)
+    before, after = rng.random(60).tolist(), rng.random(60).tolist()
+    clustered = clustered_gain(before, after, range(60))
+    by_t = paired_by_seed([b - a for a, b in zip(before, after, strict=True)])
+    assert clustered.ci95 == pytest.approx(by_t.ci95) and clustered.p_value == pytest.approx(by_t.p_value)
+
+
+def test_copies_of_an_instance_add_nothing() -> None:
+    rng = np.random.default_rng(4)
+    before, after = rng.random(50).tolist(), rng.random(50).tolist()
+    copied = clustered_gain(before * 4, after * 4, [*range(50)] * 4)
+    assert copied.ci95 == pytest.approx(clustered_gain(before, after, range(50)).ci95)
+
+
+def test_degenerate_groups() -> None:
+    assert clustered_gain([0.0, 0.0], [1.0, 0.0], ["a", "a"]).ci95 is None
+    equal = clustered_gain([0.0] * 8, [1.0] * 8, [0, 0, 1, 1, 2, 2, 3, 3])
+    assert equal.ci95 == pytest.approx((100, 100)) and equal.p_value == pytest.approx(2 * 0.5**4)
+    with pytest.raises(ConfigurationError):
+        clustered_gain([0.0] * 3, [1.0] * 3, [1, 2])
+
+
+def test_a_real_best_step_keeps_most_of_its_gain() -> None:
+    rng = np.random.default_rng(0)
+    val, test = (
+        {step: (rng.random(800) < level).astype(float).tolist() for step, level in enumerate((0.2, 0.3, 0.5, 0.4))}
+        for _ in range(2)
+    )
+    best = best_of_steps(val, test)
+    assert best.step == 2
+    assert best.corrected == pytest.approx(best.naive, abs=0.005)
+    assert best.test == pytest.approx(0.5, abs=0.05)
+    assert best.test_gain is not None and best.test_gain.points > 20
+    assert best == best_of_steps(val, test)
+
+
+def test_ties_go_to_the_earliest_step() -> None:
+    same = [1.0, 0.0, 1.0, 0.0]
+    best = best_of_steps({0: same, 1: same, 2: same})
+    assert (best.step, best.naive, best.corrected, best.optimism) == (0, 0.5, 0.5, 0.0)
+
+
+def test_groups_stay_whole_in_a_choice() -> None:
+    """Four copies of each instance: split one by one, the same answers would choose and measure."""
+    rng = np.random.default_rng(1)
+    naive, loose, whole = [], [], []
+    for _ in range(60):
+        once = {step: (rng.random(40) < 0.5).astype(float) for step in range(8)}
+        val = {step: np.repeat(scores, 4).tolist() for step, scores in once.items()}
+        clusters = np.repeat(np.arange(40), 4).tolist()
+        loose.append(best_of_steps(val, splits=40).corrected - 0.5)
+        best = best_of_steps(val, clusters=clusters, splits=40)
+        whole.append(best.corrected - 0.5)
+        naive.append(best.naive - 0.5)
+    assert np.mean(naive) > 0.08 and np.mean(loose) > 0.05
+    assert abs(np.mean(whole)) < 0.03
+
+
+def test_best_of_what_cannot_be_compared() -> None:
+    for wrong in ({}, {0: [1.0, 0.0], 1: [1.0]}, {0: [1.0]}):
+        with pytest.raises(ConfigurationError):
+            best_of_steps(wrong)
+    with pytest.raises(ConfigurationError):
+        best_of_steps({0: [1.0, 0.0, 1.0]}, clusters=["a", "b"])
