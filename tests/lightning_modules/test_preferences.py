@@ -151,12 +151,11 @@ def test_pairs_of_the_procedural_task_raise_margins_and_not_lower_accuracy(quiet
         quiet_trainer(callbacks=[metrics]).predict(student, data)
         return metrics.report("val").overall.value
 
-    settings = {"tuning": "full", "max_new_tokens": 16, "objective": "dpo", "dpo_beta": 0.1, "lr": 2e-5}
+    settings = {"tuning": "full", "max_new_tokens": 16, "objective": "dpo", "dpo_beta": 0.1, "lr": 5e-5}
     before = accuracy(CausalLMStudent("tiny_text", **settings))
     student = CausalLMStudent("tiny_text", **settings)
     seen = fitted(student, records, task, quiet_trainer, epochs=2, batch_size=16, gradient_clip_val=1.0)
     early, late = (sum(one["train/dpo_margin"] for one in part) / len(part) for part in (seen[:5], seen[-5:]))
     after = accuracy(student)
-    print(early, late, before, after)
-    assert late > early + 0.05
+    assert late > early + 0.1
     assert after >= before
