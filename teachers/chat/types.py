@@ -203,4 +203,7 @@ class Answer(Generic[Reply]):
             return self.value
         if self.failure == "over_cap":
             raise SpendingCapError("teacher.init_args.max_usd does not cover the next call: give the teacher more.")
-        raise ChatError(f"The chat model gave no usable reply ({self.failure}): {self.text[:200]!r}")
+        raise ChatError(
+            f"The chat model gave no usable reply ({self.failure}): choose another model or raise max_reasks of "
+            f"teacher.init_args.chat; its last words were {self.text[:200]!r}."
+        )
