@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tasks.base import ProceduralTask, Task
@@ -38,11 +38,12 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
         AssertionError: The policy breaks the contract.
     """
     policy = make(task)
+    known = {instance.instance_id for instance in task.instances("val")}
     richest = example_observations(task, seed)
     shown = copy.deepcopy(richest)
     actions = [policy.act(observation) for observation in richest]
     for action, observation in zip(actions, richest, strict=True):
-        check_action(action, observation)
+        check_action(action, observation, known)
     again = make(task)
     backwards = [again.act(observation) for observation in reversed(richest)]
     assert backwards[::-1] == actions, "act() must depend on the observation alone, not on earlier calls"
@@ -51,13 +52,18 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
     for observation in richest:
         for plainer in (_without_trees(observation), _without_skills(observation)):
             try:
-                check_action(policy.act(plainer), plainer)
+                check_action(policy.act(plainer), plainer, known)
             except ConfigurationError as error:
                 assert "\n" not in str(error), "what a policy needs must be said in one line"
 
 
-def check_action(action: Action, observation: Observation) -> None:
+def check_action(action: Action, observation: Observation, known: Collection[str] | None = None) -> None:
     """Checks that an action is valid for an observation.
+
+    Args:
+        action: What a policy returned.
+        observation: What it was shown.
+        known: Ids of the validation instances, which ``like`` may name; None admits the errors shown only.
 
     Raises:
         AssertionError: It is not.
@@ -76,11 +82,11 @@ def check_action(action: Action, observation: Observation) -> None:
                 assert all(type(number) is int for number in change.change.values()), "changes must be int"
         return
     assert isinstance(action, Sequence), f"an action is a list of DataSpec or a mapping, got {action!r}"
-    ids = {error.instance_id for error in observation.errors}
+    ids = {error.instance_id for error in observation.errors} if known is None else known
     for spec in action:
         assert isinstance(spec, DataSpec), f"{spec!r} is no DataSpec"
         _check_count(spec.count)
-        assert spec.like is None or spec.like in ids, "like must name an error that was shown"
+        assert spec.like is None or spec.like in ids, "like must name a validation instance, and one that was shown"
         if isinstance(observation, SkillListObservation):
             assert spec.skill is None or spec.skill in observation.skills, "a spec names a skill that is not listed"
     ordered = sum(spec.count for spec in action)

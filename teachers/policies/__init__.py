@@ -1,7 +1,9 @@
 """Policies: what to teach next, from what an environment shows."""
 
 from teachers.policies.alternating import AlternatingPolicy
+from teachers.policies.feedback_ablation import FeedbackAblationPolicy
 from teachers.policies.fill_balanced import FillBalancedPolicy
+from teachers.policies.first_step import FirstStepPolicy
 from teachers.policies.llm_base import LLMPolicy
 from teachers.policies.llm_no_state import LLMNoStatePolicy
 from teachers.policies.llm_open_ended import LLMOpenEndedPolicy
@@ -20,7 +22,9 @@ from teachers.policies.threshold import ThresholdPolicy
 __all__ = [
     "AlternatingPolicy",
     "ErrorProportionalPolicy",
+    "FeedbackAblationPolicy",
     "FillBalancedPolicy",
+    "FirstStepPolicy",
     "FixedListProposer",
     "LLMNoStatePolicy",
     "LLMOpenEndedPolicy",

@@ -1,0 +1,199 @@
+"""A policy with other feedback than the true one: what a teacher does then shows what its feedback is worth."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal, get_args
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from tasks.types import Accuracy, TaskInstance
+from teachers.observation import (
+    ErrorExample,
+    Observation,
+    PastStep,
+    SkillListObservation,
+    SkillTree,
+    SkillTreeObservation,
+    SubskillNode,
+)
+from teachers.plan import Action
+from teachers.policies.open_ended import OpenEndedPolicy
+from teachers.teacher import Policy
+
+Feedback = Literal["true", "none", "shuffled", "stale"]
+
+_UNKNOWN = Accuracy(None, 0)
+
+
+class FeedbackAblationPolicy(Policy):
+    """Lets a policy act on an observation whose feedback was taken away or falsified.
+
+    Feedback is what tells about the student: accuracies, errors, rewards. What the teacher did itself (records,
+    allocations, subskills, actions), the budget and the list of skills stay as they are in every kind:
+
+    - ``true``: the observation as it is; the policy acts as it would without this one around it.
+    - ``none``: every accuracy unknown, no errors, no rewards.
+    - ``shuffled``: every skill shows another skill's accuracies and rewards, the same one's in the whole run, so that
+      the feedback is consistent in itself and about the wrong skills; errors are shown of instances of the skill that
+      they then count under. In the Open-Ended environment each error is shown as one of another validation instance.
+    - ``stale``: the accuracies and rewards of an earlier step. A history holds no errors and no accuracies of
+      subskills, so that after the first step a policy sees none; where no skills are shown, too little is left of
+      the feedback, and this kind is refused.
+
+    Args:
+        task: The task to teach.
+        policy: Makes the policy that acts, for the task.
+        feedback: What it sees.
+        lag: How many steps stale feedback is old; None for that of step 0 in all steps.
+
+    Raises:
+        ConfigurationError: There is no such kind of feedback, or ``lag`` is not positive.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        policy: Callable[[Task], Policy] = OpenEndedPolicy,
+        feedback: Feedback = "none",
+        lag: int | None = 1,
+    ) -> None:
+        if feedback not in get_args(Feedback):
+            raise ConfigurationError(
+                f"FeedbackAblationPolicy: feedback is {feedback!r}; it must be one of {', '.join(get_args(Feedback))}."
+            )
+        if lag is not None and lag < 1:
+            raise ConfigurationError(f"FeedbackAblationPolicy: lag is {lag}; give at least 1, or null for step 0.")
+        self.task = task
+        self.policy = policy(task)
+        self.feedback: Feedback = feedback
+        self.lag = lag
+
+    def act(self, observation: Observation) -> Action:
+        """The action of the inner policy on what it is shown.
+
+        Raises:
+            ConfigurationError: The feedback is stale and the environment shows no skills.
+        """
+        return self.policy.act(self.shown(observation))
+
+    def shown(self, observation: Observation) -> Observation:
+        """What the inner policy sees.
+
+        Raises:
+            ConfigurationError: The feedback is stale and the environment shows no skills.
+        """
+        if self.feedback == "none":
+            return _blank(observation, known=-1)
+        if self.feedback == "shuffled":
+            return self._shuffled(observation)
+        return self._stale(observation) if self.feedback == "stale" else observation
+
+    def _stale(self, observation: Observation) -> Observation:
+        if not isinstance(observation, SkillListObservation):
+            raise ConfigurationError(
+                "Stale feedback is made from the history, which holds no errors: use the Skill-List or the Skill-Tree "
+                "environment, or feedback none or shuffled."
+            )
+        known = 0 if self.lag is None else max(0, observation.step - self.lag)
+        return observation if known >= observation.step else _blank(observation, known)
+
+    def _shuffled(self, observation: Observation) -> Observation:
+        if not isinstance(observation, SkillListObservation):
+            return replace(observation, errors=self._errors(observation, {}))
+        source = _others(list(observation.skills), random.Random(f"{observation.seed}/feedback ablation/skills"))
+        changes: dict[str, Any] = {
+            "skills": _moved(observation.skills, source),
+            "history": tuple(replace(past, skills=_moved(past.skills, source)) for past in observation.history),
+            "errors": self._errors(observation, {taken: skill for skill, taken in source.items()}),
+        }
+        if isinstance(observation, SkillTreeObservation):
+            trees = observation.trees
+            changes["trees"] = {skill: _regraded(tree, trees[source[skill]]) for skill, tree in trees.items()}
+        return replace(observation, **changes)
+
+    def _errors(self, observation: Observation, shown_as: Mapping[str, str]) -> tuple[ErrorExample, ...]:
+        """Errors as those of other instances; two that fall on the same instance are shown once."""
+        other = _others(list(self._val), random.Random(f"{observation.seed}/feedback ablation/instances"))
+        made: dict[str, ErrorExample] = {}
+        for error in observation.errors:
+            skill = None if error.skill is None else shown_as.get(error.skill, error.skill)
+            members = self._members.get(skill or "", ())
+            if members:  # the skill is the task's own: an instance of it, so that what is shown fits together
+                name = members[self._place[error.instance_id] % len(members)]
+            else:
+                name = other[error.instance_id]
+            instance = self._val[name]
+            made[name] = ErrorExample(name, instance.instruction, error.student_answer, instance.answer, skill)
+        return tuple(made.values())
+
+    @cached_property
+    def _val(self) -> dict[str, TaskInstance]:
+        return {instance.instance_id: instance for instance in self.task.instances("val")}
+
+    @cached_property
+    def _members(self) -> dict[str, list[str]]:
+        """Validation instances by gold skill, in the task's order."""
+        members: dict[str, list[str]] = {}
+        for name, instance in self._val.items():
+            if (skill := self.task.skill_of(instance)) is not None:
+                members.setdefault(skill, []).append(name)
+        return members
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        """The place of each validation instance within its gold skill; within the split if it has none."""
+        places = {name: place for place, name in enumerate(self._val)}
+        return places | {name: place for names in self._members.values() for place, name in enumerate(names)}
+
+
+def _others(names: list[str], rng: random.Random) -> dict[str, str]:
+    """For each name another one, each taken once; a single name has but itself."""
+    rng.shuffle(names)
+    return dict(pairwise([*names, names[0]])) if names else {}
+
+
+def _moved(skills: Mapping[str, Accuracy], source: Mapping[str, str]) -> dict[str, Accuracy]:
+    return {skill: skills.get(source.get(skill, skill), _UNKNOWN) for skill in skills}
+
+
+def _regraded(tree: SkillTree, other: SkillTree) -> SkillTree:
+    """A tree with the rewards and the accuracies of another, its own allocations and actions untouched."""
+    accuracies = [node.accuracy for node in other.subskills]
+    nodes = tuple(
+        replace(node, accuracy=accuracies[place % len(accuracies)] if accuracies else None)
+        for place, node in enumerate(tree.subskills)
+    )
+    return replace(tree, subskills=nodes, rewards=other.rewards)
+
+
+def _blank(observation: Observation, known: int) -> Observation:
+    """An observation without any feedback from after the step ``known``; -1 for without any."""
+    at = observation.history[known] if known >= 0 else None
+    changes: dict[str, Any] = {
+        "accuracy": _UNKNOWN if at is None else at.accuracy,
+        "errors": (),
+        "history": tuple(past if past.step <= known else _unmeasured(past) for past in observation.history),
+    }
+    if isinstance(observation, SkillListObservation):
+        earlier = {} if at is None else at.skills
+        changes["skills"] = {skill: earlier.get(skill, _UNKNOWN) for skill in observation.skills}
+    if isinstance(observation, SkillTreeObservation):
+        lost = observation.step - known if known >= 0 else None
+        changes["trees"] = {skill: _ungraded(tree, lost) for skill, tree in observation.trees.items()}
+    return replace(observation, **changes)
+
+
+def _unmeasured(past: PastStep) -> PastStep:
+    return replace(past, accuracy=_UNKNOWN, skills=dict.fromkeys(past.skills, _UNKNOWN))
+
+
+def _ungraded(tree: SkillTree, lost: int | None) -> SkillTree:
+    """A tree without accuracies, and without its last so many rewards; None for all."""
+    nodes: Sequence[SubskillNode] = [replace(node, accuracy=None) for node in tree.subskills]
+    rewards = () if lost is None else tree.rewards[: max(0, len(tree.rewards) - lost)]
+    return replace(tree, subskills=tuple(nodes), rewards=rewards)

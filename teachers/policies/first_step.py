@@ -1,0 +1,40 @@
+"""The policy that stops after its first step: the floor that further data, and not further training, has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from teachers.observation import Observation
+from teachers.plan import Action
+from teachers.policies.no_state import NoStatePolicy
+from teachers.teacher import Policy
+
+
+class FirstStepPolicy(Policy):
+    """Orders what another policy orders in the first step, and nothing after.
+
+    Under the same seed and budget, step 1 gets the very records that the other policy's own run gets there (from an
+    engine that repeats itself: a procedural one, or a chat model's replayed journal). With ``trainer.max_epochs`` times
+    the number of steps, its student is then trained on as many records, repeats counted, as the other policy's
+    last one: the compute is the same, the data is step 1's. Later steps accept nothing and train nothing.
+
+    Args:
+        task: The task to teach.
+        policy: Makes the policy that acts in the first step, for the task.
+        steps: After how many steps to stop.
+
+    Raises:
+        ConfigurationError: ``steps`` is not positive.
+    """
+
+    def __init__(self, task: Task, policy: Callable[[Task], Policy] = NoStatePolicy, steps: int = 1) -> None:
+        if steps < 1:
+            raise ConfigurationError(f"FirstStepPolicy: steps is {steps}; it must be at least 1.")
+        self.policy = policy(task)
+        self.steps = steps
+
+    def act(self, observation: Observation) -> Action:
+        """The inner policy's action, or none."""
+        return self.policy.act(observation) if observation.step < self.steps else []
