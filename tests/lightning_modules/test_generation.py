@@ -111,3 +111,13 @@ def test_merged_adapters_change_nothing_but_the_speed():
     assert torch.equal(plain, after)
     for name, weight in network.named_parameters():
         assert weight is before[name][0] and torch.equal(weight, before[name][1])
+
+
+def test_inputs_of_the_first_turn_need_a_cache():
+    class NoCache(torch.nn.Module):
+        def forward(self, input_ids, pixel_values=None, attention_mask=None):
+            raise NotImplementedError
+
+    ids, mask = prompts([3, 3])
+    with pytest.raises(AssertionError, match="needs a cache"):
+        decode(NoCache(), ids, mask, frozenset({EOS}), PAD, 2, first_inputs={"pixel_values": torch.ones(2, 1)})
