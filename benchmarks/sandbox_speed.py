@@ -3,8 +3,8 @@
     python benchmarks/sandbox_speed.py --programs 200 --rounds 7
 
 Same programs in the same run; the ways take turns in each round, so that a busy machine slows them alike, and ratios
-are medians over rounds. A bare fork is what a fork server costs with nothing but rlimits: a small process forks for each
-program, sets limits, runs it and reads its output.
+are medians over rounds. A bare fork is what a fork server costs with nothing but rlimits: a small process forks for
+each program, sets limits, runs it and reads its output.
 """
 
 from __future__ import annotations

@@ -69,10 +69,11 @@ def _two_numbers(rng: Random) -> Values:
 
 
 def _rising(rng: Random) -> Values:
-    return tuple(sorted(_two_numbers(rng)))
+    first, second = sorted(_two_numbers(rng))
+    return first, second + 2  # never so close that there is nothing in between
 
 
-def _two_digits(rng: Random) -> Values:
+def _signed(rng: Random) -> Values:
     return (rng.randrange(-500, 500),)
 
 
@@ -87,8 +88,10 @@ def _counts(values: Values, rng: Random) -> list[int]:
 
 
 def _lists(values: Values, rng: Random) -> list[list[int]]:
-    near = [value + step for value in values if isinstance(value, int) for step in (1, -1, 0)]
-    return [[], [5], near, [*near, 0, -3, *near], [rng.randrange(-999, 1000) for _ in range(5)]]
+    """Lists with a value and without its neighbours, the other way round, and with all of them."""
+    value = values[0]
+    near = [value + 1, value - 1]
+    return [[], [value], near, [*near, value, 0, -3, value, 10 * value], [rng.randrange(-999, 1000) for _ in range(4)]]
 
 
 def _long_lists(values: Values, rng: Random) -> list[list[int]]:
@@ -199,7 +202,7 @@ SKILLS: Mapping[str, Mapping[str, Form]] = {
         "either": Form("Is x one of {} and {}?", "x in({},{})", lambda v, x: x in v, _numbers, _two_numbers),
     },
     "loops": {
-        "count_up": Form("All numbers from {} to x.", "[*range({},x+1)]", _count_up, _numbers_near, _two_digits),
+        "count_up": Form("All numbers from {} to x.", "[*range({},x+1)]", _count_up, _numbers_near, _signed),
         "add_to_each": Form("Add {} to each of x.", "[i+{} for i in x]", _add_to_each, _lists, _three_digits),
         "power": Form("x times itself, plus {}.", "x*x+{}", lambda v, x: x**2 + v[0], _numbers, _three_digits),
     },

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.code.records import split_answer
-from tasks.code.task import Problem, ProgrammingTask, Solution
+from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
 from tasks.code.verdict import Job, Level
 from tasks.errors import ConfigurationError
 from tasks.prompting import DomainText, read_domain_text
@@ -109,10 +109,14 @@ class HumanEvalTask(ProgrammingTask):
         """The benchmark's check, or a record's own tests."""
         if "entry_point" not in instance.metadata:
             _, tests, entry_point = split_answer(instance.answer)
-            return Job(program, tests, entry_point, preamble=True) if tests else None
+            judged = tests and may_answer(program, entry_point)
+            return Job(program, tests, entry_point, preamble=True) if judged else None
         prompt, entry_point = instance.metadata["prompt"], instance.metadata["entry_point"]
+        defines = _defines(program, entry_point)
+        if not defines and not program[0].isspace():
+            return None  # neither the function nor a body that goes on from the prompt
         # Helpers that the prompt defines are there whether or not the reply repeats them.
-        whole = f"{prompt}    pass\n\n{program}" if _defines(program, entry_point) else prompt + program
+        whole = f"{prompt}    pass\n\n{program}" if defines else prompt + program
         return Job(whole, (), entry_point, instance.metadata["test"], prompt + "    pass\n", preamble=True)
 
     @property
@@ -127,4 +131,8 @@ def _defines(program: str, name: str) -> bool:
         tree = ast.parse(program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return f"def {name}" in program
-    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
+    bound = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            bound |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return not bound.isdisjoint((name, "Solution"))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.code.records import Tests, split_answer
-from tasks.code.task import Problem, ProgrammingTask, Solution
+from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
 from tasks.code.unpacking import read_tests
 from tasks.code.verdict import CallTest, Job, Level, StdinTest
 from tasks.errors import ConfigurationError, RecordError
@@ -144,7 +144,9 @@ class LiveCodeBenchTask(ProgrammingTask):
             return None
         else:
             tests, entry_point = tests_of_row(instance.metadata)
-        return Job(program, tests, entry_point, preamble=True) if tests else None
+        if not tests or not may_answer(program, entry_point):
+            return None
+        return Job(program, tests, entry_point, preamble=True)
 
     @property
     def domain_text(self) -> DomainText:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import ast
 import random
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
 from tasks.base import ProceduralTask
 from tasks.code.generators import SKILLS
 from tasks.code.records import join_answer, split_answer
-from tasks.code.task import Problem, ProgrammingTask, Solution
+from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
 from tasks.code.verdict import Job, Level
 from tasks.errors import ConfigurationError
 from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
 _FUNCTION, _ARGUMENT = "f", "x"
-_PRINTS = re.compile(r"\bprint\b|\bwrite")
 _LONGEST = 200  # characters of an expression; what is longer is a program, or nothing
 
 
@@ -95,20 +93,17 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         return split_answer(instance.answer)[0]
 
     def job(self, instance: TaskInstance, program: str) -> Job | None:
-        """The answer's own tests; None for a text that cannot depend on the argument, or print anything.
-
-        Most wrong replies of an untaught student are such texts, and some would compute for a very long time.
-        """
+        """The answer's own tests; None for a text that cannot depend on the argument, or print anything."""
         _, tests, entry_point = split_answer(instance.answer)
+        program = split_answer(program)[0].strip()
         if not tests:
             return None
-        if entry_point is None:
-            return Job(program.strip(), tests) if _PRINTS.search(program) else None
-        names = _names(program)
-        if names is not None and _ARGUMENT not in names:
-            return None
-        whole = program.strip() if names is None else f"{entry_point} = lambda {_ARGUMENT}: (\n{program.strip()}\n)"
-        return Job(whole, tests, entry_point) if re.search(rf"\b{re.escape(entry_point)}\b", whole) else None
+        names = None if entry_point is None else _names(program)
+        if names is not None:
+            if _ARGUMENT not in names:
+                return None
+            program = f"{entry_point} = lambda {_ARGUMENT}: (\n{program}\n)"
+        return Job(program, tests, entry_point) if may_answer(program, entry_point) else None
 
     @property
     def domain_text(self) -> DomainText:

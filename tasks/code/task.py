@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from tasks.types import TaskInstance, TrainingRecord
 
 # Verdicts kept: some thousand programs of an evaluation repeat (a student at its start answers many questions alike).
 _KEPT = 20_000
+_PRINTS = re.compile(r"\bprint\b|\bwrite")
 
 
 class ExampleTest(BaseModel):
@@ -111,6 +113,9 @@ class ProgrammingTask(Task):
         """
         if "solution" not in reply:
             return super().parse_record(reply)
+        for field in ("instruction", "solution"):
+            if not isinstance(reply.get(field), str) or not reply[field].strip():
+                raise RecordError(f"a problem needs a non-empty text {field!r}, found {reply.get(field)!r:.60}")
         tests = tests_of(reply)
         function = reply.get("function") or None
         instruction = str(reply["instruction"]).strip()
@@ -129,6 +134,15 @@ class ProgrammingTask(Task):
     def render(self, program: str) -> str:
         """The reply that teaches a program."""
         return program.strip()
+
+
+def may_answer(program: str, entry_point: str | None) -> bool:
+    """Whether a text can be an answer at all: it names the function that it should define, or something that prints.
+
+    Most wrong replies are texts that do neither; they need not be run, and some would compute for a very long time.
+    """
+    needed = _PRINTS if entry_point is None else re.compile(rf"\b{re.escape(entry_point)}\b")
+    return needed.search(program) is not None
 
 
 def tests_of(reply: Mapping[str, Any]) -> Tests:

@@ -171,7 +171,7 @@ def test_a_value_that_equals_everything_is_no_data(sandbox: Sandbox) -> None:
         "import os\ndef f(x):\n os._exit(0)",
         "import os\nos.close(5)\ndef f(x): return 0",
         "def check(c): pass\ndef f(x): return 0",
-        "import gc\ndef f(x):\n return 41 if any(isinstance(o, str) and 'candi' + 'date' in o for o in gc.get_objects()) else 0",
+        "import gc\ndef f(x):\n return 41 if any('candi' + 'date' in str(o) for o in gc.get_objects()) else 0",
         "class E(Exception): pass\ndef f(x): raise E",
         "def f(x):\n while True: pass",
     ],

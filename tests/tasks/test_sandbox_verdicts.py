@@ -59,7 +59,7 @@ def sandbox() -> Iterator[Sandbox]:
         ("import threading as h\nt = h.Thread(target=lambda: print(42))\nt.start()\nt.join()", "wrong_answer", 1),
         (_RECURSIVE, "accepted", None),
         ("open('x', 'w').write(input())\nprint(int(open('x').read()) * 2)", "accepted", None),
-        ("import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'')\nprint(2 * int(input()))", "accepted", None),
+        ("import tempfile as t\nwith t.TemporaryFile() as f: f.write(b'')\nprint(int(input()) * 2)", "accepted", None),
         ("import xml.dom.minidom, csv, uuid\nprint(int(input()) * 2)", "accepted", None),
         ("n = int(input())\nprint(n * 2 if n > 9 else 0)", "wrong_answer", 1),
         ("print(0)", "wrong_answer", 0),
@@ -188,11 +188,17 @@ def test_plain_data_survives_and_nothing_else_does() -> None:
 
 def test_a_check_sees_the_problems_helpers_and_names_the_failing_call(sandbox: Sandbox) -> None:
     prelude = "def helper(x):\n    return x + 1\n\ndef f(x):\n    pass\n"
-    check = "def check(candidate):\n    assert candidate(1) == helper(1)\n    assert f(2) == 3\n    assert candidate(5) == 6\n"
-    assert sandbox.check("def f(x): return x + 1", check, "f", prelude).accepted
-    verdict = sandbox.check("def f(x): return x + 1 if x < 5 else 0", check, "f", prelude)
+    check = "def check(candidate):\n    assert candidate(1) == helper(1)\n"
+    check += "    assert f(2) == 3\n    assert candidate(5) == 6\n"
+    assert sandbox.check(f"{prelude}\ndef f(x): return x + 1", check, "f", prelude).accepted
+    bent = "def helper(x): return 0\ndef f(x): return x + 1 if x > 1 else 0"
+    assert sandbox.check(bent, check, "f", prelude).outcome == "wrong_answer"
+    assert (
+        sandbox.check("def helper(x): return 0\ndef f(x): return x + 1", check, "f", prelude).outcome == "wrong_answer"
+    )
+    verdict = sandbox.check(f"{prelude}\ndef f(x): return x + 1 if x < 5 else 0", check, "f", prelude)
     assert (verdict.outcome, verdict.test, verdict.message) == ("wrong_answer", 2, "assert candidate(5) == 6")
-    verdict = sandbox.check("def f(x): return x + 1 if x < 2 else 1 / 0", check, "f", prelude)
+    verdict = sandbox.check(f"{prelude}\ndef f(x): return x + 1 if x < 2 else 1 / 0", check, "f", prelude)
     assert (verdict.outcome, verdict.test) == ("runtime_error", 1) and "ZeroDivisionError" in verdict.message
     assert sandbox.check("def f(x) return 1", check, "f", prelude).outcome == "compile_error"
     assert sandbox.check("def f(x):\n while True: pass", check, "f", prelude, _QUICK).outcome == "time_limit"

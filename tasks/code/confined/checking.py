@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import linecache
 import random
+import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, NoReturn
 
 from tasks.code.confined import values
@@ -23,8 +25,8 @@ class _Gone(BaseException):
     """The program failed or ended; no ``except Exception`` of a check catches this."""
 
 
-class _Candidate:
-    """Looks like the function that is checked, and asks the program for every result.
+class _Program:
+    """The program's functions, as seen from here.
 
     Args:
         limit: Longest reply that is read, in bytes.
@@ -34,10 +36,18 @@ class _Candidate:
         self.limit = limit
         self.calls = 0
 
-    def __call__(self, *arguments: Any) -> Any:
+    def function(self, name: str) -> Callable[..., Any]:
+        """Looks like one of them, and asks the program for every result."""
+
+        def ask(*arguments: Any) -> Any:
+            return self._ask(name, arguments)
+
+        return ask
+
+    def _ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
         self.calls += 1
         try:
-            write_frame(CALLS, values.dumps(values.encode(list(arguments))))
+            write_frame(CALLS, values.dumps([name, values.encode(list(arguments))]))
             payload = read_frame(REPLIES, self.limit)
             row = None if payload is None else values.loads(payload)
             if isinstance(row, dict) and "value" in row:
@@ -48,22 +58,23 @@ class _Candidate:
 
 
 def run_check(request: Mapping[str, Any], around: Surroundings) -> NoReturn:
-    """Runs ``check(candidate)`` and reports whether it passed, and if not, which line failed at which call."""
+    """Runs ``check(candidate)`` and reports whether it passed, and if not, which line failed at which call.
+
+    A check may use what the problem defines beside the function (an encoder, to test a decoder). It has to pass with
+    the problem's own definitions, so that a program cannot pass by bending them, and then once more with the program's,
+    as in the benchmark's own harness, where both are one.
+    """
     confine(request["limits"], around, links=True)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    random.seed(0)
-    candidate = _Candidate(int(request["limits"]["output"]))
+    program = _Program(int(request["limits"]["output"]))
     source = request["check"]
     linecache.cache[_CHECK] = (len(source), None, source.splitlines(keepends=True), _CHECK)
-    namespace: dict[str, Any] = {"__name__": "check"}
     row: dict[str, Any] = {"passed": True}
     try:
-        # Checks may use what the problem defines beside the function, and call the function by its name.
-        exec(compile(request["prelude"], "<prelude>", "exec"), namespace)
-        namespace[request["entry"]] = candidate
-        exec(compile(source, _CHECK, "exec"), namespace)
-        namespace["check"](candidate)
-        if not candidate.calls:
+        helpers = _checked(request, program, ())
+        if helpers:
+            _checked(request, program, helpers)
+        if not program.calls:
             row = {"broken": "the check never calls the function"}
     except _Gone:
         row = {"gone": True}
@@ -71,9 +82,23 @@ def run_check(request: Mapping[str, Any], around: Surroundings) -> NoReturn:
         row = {"failed": _line(error)}
     except Exception as error:  # a reply of another type than expected makes the check itself stumble
         row = {"failed": f"{_line(error)} ({type(error).__name__}: {error})"[:300]}
-    row["calls"] = candidate.calls
+    row["calls"] = program.calls
     write_frame(CHANNEL, values.dumps(row))
     _leave(0)
+
+
+def _checked(request: Mapping[str, Any], program: _Program, asked: Sequence[str]) -> list[str]:
+    """Runs the check with some of the helpers asked of the program; gives the helpers that it uses."""
+    random.seed(0)
+    program.calls, entry = 0, request["entry"]
+    namespace: dict[str, Any] = {"__name__": "check"}
+    exec(compile(request["prelude"], "<prelude>", "exec"), namespace)
+    defined = [name for name, value in namespace.items() if isinstance(value, FunctionType) and name != entry]
+    code = compile(request["check"], _CHECK, "exec")
+    namespace |= {name: program.function(name) for name in (entry, *asked)}
+    exec(code, namespace)
+    namespace["check"](namespace[entry])
+    return [name for name in defined if re.search(rf"\b{name}\b", request["check"])]
 
 
 def _line(error: BaseException) -> str:

@@ -215,7 +215,7 @@ def _guarded(action: Callable[[], object]) -> dict[str, Any]:
 
 
 def _run_calls(code: Any, request: Mapping[str, Any], start: int, around: Surroundings, report: Report) -> None:
-    function = _function(code, request, around, report)
+    function = _namespace(code, request, around, report)[request["entry"]]
     for test in request["tests"][start:]:
         row = _called(function, test)
         report(row)
@@ -224,30 +224,34 @@ def _run_calls(code: Any, request: Mapping[str, Any], start: int, around: Surrou
 
 
 def _serve_calls(code: Any, request: Mapping[str, Any], around: Surroundings, report: Report) -> None:
-    """Answers calls until the process that checks has no more."""
+    """Answers calls, of the function or of others that the program defines, until the check has no more."""
     limit = int(request["limits"]["output"])
-    function = _function(code, request, around, report)
+    namespace = _namespace(code, request, around, report)
     while (payload := read_frame(CALLS, limit)) is not None:
-        row = _called(function, values.loads(payload))
+        name, arguments = values.loads(payload)
+        row = _called(namespace.get(name, _missing), arguments)
         write_frame(REPLIES, values.dumps(row))
         if "error" in row:
             report(row)
             _leave(0)
 
 
-def _function(code: Any, request: Mapping[str, Any], around: Surroundings, report: Report) -> Callable[..., Any]:
+def _missing(*_: Any) -> NoReturn:
+    raise NameError("the program does not define this function")
+
+
+def _namespace(code: Any, request: Mapping[str, Any], around: Surroundings, report: Report) -> dict[str, Any]:
+    """What a program defines, its entry point among it, be it a function or a method of its class ``Solution``."""
     entry = request["entry"]
     namespace: dict[str, Any] = {"__name__": "program", "__builtins__": __builtins__}
     if request["preamble"]:
         namespace |= around.names
     row = _guarded(lambda: exec(code, namespace))
     if "error" not in row:
-        function: Any = namespace.get(entry)
-        if function is None and isinstance(namespace.get("Solution"), type):
+        if namespace.get(entry) is None and isinstance(namespace.get("Solution"), type):
             row = _guarded(lambda: namespace.__setitem__(entry, getattr(namespace["Solution"](), entry, None)))
-            function = namespace.get(entry)
-        if callable(function):
-            return function  # type: ignore[no-any-return]
+        if callable(namespace.get(entry)):
+            return namespace
     report(row if "error" in row else {"compile": f"the program defines no function {entry}"})
     _leave(0)
 
