@@ -1,0 +1,151 @@
+"""Cells of a grid as data: one episode each, and the floors and ablations that are made from another cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "configs"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One episode.
+
+    Args:
+        name: The row that it belongs to, the same for all seeds.
+        seed: Its seed.
+        fragments: Names under configs/ (``tasks/math_procedural``) or paths of YAML files, in order.
+        overrides: Settings over the fragments, by dotted key; mappings and lists are handed over as JSON.
+        options: Further words of the command line, which come last.
+    """
+
+    name: str
+    seed: int
+    fragments: tuple[str, ...]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The name of its run directory."""
+        return f"{self.name}-seed{self.seed}"
+
+    def words(self, out: Path) -> list[str]:
+        """The words after ``dataenvgym``."""
+        words = ["episode"]
+        for fragment in self.fragments:
+            words += ["--config", str(_path(fragment))]
+        for key, value in self.overrides.items():
+            words += _as_option(key, value)
+        return [
+            *words,
+            "--seed_everything",
+            str(self.seed),
+            "--run_dir",
+            str(out / self.folder),
+            "--resume",
+            *self.options,
+        ]
+
+    def setting(self, key: str) -> Any:
+        """What fragments, overrides and options say about a setting, the last of them first; None if nothing.
+
+        Args:
+            key: Dotted, with or without ``init_args``, e.g. ``environment.budget.max_steps``.
+        """
+        given = list(pairwise((*self.options, "")))
+        for word, value in reversed(given):
+            name, is_joined, joined = word.removeprefix("--").partition("=")
+            if word.startswith("--") and _short(name) == _short(key):
+                return yaml.safe_load(joined if is_joined else value)
+            if word == "--config" and (found := _lookup(Path(value), key)) is not None:
+                return found
+        for name, value in reversed(list(self.overrides.items())):
+            if _short(name) == _short(key):
+                return value
+        found = (_lookup(_path(fragment), key) for fragment in reversed(self.fragments))
+        return next((value for value in found if value is not None), None)
+
+
+def no_state(cell: Cell, teacher: str = "teachers/no_state_procedural") -> Cell:
+    """The floor of a cell that sees nothing of the student: random valid records, all else the same.
+
+    Args:
+        cell: The cell.
+        teacher: The fragment of the floor's teacher.
+    """
+    fragments = tuple(teacher if name.startswith("teachers/") else name for name in cell.fragments)
+    floor = replace(cell, name="no_state", fragments=fragments)
+    policy = _lookup(_path(teacher), "teacher.policy")
+    if _policy(floor) == policy:
+        return floor
+    # The cell's own options name another policy, and come last.
+    return replace(floor, options=(*floor.options, *_as_option("teacher.init_args.policy", policy)))
+
+
+def more_epochs(cell: Cell) -> Cell:
+    """The floor of a cell that has its first step's records only, and as much training on them.
+
+    The teacher stops after step 1, and the Trainer makes as many more epochs as the cell has steps: as many records,
+    repeats counted, as the cell's last step trains on. It needs ``budget.max_steps`` and ``trainer.max_epochs``.
+
+    Args:
+        cell: The cell.
+
+    Raises:
+        SystemExit: One of the two is not set, so that the compute of the cell is not known beforehand.
+    """
+    steps, epochs = (cell.setting(key) for key in ("environment.budget.max_steps", "trainer.max_epochs"))
+    if steps is None or epochs is None:
+        raise SystemExit(f"{cell.name}: the floor of more epochs needs environment.budget.max_steps and max_epochs.")
+    # As options, since these come last: nothing that a cell brings may override what makes it a floor.
+    policy = {"class_path": "teachers.policies.FirstStepPolicy", "init_args": {"policy": _policy(cell)}}
+    options = (*_as_option("teacher.init_args.policy", policy), *_as_option("trainer.max_epochs", steps * epochs))
+    return replace(cell, name=f"{cell.name}_more_epochs", options=(*cell.options, *options))
+
+
+def with_feedback(cell: Cell, feedback: str) -> Cell:
+    """The cell under another kind of feedback: ``true``, ``none``, ``shuffled`` or ``stale``."""
+    policy = {
+        "class_path": "teachers.policies.FeedbackAblationPolicy",
+        "init_args": {"policy": _policy(cell), "feedback": feedback},
+    }
+    options = _as_option("teacher.init_args.policy", policy)
+    return replace(cell, name=f"{cell.name}_{feedback}", options=(*cell.options, *options))
+
+
+def _as_option(key: str, value: Any) -> tuple[str, str]:
+    return f"--{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _policy(cell: Cell) -> Any:
+    policy = cell.setting("teacher.policy")
+    if policy is None:
+        raise SystemExit(f"{cell.name}: none of its fragments says teacher.init_args.policy.")
+    return policy
+
+
+def _path(fragment: str) -> Path:
+    return Path(fragment) if fragment.endswith((".yaml", ".yml")) else CONFIGS / f"{fragment}.yaml"
+
+
+def _short(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part != "init_args")
+
+
+def _lookup(path: Path, key: str) -> Any:
+    """What a fragment says about a setting."""
+    value: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for part in _short(key).split("."):
+        if isinstance(value, Mapping) and part not in value:
+            value = value.get("init_args")
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
