@@ -17,9 +17,11 @@ from tasks.base import ProceduralTask, Task
 from tasks.math import MATHTask
 from tasks.prompting import DomainText, PlainRecord, RecordStage
 from tasks.testing import check_task
+from tasks.tool_use import MnmsTask
 from tasks.types import Split, TaskInstance
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
 from tests.tasks.math_rows import made as made_math
+from tests.tasks.tool_use_rows import made as made_mnms
 from tests.tasks.vqa_folders import made
 
 # Tasks that need arguments (a folder of rows, say) name their factory here.
@@ -27,6 +29,7 @@ FACTORIES: dict[str, Callable[[], Task]] = {
     "MATHTask": lambda: MATHTask(str(made_math()), val_per_group=2),
     "GQATask": lambda: GQATask(str(made("gqa"))),
     "NaturalBenchTask": lambda: NaturalBenchTask(str(made("naturalbench")), groups=5),
+    "MnmsTask": lambda: MnmsTask(str(made_mnms())),
     "NLVRTask": lambda: NLVRTask(str(made("nlvr"))),
 }
 

@@ -1,0 +1,137 @@
+"""How near a plan comes to the gold plan: the benchmark's metrics over parsed plans, and data flow beside them.
+
+The benchmark compares *sets* of labels of each plan (``mnms/evaluation/evaluator.py`` and ``metrics.py``); so do these,
+in [0, 1] instead of 0 to 100. What differs is what is compared: calls that its line-by-line reading loses are read, and
+a reference stands for the call that it refers to, so that renamed variables are the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from tasks.tool_use.plans import Mixed, Plan, Reference, Unknown, Value, fold, references
+from tasks.tool_use.tools import TOOLS
+
+Labels = Callable[[Plan], list[str]]
+
+
+def tool_labels(plan: Plan) -> list[str]:
+    """The tool of each call."""
+    return list(plan.tools)
+
+
+def argument_name_labels(plan: Plan) -> list[str]:
+    """The tool of each call with the names of its arguments."""
+    return ["--".join((call.tool, *sorted(name for name, _ in call.arguments))) for call in plan.calls]
+
+
+def argument_value_labels(plan: Plan) -> list[str]:
+    """The tool of each call with the names and values of its arguments.
+
+    A reference's value is the output of the n-th different call of a tool: an error in that call's own arguments
+    counts there and not here again.
+    """
+    labels: list[str] = []
+    names: list[str] = []
+    for call in plan.calls:
+        shown = sorted(f"{name}={_shown(value, names)}" for name, value in call.arguments)
+        label = "--".join((call.tool, *shown))
+        earlier = {other: name for other, name in zip(labels, names, strict=True) if other.split("--")[0] == call.tool}
+        names.append(earlier.get(label, f"{call.tool}#{len(earlier)}"))
+        labels.append(label)
+    return labels
+
+
+def consecutive_edges(plan: Plan) -> list[str]:
+    """The benchmark's edges: each tool with the one that comes next, whether or not anything flows between them."""
+    return [f"{left}--{right}" for left, right in zip(plan.tools, plan.tools[1:], strict=False)]
+
+
+def flow_edges(plan: Plan) -> list[str]:
+    """Data flow: the output of a tool with the argument of the tool that it goes into."""
+    return [
+        f"{plan.calls[one.step].tool}.{one.output}--{call.tool}.{name}"
+        for call in plan.calls
+        for name, value in call.arguments
+        for one in references(value)
+    ]
+
+
+def _shown(value: Value, names: Sequence[str]) -> str:
+    if isinstance(value, Reference):
+        return f"<{names[value.step]}.{value.output}>"
+    if isinstance(value, Mixed):
+        return "".join(fold(part) if isinstance(part, str) else _shown(part, names) for part in value.parts)
+    return f"<{value.text}>" if isinstance(value, Unknown) else fold(value)
+
+
+# Precision, recall and F1 of labels. ``tool`` is averaged over tools, the others are pooled over all plans.
+SET_METRICS: Mapping[str, Labels] = {
+    "tool": tool_labels,
+    "argname": argument_name_labels,
+    "argvalue": argument_value_labels,
+    "edge": consecutive_edges,
+    "flow_edge": flow_edges,
+}
+
+# Shares of plans that are right as a whole. ``plan_*`` are the benchmark's, on labels in order; ``plan`` is ours: the
+# same calls with the same data flowing into each, whatever the order of calls that do not depend on each other.
+EXACT_METRICS: Mapping[str, Callable[[Plan, Plan], bool]] = {
+    "plan_tool": lambda gold, made: gold.tools == made.tools,
+    "plan_argname": lambda gold, made: argument_name_labels(gold) == argument_name_labels(made),
+    "plan_argvalue": lambda gold, made: argument_value_labels(gold) == argument_value_labels(made),
+    "plan": lambda gold, made: len(gold.calls) == len(made.calls) and gold.trees == made.trees,
+}
+
+
+def plan_metrics(gold: Plan, predicted: Plan) -> dict[str, float]:
+    """All metrics of one predicted plan, each in [0, 1]."""
+    return aggregate_metrics([(gold, predicted)])
+
+
+def aggregate_metrics(pairs: Iterable[tuple[Plan, Plan]]) -> dict[str, float]:
+    """All metrics over (gold, predicted) pairs, each in [0, 1]: ``tool_f1``, ``plan_tool`` and so on.
+
+    Returns:
+        Precision, recall and F1 of every set metric and the share of every exact one. Where there is nothing to find
+        and nothing was claimed (no edge in plans of one call each), the three are 1. Without any pair, all are 0.
+    """
+    pairs = list(pairs)
+    found: dict[str, float] = {}
+    for name, labels in SET_METRICS.items():
+        both = [(set(labels(gold)), set(labels(made))) for gold, made in pairs]
+        scores = _macro(both) if name == "tool" else _pooled(both)
+        if not pairs:
+            scores = (0.0, 0.0, 0.0)
+        found |= {f"{name}_{which}": value for which, value in zip(("precision", "recall", "f1"), scores, strict=True)}
+    for name, same in EXACT_METRICS.items():
+        found[name] = sum(same(gold, made) for gold, made in pairs) / len(pairs) if pairs else 0.0
+    return found
+
+
+def best_match(golds: Sequence[Plan], predicted: Plan) -> Plan:
+    """The alternative gold plan that a prediction is measured against: the first with the best F1 of tools."""
+
+    def closeness(gold: Plan) -> float:
+        return _pooled([(set(gold.tools), set(predicted.tools))])[2]
+
+    return max(golds, key=closeness)
+
+
+def _macro(both: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float, float]:
+    """The mean over the tools that occur in gold or predicted plans; an invented tool is no category."""
+    tools = sorted({label for pair in both for labels in pair for label in labels} & set(TOOLS))
+    if not tools:
+        return (0.0, 0.0, 0.0)
+    each = [_pooled([(gold & {tool}, made & {tool}) for gold, made in both]) for tool in tools]
+    precision, recall, f1 = (sum(scores[place] for scores in each) / len(each) for place in range(3))
+    return precision, recall, f1
+
+
+def _pooled(both: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float, float]:
+    right = sum(len(gold & made) for gold, made in both)
+    claimed, wanted = (sum(len(pair[place]) for pair in both) for place in (1, 0))
+    if not claimed and not wanted:
+        return (1.0, 1.0, 1.0)
+    precision, recall = right / claimed if claimed else 0.0, right / wanted if wanted else 0.0
+    return precision, recall, 2 * right / (claimed + wanted)

@@ -1,0 +1,58 @@
+"""Rows in the m&m's benchmark's own fields, of our own making."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from tasks.tool_use.benchmark import FILTERED, VERIFIED
+
+CAPTION = {"id": 0, "name": "image captioning", "args": {"image": "1.jpg"}}
+SUMMARY = {"id": 1, "name": "text summarization", "args": {"text": "<node-0>.text"}}
+LABEL = {"id": 0, "name": "image classification", "args": {"image": "1.jpg"}}
+
+
+def make_row(number, request, nodes, alternatives=None):
+    """A row with its plan written as the benchmark writes it."""
+    return {
+        "id": number,
+        "user_request": request,
+        "plan_str": str(nodes),
+        "code_str": "def solve(): ...",
+        "alt_plans_str": None if alternatives is None else str(alternatives),
+    }
+
+
+def make_rows():
+    """Six rows; the first three are those of the filtered split."""
+    fact = {"id": 0, "name": "get year fact", "args": {"year": 1984}}
+    poster = {"id": 0, "name": "image generation", "args": {"text": 'a "red" poster, isn\'t it'}}
+    found = {"id": 0, "name": "object detection", "args": {"image": "7.jpg"}}
+    one = {"id": 1, "name": "select object", "args": {"objects": "<node-0>.objects", "object_name": "dog"}}
+    blur = {"id": 2, "name": "background blur", "args": {"image": "<node-0>.image", "object": "<node-1>.object"}}
+    about = {"id": 1, "name": "image generation", "args": {"text": "a view of <node-0>.text, at night"}}
+    return [
+        make_row(3, "Shorten what 1.jpg shows.", [CAPTION, SUMMARY], [[LABEL, SUMMARY]]),
+        make_row(5, "What happened in 1984?", [fact], []),
+        make_row(8, "Leave only the dog of 7.jpg sharp.", [found, one, blur]),
+        make_row(11, "Say what 1.jpg shows.", [CAPTION]),
+        make_row(12, "Draw me a poster.", [poster]),
+        make_row(14, "Draw what 1.jpg shows, at night.", [CAPTION, about]),
+    ]
+
+
+def write_rows(folder, **splits):
+    """Writes ``<split>.jsonl`` files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, rows in splits.items():
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@cache
+def made():
+    """A folder with both splits under the hub's names."""
+    rows = make_rows()
+    return write_rows(Path(tempfile.mkdtemp(prefix="mnms-")), **{VERIFIED: rows, FILTERED: rows[:3]})
