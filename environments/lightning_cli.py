@@ -173,7 +173,7 @@ def _quieten(keep_lightning: bool = False) -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*litlogger.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*")
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it counts its retries aloud without a network
     # Long questions are cut by max_length, or read by models that bear them; the tokenizer cannot know.
     logging.getLogger("transformers.tokenization_utils_base").setLevel(logging.ERROR)

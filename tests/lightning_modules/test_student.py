@@ -139,6 +139,26 @@ def test_lora_checkpoint_holds_the_adapter_alone(make_student, some_records, sma
     assert replies(loaded, small_task, quiet_trainer) == replies(student, small_task, quiet_trainer)
 
 
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_gradient_checkpointing_changes_memory_and_nothing_else(
+    tuning, make_student, some_records, small_task, quiet_trainer
+):
+    replied, recomputed = [], []
+    for checkpointing in (False, True):
+        # Dropout draws once more when activations are computed anew, from the state that was kept for it.
+        student = make_student(tuning=tuning, gradient_checkpointing=checkpointing)
+        seed_everything(0, verbose=False)
+        student.configure_model()
+        runs = []
+        layer = next(part for name, part in student.network.named_modules() if name.endswith("layers.0"))
+        layer.self_attn.register_forward_pre_hook(lambda *_, runs=runs: runs.append(1))
+        fitted(student, some_records, small_task, quiet_trainer, epochs=1)
+        recomputed.append(len(runs))
+        replied.append(replies(student, small_task, quiet_trainer))
+    assert recomputed[1] == 2 * recomputed[0], "each activation is computed twice"
+    assert replied[0] == replied[1]
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true"])
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_precision_is_the_trainers(precision, tuning, make_student, some_records, small_task, quiet_trainer):
