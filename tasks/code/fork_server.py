@@ -105,14 +105,14 @@ class ForkServer:
         """
         with self._lock:
             self._number += 1
-            write_frame(self._socket.fileno(), values.dumps(self._request(job, limits)))
+            self._write(self._request(job, limits))
             judge = _Judge(job, self.isolation)
             while True:
                 kind, row = self._next()
                 if kind == b"S":
                     return judge.end(row)
                 if judge.take(kind, row) == "stop":
-                    write_frame(self._socket.fileno(), values.dumps({"cancel": self._number}))
+                    self._write({"cancel": self._number})
 
     def _request(self, job: Job, limits: Limits) -> dict[str, Any]:
         tests: list[Any] = []
@@ -140,6 +140,11 @@ class ForkServer:
                 "processes": limits.processes,
             },
         }
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        # If the server is gone, reading says so and why.
+        with contextlib.suppress(OSError):
+            write_frame(self._socket.fileno(), values.dumps(row))
 
     def _next(self) -> tuple[bytes, Any]:
         while not self._frames:
