@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,33 +70,29 @@ class ForkServer:
             "io_bytes": scratch_bytes + (256 << 20),
         }
         package = str(Path(__file__).resolve().parents[1])
-        with open(f"{self._folder}/server.log", "wb") as log:
-            self._process = subprocess.Popen(
-                # No site-packages, no current folder, no .pyc files; one hash seed, so that verdicts repeat.
-                [_interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOTSTRAP, package, values.dumps(settings).decode()],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
-                cwd="/",
-                start_new_session=True,
-            )
+        self._log = tempfile.TemporaryFile()
+        process = subprocess.Popen(
+            # No site-packages, no current folder, no .pyc files; one hash seed, so that verdicts repeat.
+            [_interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOTSTRAP, package, values.dumps(settings).decode()],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
+            cwd="/",
+            start_new_session=True,
+        )
         theirs.close()
+        self._process = process
+        # Runs at close(), when this object is collected, or when the interpreter ends, whichever comes first.
+        self._end = weakref.finalize(self, _end, self.owner, ours, process, self._folder)
         hello = self._next()
         self.isolation = Isolation(frozenset(hello[1]["layers"]), dict(hello[1]["missing"]))
+        if "mount" in self.isolation.layers:
+            shutil.rmtree(self._folder, ignore_errors=True)  # the server has left for file systems of its own
 
     def close(self) -> None:
         """Ends the server and removes its folder; may be called again."""
-        if self.owner != os.getpid():
-            return  # a fork of the process that it belongs to
-        self._socket.close()
-        if self._process.poll() is None:
-            try:
-                self._process.wait(timeout=2)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._end()
 
     def judge(self, job: Job, limits: Limits) -> Verdict:
         """The verdict on one program.
@@ -152,8 +149,8 @@ class ForkServer:
             with contextlib.suppress(OSError):
                 data = os.read(self._socket.fileno(), 1 << 18)
             if not data:
-                log = Path(self._folder, "server.log")
-                last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
+                self._log.seek(0)
+                last = self._log.read().decode("utf-8", "replace").strip().splitlines()[-1:]
                 raise SandboxError(f"The sandbox's server ended ({' '.join(last) or 'killed'}): run the program again.")
             self._frames.extend(self._buffer.feed(data))
         payload = self._frames.popleft()
@@ -161,6 +158,18 @@ class ForkServer:
             return payload[:1], values.loads(payload[1:])
         except values.NotPlainError:
             return payload[:1], None  # only a program writes such a report
+
+
+def _end(owner: int, connection: socket.socket, process: subprocess.Popen[bytes], folder: str) -> None:
+    if owner != os.getpid():
+        return  # a fork of the process that the server belongs to
+    connection.close()
+    try:
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _interpreter() -> str:

@@ -8,13 +8,11 @@ What is defended against, and what is not, is said in tasks/code/README.md.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import os
 import queue
 import threading
-import weakref
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -26,8 +24,6 @@ from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, SandboxE
 from tasks.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
-
-_LIVE: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 
 
 class Sandbox:
@@ -67,7 +63,6 @@ class Sandbox:
         self.readable = tuple(os.path.abspath(path) for path in readable)
         self.scratch_bytes = scratch_bytes
         self._reset()
-        _LIVE.add(self)
 
     def _reset(self) -> None:
         self._owner = os.getpid()
@@ -82,7 +77,6 @@ class Sandbox:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._reset()
-        _LIVE.add(self)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -216,9 +210,3 @@ def _require(job: Job) -> None:
             f"A program {'with' if job.entry_point else 'without'} an entry point is judged by one or more "
             f"{wanted.__name__}s, found {[type(test).__name__ for test in job.tests][:3]}."
         )
-
-
-@atexit.register
-def _close_all() -> None:
-    for sandbox in list(_LIVE):
-        sandbox.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import pickle
 import subprocess
@@ -288,7 +289,7 @@ def test_copies_and_pickles_start_servers_of_their_own(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize("end", ["sandbox.close()", "", "os.kill(os.getpid(), 9)"])
-def test_no_process_and_no_folder_survives_its_caller(end: str, tmp_path: Path) -> None:
+def test_no_process_and_no_folder_survives_its_caller(sandbox: Sandbox, end: str, tmp_path: Path) -> None:
     script = (
         "import os, sys\nfrom tasks.code.sandbox import Sandbox\nfrom tasks.code.verdict import StdinTest\n"
         "sandbox = Sandbox()\nsandbox.run('print(42)', [StdinTest('', '42')])\n"
@@ -303,8 +304,19 @@ def test_no_process_and_no_folder_survives_its_caller(end: str, tmp_path: Path) 
         subprocess.run(["sleep", "0.01"], check=True)
     else:
         raise AssertionError("the server outlives its caller")
-    if "kill" not in end:  # a killed process cannot tidy up; its folder is empty but for a log
+    if "kill" not in end or "mount" in sandbox.isolation.layers:
         assert not list(tmp_path.iterdir())
+
+
+def test_a_sandbox_that_is_forgotten_ends_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for level in ("full", "filtered"):
+        sandbox = Sandbox(level)  # type: ignore[arg-type]
+        assert sandbox.run("print(42)", _DOUBLES[:1]).accepted
+        process = sandbox._all[0]._process
+        del sandbox
+        gc.collect()
+        assert process.poll() is not None and not list(tmp_path.iterdir())
 
 
 _AS_NOBODY = """
