@@ -159,6 +159,9 @@ class Task(ABC):
 class ProceduralTask(Task):
     """A task whose items are made from ``(seed, index)``, with known skills and disjoint splits.
 
+    A subclass sets ``table``: its skills, their subskills, and for each whatever ``generate`` makes questions from
+    (or it says by ``skills`` and ``subskills`` what it has).
+
     Args:
         seed: Seed of the evaluation instances. It is apart from the run's seed, so that runs with
             different seeds are measured on the same instances.
@@ -169,6 +172,8 @@ class ProceduralTask(Task):
         ConfigurationError: A size is not positive.
     """
 
+    table: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
     def __init__(self, seed: int = 0, val_size: int = 400, test_size: int = 800) -> None:
         for name, size in (("val_size", val_size), ("test_size", test_size)):
             if size < 1:
@@ -177,17 +182,30 @@ class ProceduralTask(Task):
         self.val_size = val_size
         self.test_size = test_size
 
-    @abstractmethod
     def skills(self) -> Sequence[str]:
         """All skills, in a fixed order."""
+        return tuple(self.table)
 
-    @abstractmethod
     def subskills(self, skill: str) -> Sequence[str]:
         """All subskills of a skill, in a fixed order.
 
         Raises:
             ConfigurationError: The task has no such skill.
         """
+        if skill not in self.table:
+            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(self.table)}.")
+        return tuple(self.table[skill])
+
+    def entry(self, skill: str, subskill: str) -> Any:
+        """What the task's table holds for a subskill.
+
+        Raises:
+            ConfigurationError: The task has no such skill or subskill.
+        """
+        if subskill not in self.subskills(skill):
+            known = ", ".join(self.subskills(skill))
+            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
+        return self.table[skill][subskill]
 
     @abstractmethod
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Sequence
 from typing import ClassVar
 
 from tasks.base import ProceduralTask
@@ -12,7 +11,6 @@ from tasks.code.generators import SKILLS
 from tasks.code.records import join_answer, split_answer
 from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
 from tasks.code.verdict import Job, Level
-from tasks.errors import ConfigurationError
 from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
@@ -47,6 +45,7 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
     """
 
     name: ClassVar[str] = "code_procedural"
+    table = SKILLS
 
     def __init__(
         self,
@@ -60,30 +59,13 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         ProceduralTask.__init__(self, seed=seed, val_size=val_size, test_size=test_size)
         ProgrammingTask.__init__(self, isolation, strict, seconds, preamble=False)
 
-    def skills(self) -> Sequence[str]:
-        """The thirteen skills."""
-        return tuple(SKILLS)
-
-    def subskills(self, skill: str) -> Sequence[str]:
-        """The three subskills of a skill.
-
-        Raises:
-            ConfigurationError: There is no such skill.
-        """
-        if skill not in SKILLS:
-            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(SKILLS)}.")
-        return tuple(SKILLS[skill])
-
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One question of a subskill.
 
         Raises:
             ConfigurationError: There is no such skill or subskill.
         """
-        if subskill not in self.subskills(skill):
-            known = ", ".join(self.subskills(skill))
-            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
-        form = SKILLS[skill][subskill]
+        form = self.entry(skill, subskill)
         question, program, tests = form.make(rng)
         answer = join_answer(program, tests, None if form.reads_input else _FUNCTION)
         return TaskInstance("", question, answer, skill, subskill)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from tasks.base import ProceduralTask
-from tasks.errors import ConfigurationError
 from tasks.math.generators import SKILLS
 from tasks.math.scoring import same_decimal, same_text, same_value
 from tasks.prompting import DomainText, read_domain_text
@@ -30,23 +29,10 @@ class ProceduralMathTask(ProceduralTask):
     """
 
     name: ClassVar[str] = "math_procedural"
+    table = SKILLS
 
     def __init__(self, seed: int = 0, val_size: int = 432, test_size: int = 864) -> None:
         super().__init__(seed=seed, val_size=val_size, test_size=test_size)
-
-    def skills(self) -> Sequence[str]:
-        """The eighteen skills."""
-        return tuple(SKILLS)
-
-    def subskills(self, skill: str) -> Sequence[str]:
-        """The three subskills of a skill.
-
-        Raises:
-            ConfigurationError: There is no such skill.
-        """
-        if skill not in SKILLS:
-            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(SKILLS)}.")
-        return tuple(SKILLS[skill])
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One question of a subskill.
@@ -54,10 +40,7 @@ class ProceduralMathTask(ProceduralTask):
         Raises:
             ConfigurationError: There is no such skill or subskill.
         """
-        if subskill not in self.subskills(skill):
-            known = ", ".join(self.subskills(skill))
-            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
-        instruction, answer = SKILLS[skill][subskill](rng)
+        instruction, answer = self.entry(skill, subskill)(rng)
         return TaskInstance("", instruction, answer, skill, subskill)
 
     @property

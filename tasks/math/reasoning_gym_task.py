@@ -109,6 +109,7 @@ class ReasoningGymTask(ProceduralTask):
     """
 
     name: ClassVar[str] = "reasoning_gym"
+    table: ClassVar[Mapping[str, Mapping[str, Any]]] = {skill: subskills for skill, (_, subskills) in DATASETS.items()}
 
     def __init__(
         self, seed: int = 0, val_size: int = 396, test_size: int = 792, skills: Sequence[str] | None = None
@@ -122,19 +123,11 @@ class ReasoningGymTask(ProceduralTask):
         if not self._skills:
             raise ConfigurationError(f"task.init_args.skills is empty: name some of {', '.join(DATASETS)}.")
         for skill in self._skills:
-            self._known(skill)
+            self.subskills(skill)  # raises for one that is unknown
 
     def skills(self) -> Sequence[str]:
         """The skills in use."""
         return self._skills
-
-    def subskills(self, skill: str) -> Sequence[str]:
-        """The configurations of a skill's dataset: easy, medium, hard.
-
-        Raises:
-            ConfigurationError: There is no such skill.
-        """
-        return tuple(self._known(skill)[1])
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """The first item of the configured dataset with a seed from ``rng``; its entry's metadata is kept.
@@ -142,9 +135,7 @@ class ReasoningGymTask(ProceduralTask):
         Raises:
             ConfigurationError: There is no such skill or subskill.
         """
-        if subskill not in self.subskills(skill):
-            known = ", ".join(self.subskills(skill))
-            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
+        self.entry(skill, subskill)
         entry = _dataset(skill, subskill, seed=rng.getrandbits(32))[0]
         # Through JSON, so that an instance equals itself after it was written and read: tuples become lists.
         metadata = json.loads(json.dumps(entry["metadata"], default=str))
@@ -169,11 +160,6 @@ class ReasoningGymTask(ProceduralTask):
         except (ValueError, ArithmeticError):
             return 0.0  # verifiers parse numbers and do not all guard against what is none
         return min(1.0, max(0.0, score))
-
-    def _known(self, skill: str) -> tuple[str, Mapping[str, Settings]]:
-        if skill not in DATASETS:
-            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(DATASETS)}.")
-        return DATASETS[skill]
 
 
 def _dataset(skill: str, subskill: str, seed: int) -> Any:

@@ -35,6 +35,7 @@ class ProceduralToolUseTask(ProceduralTask):
     """
 
     name: ClassVar[str] = "tool_use_procedural"
+    table = SKILLS
 
     def __init__(
         self,
@@ -51,30 +52,13 @@ class ProceduralToolUseTask(ProceduralTask):
         self.notation: Notation = notation
         self.headline = check_headline(headline)
 
-    def skills(self) -> Sequence[str]:
-        """The ten skills, single tools first."""
-        return tuple(SKILLS)
-
-    def subskills(self, skill: str) -> Sequence[str]:
-        """The subskills of a skill.
-
-        Raises:
-            ConfigurationError: There is no such skill.
-        """
-        if skill not in SKILLS:
-            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(SKILLS)}.")
-        return tuple(SKILLS[skill])
-
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One request of a subskill with its gold plan.
 
         Raises:
             ConfigurationError: There is no such skill or subskill.
         """
-        if subskill not in self.subskills(skill):
-            known = ", ".join(self.subskills(skill))
-            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
-        request, plan = SKILLS[skill][subskill](rng)
+        request, plan = self.entry(skill, subskill)(rng)
         return TaskInstance("", request, render(plan, self.notation), skill, subskill)
 
     def score(self, instance: TaskInstance, text: str) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from tasks.base import ProceduralTask
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import RecordError
 from tasks.images import Image
 from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance, TrainingRecord
@@ -42,24 +42,11 @@ class ProceduralVQATask(ProceduralTask):
     """
 
     name: ClassVar[str] = "vqa_procedural"
+    table = SKILLS
 
     def __init__(self, seed: int = 0, val_size: int = 240, test_size: int = 480, preferences: bool = False) -> None:
         super().__init__(seed=seed, val_size=val_size, test_size=test_size)
         self.preferences = preferences
-
-    def skills(self) -> Sequence[str]:
-        """The ten skills."""
-        return tuple(SKILLS)
-
-    def subskills(self, skill: str) -> Sequence[str]:
-        """The three subskills of a skill, from easy to hard.
-
-        Raises:
-            ConfigurationError: There is no such skill.
-        """
-        if skill not in SKILLS:
-            raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(SKILLS)}.")
-        return tuple(SKILLS[skill])
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One question of a subskill with its image; the metadata holds the scene's description.
@@ -67,10 +54,7 @@ class ProceduralVQATask(ProceduralTask):
         Raises:
             ConfigurationError: There is no such skill or subskill.
         """
-        if subskill not in self.subskills(skill):
-            known = ", ".join(self.subskills(skill))
-            raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
-        question, scene, answer = SKILLS[skill][subskill].make(rng)
+        question, scene, answer = self.entry(skill, subskill).make(rng)
         return TaskInstance("", question, answer, skill, subskill, {"scene": str(scene)}, draw_scene(scene))
 
     def record(self, skill: str, subskill: str, rng: random.Random) -> TrainingRecord:
