@@ -14,18 +14,22 @@ import pytest
 
 import tasks
 from tasks.base import ProceduralTask, Task
+from tasks.code import HumanEvalTask, LiveCodeBenchTask
 from tasks.math import MATHTask
 from tasks.prompting import DomainText, PlainRecord, RecordStage
 from tasks.testing import check_task
 from tasks.tool_use import MnmsTask
 from tasks.types import Split, TaskInstance
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
+from tests.tasks.code_rows import made_humaneval, made_livecodebench
 from tests.tasks.math_rows import made as made_math
 from tests.tasks.tool_use_rows import made as made_mnms
 from tests.tasks.vqa_folders import made
 
 # Tasks that need arguments (a folder of rows, say) name their factory here.
 FACTORIES: dict[str, Callable[[], Task]] = {
+    "HumanEvalTask": lambda: HumanEvalTask(str(made_humaneval()), val_size=4),
+    "LiveCodeBenchTask": lambda: LiveCodeBenchTask(str(made_livecodebench())),
     "MATHTask": lambda: MATHTask(str(made_math()), val_per_group=2),
     "GQATask": lambda: GQATask(str(made("gqa"))),
     "NaturalBenchTask": lambda: NaturalBenchTask(str(made("naturalbench")), groups=5),
