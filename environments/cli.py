@@ -1,4 +1,4 @@
-"""The command line: ``dataenvgym episode | fit | validate | test | predict | report | discover-skills``."""
+"""The command line: ``dataenvgym episode | fit | validate | test | predict | report | leaderboard | export | …``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ usage: dataenvgym COMMAND [options]        (dataenvgym COMMAND --help explains t
 The closed loop:
   episode    a teacher writes data, the student is trained and evaluated on it, step by step
   report     one self-contained report.html for one or several run directories
+  leaderboard            teachers ranked over many runs, with intervals, costs and floors
+  export     the accepted records of a run as a Hugging Face dataset, in a folder or on the hub
 
 Teachers that are language models (OPENAI_API_KEY, or any OpenAI-compatible server by OPENAI_BASE_URL):
   episode … --dry_run    the calls, tokens and dollars to expect, before anything is paid
@@ -81,8 +83,16 @@ def _run(command: str, words: list[str]) -> int:
         from environments.report_cli import report
 
         return report(words[1:])
+    if command == "leaderboard":
+        from environments.leaderboard_cli import leaderboard
+
+        return leaderboard(words[1:])
+    if command == "export":
+        from environments.export_cli import export
+
+        return export(words[1:])
     if command not in ("episode", "discover-skills", *_TRAINING):
-        known = ", ".join(("episode", *_TRAINING, "report", "discover-skills"))
+        known = ", ".join(("episode", *_TRAINING, "report", "leaderboard", "export", "discover-skills"))
         return _complain(f"There is no command {command!r}; the commands are {known}.")
 
     from jsonargparse import ArgumentError

@@ -1,0 +1,150 @@
+"""A finished run as others judge it: its configuration, its scores by step, its accepted records, and its origin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from environments.run_dir import RunDir
+from environments.summary import best_step
+from tasks.errors import MissingFileError, RecordError
+from tasks.records import record_from_mapping
+from tasks.types import TrainingRecord
+
+Scores = Mapping[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """One run directory whose episode has ended.
+
+    Args:
+        path: The folder.
+        config: config.yaml.
+        summary: summary.json.
+        provenance: provenance.json.
+        lines: The lines of episode.jsonl, by step.
+        answered: By step and split, the instance ids in the order of the predictions.
+        scores: By step and split, their scores. A step that trained nothing has the answers of the one before it.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    lines: list[dict[str, Any]]
+    answered: Mapping[int, Mapping[str, list[str]]]
+    scores: Mapping[int, Scores]
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(self.summary["seed"])
+
+    @property
+    def last(self) -> int:
+        """The number of its last step."""
+        return int(self.lines[-1]["step"])
+
+    @property
+    def best(self) -> int:
+        """The number of its best step, chosen on validation."""
+        return best_step(self.lines)
+
+    def block(self, name: str) -> Mapping[str, Any]:
+        """The ``init_args`` of a block of its configuration; empty without any."""
+        return dict((self.config.get(name) or {}).get("init_args") or {})
+
+    def accuracy(self, step: int, split: str = "test") -> float:
+        """Mean score after a step."""
+        values = self.scores[step][split]
+        return sum(values) / len(values)
+
+
+def read_finished(path: Path) -> FinishedRun:
+    """Reads a finished run.
+
+    Raises:
+        MissingFileError: The folder is no run directory, or it lacks a file.
+        RecordError: The run is not finished, or a file is damaged.
+    """
+    directory = RunDir(path)
+    status = _document(path / "summary.json").get("status")
+    if status != "finished":
+        raise RecordError(f"{path} is not finished (status: {status}): continue it with --resume.")
+    lines = sorted(directory.episode(), key=lambda line: int(line["step"]))
+    if not lines:
+        raise MissingFileError(f"{path} has no finished step in episode.jsonl: restore it, or run the episode again.")
+    answered: dict[int, dict[str, list[str]]] = {}
+    scores: dict[int, dict[str, list[float]]] = {}
+    for line in lines:
+        step = int(line["step"])
+        if step and not line.get("trained"):
+            answered[step], scores[step] = answered[step - 1], scores[step - 1]
+            continue
+        rows = directory.rows(step, "predictions.jsonl")
+        for split in ("val", "test"):
+            own = [row for row in rows if row["split"] == split]
+            if not own:
+                raise MissingFileError(f"{path} has no {split} predictions of step {step}: restore predictions.jsonl.")
+            answered.setdefault(step, {})[split] = [str(row["instance_id"]) for row in own]
+            scores.setdefault(step, {})[split] = [float(row["score"]) for row in own]
+    return FinishedRun(
+        path=path,
+        config=_config(path / "config.yaml"),
+        summary=_document(path / "summary.json"),
+        provenance=_document(path / "provenance.json"),
+        lines=lines,
+        answered=answered,
+        scores=scores,
+    )
+
+
+def accepted_records(path: Path) -> list[tuple[int, TrainingRecord]]:
+    """The accepted records of all finished steps of a run, each with its step, in the order of acceptance.
+
+    Raises:
+        MissingFileError: The folder is no run directory, or an image is missing.
+        RecordError: A step has not as many records as it counts, or a line is no record.
+    """
+    directory = RunDir(path)
+    lines = directory.episode()
+    if not lines:
+        raise MissingFileError(
+            f"{path} is not a run directory with a finished step (no episode.jsonl): "
+            "pass a folder that `dataenvgym episode` wrote."
+        )
+    found = []
+    for line in lines:
+        step = int(line["step"])
+        rows = directory.rows(step, "records.jsonl")
+        if len(rows) != int(line["records"]):
+            raise RecordError(
+                f"{directory.step(step) / 'records.jsonl'} holds {len(rows)} records and step {step} accepted "
+                f"{line['records']}: it was changed; restore it."
+            )
+        found += [(step, record_from_mapping(row, directory.step(step))) for row in rows]
+    return found
+
+
+def _document(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist: pass a folder that `dataenvgym episode` wrote.")
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"{path}: not a JSON object ({error}); restore it.") from None
+
+
+def _config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist: a run cannot be judged without its configuration.")
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise RecordError(f"{path}: not a configuration ({' '.join(str(error).split())}); restore it.") from None

@@ -1,0 +1,288 @@
+"""Teachers ranked: boards of comparable runs, floors that every teacher has to beat, and what is refused and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from environments.audit import Audit
+from environments.comparable import board_key, budget_of, class_name, names_of, policy_of, teacher_key
+from environments.finished_run import FinishedRun, read_finished
+from environments.statistics import Gain, Interval, accuracy_interval, best_of_steps, holm, paired_by_seed, paired_gain
+from tasks.errors import DataEnvGymError, RecordError
+
+Ranking = Literal["last", "best"]
+Floor = Literal["no_state", "more_epochs"]
+
+# Policies that see nothing of the student: their records are valid and random, which is what feedback has to beat.
+_NO_STATE = ("NoStatePolicy", "LLMNoStatePolicy")
+_FIRST_STEP = "FirstStepPolicy"
+FLOORS: Mapping[Floor, str] = {"no_state": "no-state teacher", "more_epochs": "more epochs of step 1's records"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A run that is not ranked.
+
+    Args:
+        path: Its folder.
+        reason: Why not, in a line.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One teacher on a board: its runs differ in the seed alone. Accuracies are fractions of the test split.
+
+    Args:
+        name: Policy and engine (and chat model), with the settings that tell it from others of that name.
+        runs: By seed.
+        floor: Which floor it is; None for a teacher that is ranked.
+        before: Mean accuracy of the untouched student.
+        after: Mean accuracy of the step that the board ranks by.
+        interval: Its 95 % interval, over seeds; over instances if there is one seed.
+        gain: Over the untouched student, over seeds or instances likewise.
+        over: Over each floor, paired by the seeds that both have; by instances if that is one.
+        adjusted: Holm's p-value of ``over["no_state"]`` among the rows of the board.
+        naive: Mean validation accuracy of the best step as its choice on validation saw it.
+        corrected: The same without the optimism of the choice.
+        best: Mean test accuracy of the best step.
+        usd: Mean dollars of a run; None if a price is not known.
+        tokens: Mean tokens of a run.
+        records: Mean accepted records of a run.
+        notes: What a reader should know.
+    """
+
+    name: str
+    runs: tuple[FinishedRun, ...]
+    floor: Floor | None
+    before: float
+    after: float
+    interval: Interval | None
+    gain: Gain
+    naive: float
+    corrected: float
+    best: float
+    usd: float | None
+    tokens: float
+    records: float
+    over: Mapping[Floor, Gain] = field(default_factory=dict)
+    adjusted: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seeds(self) -> list[int]:
+        """Its seeds."""
+        return [run.seed for run in self.runs]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Comparable runs: the same task, environment, student, training and budget.
+
+    Args:
+        task: The task's name.
+        environment: The environment's.
+        student: The student's.
+        budget: Its budget in words.
+        rows: Ranked teachers, the best first.
+        floors: The floors.
+    """
+
+    task: str
+    environment: str
+    student: str
+    budget: str
+    rows: tuple[Row, ...]
+    floors: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """All boards of some runs.
+
+    Args:
+        boards: By task, environment and student.
+        refused: What is not on them.
+        by: Which step they rank by: the last one, or the best one on validation.
+    """
+
+    boards: tuple[Board, ...]
+    refused: tuple[Refusal, ...]
+    by: Ranking
+
+
+def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard:
+    """Ranks the teachers of some runs; whatever cannot be ranked is refused with its reason.
+
+    Args:
+        paths: Run directories.
+        by: Which step's test accuracy ranks a run: the last one's, or that of the best one on validation.
+    """
+    refused: list[Refusal] = []
+    audit = Audit()
+    notes: dict[Path, list[str]] = {}
+    runs: list[FinishedRun] = []
+    failed: dict[tuple[str, str], Path] = {}
+    for path in dict.fromkeys(Path(path) for path in paths):
+        try:
+            run = read_finished(path)
+        except DataEnvGymError as error:
+            refused.append(Refusal(path, str(error)))
+            continue
+        try:
+            notes[path] = audit.check(run)
+        except RecordError as error:
+            refused.append(Refusal(path, f"failed the audit: {error}"))
+            failed[board_key(run), teacher_key(run)] = path
+            continue
+        runs.append(run)
+    for run in list(runs):
+        # Without the seed that failed, the rest of a row would be a selection.
+        if (culprit := failed.get((board_key(run), teacher_key(run)))) is not None:
+            refused.append(Refusal(run.path, f"another seed of its teacher failed the audit: {culprit}"))
+            runs.remove(run)
+    boards = []
+    for key, groups in sorted(_grouped(runs, refused).items()):
+        board = _board(key, groups, by, notes, refused)
+        if board.rows or board.floors:
+            boards.append(board)
+    return Leaderboard(tuple(boards), tuple(refused), by)
+
+
+def _grouped(
+    runs: Sequence[FinishedRun], refused: list[Refusal]
+) -> dict[str, list[tuple[Floor | None, list[FinishedRun]]]]:
+    """Runs by board, and in it by teacher; with each teacher the floor that it is, if any."""
+    ordinary = {board_key(run) for run in runs if class_name(policy_of(run)) != _FIRST_STEP}
+    boards: dict[str, dict[str, tuple[Floor | None, dict[int, FinishedRun]]]] = {}
+    for run in runs:
+        key, floor = _place(run, ordinary)
+        _, by_seed = boards.setdefault(key, {}).setdefault(teacher_key(run), (floor, {}))
+        if (same := by_seed.get(run.seed)) is not None:
+            refused.append(Refusal(run.path, f"same teacher and seed as {same.path}: only one of them counts"))
+            continue
+        by_seed[run.seed] = run
+    return {
+        key: [(floor, [by_seed[seed] for seed in sorted(by_seed)]) for floor, by_seed in teachers.values()]
+        for key, teachers in boards.items()
+    }
+
+
+def _place(run: FinishedRun, boards: Iterable[str]) -> tuple[str, Floor | None]:
+    """The board of a run, and the floor that it is there.
+
+    More epochs of step 1's records are a floor of the board on which each of its steps gets its share of the epochs.
+    """
+    policy = policy_of(run)
+    if class_name(policy) in _NO_STATE:
+        return board_key(run), "no_state"
+    steps = (run.block("environment").get("budget") or {}).get("max_steps")
+    epochs = (run.config.get("trainer") or {}).get("max_epochs")
+    if class_name(policy) == _FIRST_STEP and (policy.get("init_args") or {}).get("steps") == 1 and steps and epochs:
+        key = board_key(run, epochs // steps)
+        if epochs % steps == 0 and key in boards:
+            return key, "more_epochs"
+    return board_key(run), None
+
+
+def _board(
+    key: str,
+    groups: Sequence[tuple[Floor | None, list[FinishedRun]]],
+    by: Ranking,
+    notes: Mapping[Path, list[str]],
+    refused: list[Refusal],
+) -> Board:
+    names = names_of([runs[0] for _, runs in groups])
+    made = [_row(name, floor, runs, by, notes) for name, (floor, runs) in zip(names, groups, strict=True)]
+    floors = [row for row in made if row.floor is not None]
+    ranked = []
+    for row in made:
+        if row.floor is not None:
+            continue
+        over, missing = _over(row, floors, by)
+        if missing:
+            refused += [Refusal(run.path, missing) for run in row.runs]
+        else:
+            ranked.append(replace(row, over=over))
+    adjusted = holm([row.over["no_state"].p_value for row in ranked])
+    ranked = [replace(row, adjusted=value) for row, value in zip(ranked, adjusted, strict=True)]
+    ranked.sort(key=lambda row: (-row.after, row.name))
+    one = made[0].runs[0]
+    return Board(
+        task=str(one.summary.get("task")),
+        environment=str(one.summary.get("environment")),
+        student=str(one.summary.get("student")),
+        budget=budget_of(one),
+        rows=tuple(ranked),
+        floors=tuple(sorted(floors, key=lambda row: -row.after)),
+    )
+
+
+def _row(
+    name: str, floor: Floor | None, runs: Sequence[FinishedRun], by: Ranking, notes: Mapping[Path, list[str]]
+) -> Row:
+    before, after = [run.accuracy(0) for run in runs], [run.accuracy(_step(run, by)) for run in runs]
+    if len(runs) > 1:
+        spread = paired_by_seed(after)
+        interval = None if spread.ci95 is None else (max(0.0, spread.ci95[0] / 100), min(1.0, spread.ci95[1] / 100))
+        gain = paired_by_seed([new - old for new, old in zip(after, before, strict=True)])
+    else:
+        scores = runs[0].scores
+        interval = accuracy_interval(scores[_step(runs[0], by)]["test"])
+        gain = paired_gain(scores[0]["test"], scores[_step(runs[0], by)]["test"])
+    best = [best_of_steps({step: scores["val"] for step, scores in run.scores.items()}) for run in runs]
+    usd = [(run.summary.get("cost") or {}).get("usd") for run in runs]
+    return Row(
+        name=name,
+        runs=tuple(runs),
+        floor=floor,
+        before=_mean(before),
+        after=_mean(after),
+        interval=interval,
+        gain=gain,
+        naive=_mean([one.naive for one in best]),
+        corrected=_mean([one.corrected for one in best]),
+        best=_mean([run.accuracy(run.best) for run in runs]),
+        usd=None if None in usd else _mean([float(value) for value in usd if value is not None]),
+        tokens=_mean([float((run.summary.get("cost") or {}).get("tokens") or 0) for run in runs]),
+        records=_mean([float(run.summary.get("records") or 0) for run in runs]),
+        notes=tuple(f"{run.path.name}: {note}" for run in runs for note in notes[run.path]),
+    )
+
+
+def _over(row: Row, floors: Sequence[Row], by: Ranking) -> tuple[dict[Floor, Gain], str]:
+    """The row over each kind of floor, and what is missing; of several floors of a kind the strongest counts."""
+    over: dict[Floor, Gain] = {}
+    for kind, name in FLOORS.items():
+        own = [floor for floor in floors if floor.floor == kind]
+        if not own:
+            return {}, f"no floor: no run of the {name} with the same task, environment, student and budget was given"
+        shared = [floor for floor in own if set(floor.seeds) & set(row.seeds)]
+        if not shared:
+            return {}, f"no floor: the {name} was run with other seeds ({own[0].seeds}) than this ({row.seeds})"
+        over[kind] = min((_minus(row, floor, by) for floor in shared), key=lambda gain: gain.points)
+    return over, ""
+
+
+def _minus(row: Row, floor: Row, by: Ranking) -> Gain:
+    own, base = ({run.seed: run for run in each.runs} for each in (row, floor))
+    seeds = sorted(own.keys() & base.keys())
+    pairs = [(own[seed], base[seed]) for seed in seeds]
+    if len(pairs) > 1:
+        return paired_by_seed([a.accuracy(_step(a, by)) - b.accuracy(_step(b, by)) for a, b in pairs])
+    ((one, other),) = pairs
+    return paired_gain(other.scores[_step(other, by)]["test"], one.scores[_step(one, by)]["test"])
+
+
+def _step(run: FinishedRun, by: Ranking) -> int:
+    return run.last if by == "last" else run.best
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,51 @@
+"""``dataenvgym leaderboard RUN…``: teachers ranked per task and environment, with intervals, costs and floors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from environments.leaderboard import Leaderboard, make_leaderboard
+from environments.leaderboard_page import to_html, to_markdown
+from environments.run_dir import RunDir
+from tasks.records import write_atomic
+
+
+def leaderboard(words: Sequence[str]) -> int:
+    """Writes leaderboard.html and leaderboard.md, says where they are, and what was refused.
+
+    Args:
+        words: Run directories, and options.
+    """
+    parser = argparse.ArgumentParser(
+        prog="dataenvgym leaderboard",
+        description="Ranks teachers per task and environment. Every row needs two floors with the same task, "
+        "environment, student and budget among the runs: a no-state teacher, and more epochs of step 1's records "
+        "(teachers.policies.FirstStepPolicy with trainer.max_epochs times the number of steps). Runs whose accepted "
+        "records hold an evaluation instance are refused.",
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
+    parser.add_argument("--by", choices=("last", "best"), default="last", help="rank by the last or by the best step")
+    parser.add_argument("--to", type=Path, help="folder to write to (default: the one that holds all runs)")
+    arguments = parser.parse_args(words)
+    made = make_leaderboard(arguments.runs, arguments.by)
+    folder = arguments.to or Path(os.path.commonpath([run.absolute().parent for run in arguments.runs]))
+    RunDir(folder).make(folder)
+    for name, text in (("leaderboard.html", to_html(made)), ("leaderboard.md", to_markdown(made))):
+        write_atomic(folder / name, text)
+    _say(made, folder)
+    return 0
+
+
+def _say(made: Leaderboard, folder: Path) -> None:
+    for board in made.boards:
+        print(f"{board.task}, {board.environment}, {board.student}: {board.budget}")
+        for place, row in enumerate(board.rows, start=1):
+            print(f"  {place:>3}  {100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
+        for row in board.floors:
+            print(f"  floor{100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
+    for refusal in made.refused:
+        print(f"not ranked   {refusal.path}: {refusal.reason}")
+    print(f"leaderboard  {folder / 'leaderboard.html'} and leaderboard.md")

@@ -1,0 +1,113 @@
+"""A leaderboard as a self-contained HTML page and as Markdown."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from environments.leaderboard import FLOORS, Board, Leaderboard, Row
+from environments.report import interval, p_value, pct, points
+from environments.statistics import Gain, Interval
+
+_STEPS = {"last": "the last step", "best": "the best step on validation"}
+_BASIS = (
+    "Intervals are at 95 %: Student's t over seeds where there are several, over instances where there is one. The "
+    "p-value is of the gain over the no-state teacher, corrected after Holm for the rows of the board. Validation of "
+    "the best step is first as its choice saw it, then on instances that took no part in the choice."
+)
+
+
+def to_html(leaderboard: Leaderboard) -> str:
+    """The page."""
+    import jinja2
+
+    template = resources.files("environments").joinpath("templates/leaderboard.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(template).render(
+        boards=[
+            {"title": _title(board), "rows": [_cells(row, rank) for rank, row in _ranked(board)]}
+            for board in leaderboard.boards
+        ],
+        refused=[{"path": str(refusal.path), "reason": refusal.reason} for refusal in leaderboard.refused],
+        ranked_by=_STEPS[leaderboard.by],
+        basis=_BASIS,
+    )
+
+
+def to_markdown(leaderboard: Leaderboard) -> str:
+    """The same as Markdown."""
+    lines = ["# Leaderboard", "", f"Ranked by test accuracy after {_STEPS[leaderboard.by]}. {_BASIS}", ""]
+    for board in leaderboard.boards:
+        lines += [f"## {_title(board)}", ""]
+        heads = ["rank", "teacher", "seeds", "test, before → after", "gain, points", "over no state"]
+        heads += ["over more epochs", "p (Holm)", "best step: test", "its validation", "records", "dollars"]
+        lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+        for rank, row in _ranked(board):
+            cells = _cells(row, rank)
+            after = f"{cells['before']} → {cells['after']} ({cells['interval']})"
+            shown = [cells["rank"], cells["name"], cells["seeds"], after, _joined(cells["gain"])]
+            shown += [_joined(cells["no_state"]), _joined(cells["more_epochs"]), cells["p_value"], cells["best"]]
+            shown += [f"{cells['naive']}, {cells['corrected']}", cells["records"], cells["usd"]]
+            lines.append("| " + " | ".join(str(each).replace("|", r"\|") for each in shown) + " |")
+        lines += ["", *(f"- {note}" for _, row in _ranked(board) for note in row.notes), ""]
+    if leaderboard.refused:
+        lines += ["## Not ranked", ""]
+        lines += [f"- {refusal.path}: {refusal.reason}" for refusal in leaderboard.refused]
+    return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"
+
+
+def _title(board: Board) -> str:
+    return f"{board.task}, {board.environment}, {board.student}: {board.budget}"
+
+
+def _ranked(board: Board) -> list[tuple[int | None, Row]]:
+    return [*((place, row) for place, row in enumerate(board.rows, start=1)), *((None, row) for row in board.floors)]
+
+
+def _cells(row: Row, rank: int | None) -> dict[str, Any]:
+    """A row in words."""
+    tokens = f"{row.tokens:,.0f}"
+    return {
+        "rank": "floor" if row.floor is not None else str(rank),
+        "name": f"{row.name} ({FLOORS[row.floor]})" if row.floor is not None else row.name,
+        "seeds": _seeds(row.seeds),
+        "before": pct(row.before),
+        "after": pct(row.after),
+        "interval": _percents(row.interval),
+        "gain": _gain(row.gain),
+        "no_state": _gain(row.over.get("no_state")),
+        "more_epochs": _gain(row.over.get("more_epochs")),
+        "p_value": "" if row.adjusted is None else p_value(row.adjusted),
+        "best": pct(row.best),
+        "naive": pct(row.naive),
+        "corrected": pct(row.corrected),
+        "records": f"{row.records:,.0f}",
+        "usd": "unknown" if row.usd is None else f"{row.usd:.2f}",
+        "tokens": tokens,
+        "notes": list(row.notes),
+    }
+
+
+def _seeds(seeds: list[int]) -> str:
+    return (
+        f"{len(seeds)} ({', '.join(map(str, seeds))})" if len(seeds) < 6 else f"{len(seeds)} ({seeds[0]} … {seeds[-1]})"
+    )
+
+
+def _percents(ends: Interval | None) -> str:
+    return "no interval" if ends is None else interval(ends, scale=100)
+
+
+def _gain(gain: Gain | None) -> dict[str, str | bool] | None:
+    """A gain and its interval in words; clear if the interval leaves out zero."""
+    if gain is None:
+        return None
+    clear = gain.ci95 is not None and not gain.ci95[0] <= 0 <= gain.ci95[1]
+    spread = "no interval" if gain.ci95 is None else interval(gain.ci95, signed=True)
+    return {"points": points(gain.points), "interval": spread, "up": gain.points > 0, "clear": clear}
+
+
+def _joined(gain: dict[str, str | bool] | None) -> str:
+    return "" if gain is None else f"{gain['points']} ({gain['interval']})"

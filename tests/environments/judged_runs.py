@@ -1,0 +1,118 @@
+"""Finished runs of the toy task with the real shapes of every file, whose teachers are as good as a test wants them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from environments.provenance import fingerprint_instances
+from environments.summary import summarise
+from tasks.images import Image
+from tasks.records import write_json, write_json_lines
+from tasks.types import TrainingRecord
+from tests.environments.toy import ToyTask
+
+TASK = ToyTask()
+SIZES = {split: len(TASK.instances(split)) for split in ("val", "test")}
+
+
+def judged_run(
+    folder: Path,
+    policy: str | dict[str, Any] = "teachers.policies.RewardHistoryPolicy",
+    seed: int = 0,
+    gain: float = 0.2,
+    epochs: int = 4,
+    steps: int = 3,
+    settings: dict[str, Any] | None = None,
+    extra: list[TrainingRecord] | None = None,
+    image: Image | None = None,
+    chat: str | None = None,
+) -> Path:
+    """Writes a run whose student starts at 30 % and gains so much over all steps.
+
+    Args:
+        folder: Where to write.
+        policy: The teacher's policy.
+        seed: The run's seed.
+        gain: What the student gains in all, a fraction.
+        epochs: The trainer's.
+        steps: Steps, which are also the budget's.
+        settings: Further blocks of the configuration, over the usual ones.
+        extra: Records of the last step besides the teacher's own.
+        image: The image of all records.
+        chat: The model that the teacher asks.
+    """
+    spec = {"class_path": policy} if isinstance(policy, str) else policy
+    teacher = {"policy": spec, "engine": {"class_path": "teachers.engines.ProceduralEngine"}, "journal_path": None}
+    if chat:
+        teacher["chat"] = {"class_path": "teachers.chat.OpenAIChat", "init_args": {"model": chat}}
+    config = {
+        "seed_everything": seed,
+        "task": {"class_path": "tests.environments.toy.ToyTask", "init_args": {"val_size": 48}},
+        "model": {"class_path": "lightning_modules.CausalLMStudent", "init_args": {"model_name_or_path": "tiny"}},
+        "data": {"class_path": "datamodules.StudentDataModule", "init_args": {"batch_size": 4}},
+        "trainer": {"max_epochs": epochs, "devices": 1},
+        "environment": {
+            "class_path": "environments.SkillListEnvironment",
+            "init_args": {"budget": {"max_records": 10 * steps, "max_steps": steps}},
+        },
+        "teacher": {"class_path": "teachers.Teacher", "init_args": teacher},
+        **(settings or {}),
+    }
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    lines, scores = [], {}
+    for step in range(steps + 1):
+        scores[step] = {split: _scores(split, seed, 0.3 + gain * step / steps) for split in SIZES}
+        records = _records(step, seed, image) + (extra or [] if step == steps else [])
+        lines.append(_line(step, scores[step], records))
+        _write_step(folder, step, scores[step], records)
+    write_json_lines(folder / "episode.jsonl", lines)
+    name = str(spec["class_path"]).rsplit(".", 1)[-1]
+    facts = {"seed": seed, "task": "ToyTask", "environment": "SkillListEnvironment", "teacher": name, "student": "tiny"}
+    cost = {"cost": {"usd": 0.5, "tokens": 1200, "calls": 3}}
+    write_json(folder / "summary.json", summarise(lines, scores, facts, "finished", cost))
+    data = {split: fingerprint_instances(TASK.instances(split)) for split in SIZES}
+    origin = {"git_commit": "0123abc", "seed": seed, "model": {"name": "tiny", "fingerprint": "ab"}, "data": data}
+    write_json(folder / "provenance.json", origin)
+    return folder
+
+
+def _scores(split: str, seed: int, level: float) -> list[float]:
+    """0/1 scores whose mean is the level, but for a little luck: the same instances are easy in every run."""
+    rng = random.Random(f"{split}/{seed}")
+    hardness = [(i + 0.5) / SIZES[split] + rng.uniform(-0.05, 0.05) for i in range(SIZES[split])]
+    random.Random(split).shuffle(hardness)
+    return [float(hard < level) for hard in hardness]
+
+
+def _records(step: int, seed: int, image: Image | None) -> list[TrainingRecord]:
+    return [
+        TrainingRecord(f"skill0 sub{i}: say {step}-{seed}-{i}", f"said {i}", str(i), "skill0", f"sub{i}", "made", image)
+        for i in range(10 if step else 0)
+    ]
+
+
+def _line(step: int, scores: dict[str, list[float]], records: list[TrainingRecord]) -> dict[str, Any]:
+    report = {
+        split: {"overall": {"value": sum(values) / len(values), "n": len(values)}, "skills": {}}
+        for split, values in scores.items()
+    }
+    counts = {"records": len(records), "pool": 10 * step, "trained": bool(step), "truncated_records": 0}
+    return {"step": step, **counts, "rejected": {}, **report, "allocation": {}, "seconds": {"fit": 1.0}}
+
+
+def _write_step(folder: Path, step: int, scores: dict[str, list[float]], records: list[TrainingRecord]) -> None:
+    own = folder / f"step_{step:02d}"
+    own.mkdir()
+    rows = [
+        {"split": split, "instance_id": instance.instance_id, "skill": None, "text": "", "score": score}
+        for split, values in scores.items()
+        for instance, score in zip(TASK.instances(split), values, strict=True)
+    ]
+    write_json_lines(own / "predictions.jsonl", [row | {"truncated": False} for row in rows])
+    if step:
+        write_json_lines(own / "records.jsonl", records, folder / "images")
