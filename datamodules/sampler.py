@@ -8,10 +8,6 @@ from typing import Any
 
 from torch.utils.data import DistributedSampler
 
-# Batches whose rows are sorted by length together. More would pad less, but then batches hold one length, hence
-# one kind of record, and the order of an epoch is less random.
-_BUCKET_BATCHES = 32
-
 # An evaluation batch of at least this many rows ends early where the rows have become much shorter than its first:
 # from there on padding costs more than one more batch does.
 _ENOUGH_ROWS = 32
@@ -50,6 +46,7 @@ class BucketBatchSampler(SharedOutSampler):
         shuffle: False keeps the rows in their order and the batches unsorted.
         rank: This process's rank.
         world_size: Number of ranks.
+        bucket_batches: Batches whose rows are sorted by length together.
     """
 
     def __init__(
@@ -60,9 +57,11 @@ class BucketBatchSampler(SharedOutSampler):
         shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
+        bucket_batches: int = 32,
     ) -> None:
         super().__init__(lengths, seed, shuffle, rank, world_size)
         self.batch_size = batch_size
+        self.bucket_batches = bucket_batches
 
     def __len__(self) -> int:
         batches = -(-len(self.lengths) // self.batch_size)
@@ -84,7 +83,7 @@ class BucketBatchSampler(SharedOutSampler):
         order = list(range(len(self.lengths)))
         if self.shuffle:
             random.Random(f"{self.seed}/{self.epoch}/rows").shuffle(order)
-            bucket = self.batch_size * _BUCKET_BATCHES * self.world_size
+            bucket = self.batch_size * self.bucket_batches * self.world_size
             order = [
                 row
                 for start in range(0, len(order), bucket)

@@ -41,6 +41,8 @@ class StudentDataModule(LightningDataModule):
             the replies.
         shuffle: False trains on the records in their order.
         seed: Seed of the order of the records.
+        bucket_batches: Batches whose records are sorted by length together. More pads less, but then a batch holds
+            records of one length, hence often of one kind; 1 mixes all.
         num_workers: Processes that make batches; 0 makes them in this one, which is the fastest for text and for
             small images.
 
@@ -59,9 +61,15 @@ class StudentDataModule(LightningDataModule):
         shuffle: bool = True,
         seed: int = 0,
         num_workers: int = 0,
+        bucket_batches: int = 32,
     ) -> None:
         super().__init__()
-        for name, size in (("batch_size", batch_size), ("eval_tokens_per_batch", eval_tokens_per_batch)):
+        sizes = {
+            "batch_size": batch_size,
+            "eval_tokens_per_batch": eval_tokens_per_batch,
+            "bucket_batches": bucket_batches,
+        }
+        for name, size in sizes.items():
             if size < 1:
                 raise ConfigurationError(f"data.init_args.{name} is {size}: it must be at least 1.")
         self.task = task
@@ -71,6 +79,7 @@ class StudentDataModule(LightningDataModule):
         self.shuffle = shuffle
         self.seed = seed
         self.num_workers = num_workers
+        self.bucket_batches = bucket_batches
         self._sets: Mapping[str, Sequence[TaskInstance]] | None = None
         self._truncated: int | None = None
 
@@ -128,7 +137,14 @@ class StudentDataModule(LightningDataModule):
                 "are cut off: raise model.init_args.max_length to keep them whole."
             )
         batches = TrainingBatches(encoded, encoder.pad_token_id, images_of(self.records, encoder))
-        make = partial(BucketBatchSampler, batches.lengths, self.batch_size, self.seed, self.shuffle)
+        make = partial(
+            BucketBatchSampler,
+            batches.lengths,
+            self.batch_size,
+            self.seed,
+            self.shuffle,
+            bucket_batches=self.bucket_batches,
+        )
         return self._loader(batches, make(*self._place()))
 
     def val_dataloader(self) -> _Loader:

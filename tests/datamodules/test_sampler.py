@@ -63,3 +63,14 @@ def test_evaluation_batches_keep_the_budget_and_go_from_long_to_short():
     assert widths == sorted(widths, reverse=True)
     assert padded(batches) < 1.1 * sum(LENGTHS)
     assert [len(batch) for batch in TokenBudgetSampler(LENGTHS, 1)] == [1] * 203
+
+
+def test_fewer_batches_sorted_together_mix_lengths_more():
+    lengths = [1 + number % 50 for number in range(640)]
+
+    def spread(bucket_batches):
+        sampler = BucketBatchSampler(lengths, 32, seed=1, bucket_batches=bucket_batches)
+        batches = [[lengths[row] for row in batch] for batch in sampler]
+        return sum(max(batch) - min(batch) for batch in batches) / len(batches)
+
+    assert spread(32) < spread(4) < spread(1)
