@@ -7,7 +7,10 @@ import pytest
 import yaml
 from tiny_vision_models import make_tiny_vision_model
 
+from datamodules import StudentDataModule
 from environments.cli import main
+from lightning_modules import VisionLanguageStudent
+from lightning_modules.callbacks import SkillMetrics
 from tasks.records import write_json_lines
 from tasks.vqa import ProceduralVQATask
 
@@ -37,13 +40,24 @@ def words_of(command, config, model, out, *extra):
 
 
 @pytest.mark.parametrize("objective", ["sft", "dpo"])
-@pytest.mark.parametrize(("config", "family"), [("paligemma_3b", "paligemma"), ("llava_1.5_7b", "llava")])
+@pytest.mark.parametrize(
+    ("config", "family"), [("paligemma_3b", "paligemma"), ("llava_1.5_7b", "llava"), ("tiny_vlm", "paligemma")]
+)
 def test_configuration_fits_and_predicts(config, family, objective, vqa_records, tmp_path, capfd):
     model = make_tiny_vision_model(tmp_path / "model", family)
     extra = ("--model.init_args.objective", objective, "--data.init_args.records", str(vqa_records))
     limits = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.logger", "false")
     assert main(words_of("fit", config, model, tmp_path, *extra, *limits)) == 0
     assert main(words_of("predict", config, model, tmp_path, "--trainer.logger", "false")) == 0
+
+
+def test_the_shipped_student_starts_uneven(quiet_trainer):
+    task, metrics = ProceduralVQATask(val_size=120, test_size=1), SkillMetrics()
+    data = StudentDataModule(task).with_instances({"val": task.instances("val")})
+    quiet_trainer(callbacks=[metrics]).predict(VisionLanguageStudent("tiny_vlm", max_new_tokens=6), data)
+    report = metrics.report("val")
+    assert 0.4 < report.overall.value < 0.7
+    assert report.skills["size"].value > 0.85 and report.skills["comparison"].value < 0.4
 
 
 def test_papers_hyperparameters_stand_in_the_configuration():
