@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tasks.base import Task
 from tasks.code.confined.values import NotPlainError, encode
@@ -24,13 +25,17 @@ _KEPT = 20_000
 _PRINTS = re.compile(r"\bprint\b|\bwrite")
 
 
+_JSONText = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else json.dumps(value))]
+
+
 class ExampleTest(BaseModel):
     """One test of a problem, as a language model writes it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    input: Any = Field(description="The text on standard input, or the list of arguments")
-    output: Any = Field(description="The text on standard output, or the value returned")
+    # Texts, though arguments are values: structured outputs admit no field of any type.
+    input: _JSONText = Field(description="The text on standard input, or the list of arguments as JSON")
+    output: _JSONText = Field(description="The text on standard output, or the value returned as JSON")
 
 
 class Problem(BaseModel):
@@ -155,6 +160,7 @@ def tests_of(reply: Mapping[str, Any]) -> Tests:
     for row in reply.get("tests") or ():
         given, result = row["input"], row["output"]
         if reply.get("function"):
+            given, result = (_value(text) for text in (given, result))
             if not isinstance(given, list):
                 raise RecordError(f"a test of a function needs a list of arguments as input, found {given!r:.60}")
             try:
@@ -169,3 +175,13 @@ def tests_of(reply: Mapping[str, Any]) -> Tests:
     if not tests:
         raise RecordError("a problem needs at least one test")
     return tuple(tests)
+
+
+def _value(text: Any) -> Any:
+    """The value that a model wrote as JSON, or gave as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise RecordError(f"a test of a function needs JSON, found {text!r:.60}") from None
