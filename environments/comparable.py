@@ -44,6 +44,20 @@ def board_key(run: FinishedRun, max_epochs: int | None = None) -> str:
     return json.dumps(shared, sort_keys=True, default=str)
 
 
+def differences(key: str, other: str) -> list[str]:
+    """The settings in which two boards differ, each as ``name here (there: other value)``."""
+    here, there = (dict(_leaves(json.loads(text))) for text in (key, other))
+    return [
+        f"{name} {_brief(here.get(name))} (there: {_brief(there.get(name))})"
+        for name in sorted(here.keys() | there.keys())
+        if here.get(name) != there.get(name)
+    ]
+
+
+def _brief(value: Any) -> str:
+    return str(value)[:20]
+
+
 def teacher_key(run: FinishedRun) -> str:
     """What the runs of a teacher have in common, as text."""
     settings = {name: value for name, value in run.block("teacher").items() if name not in _BOOKKEEPING}

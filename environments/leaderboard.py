@@ -3,118 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from environments.audit import Audit
-from environments.comparable import board_key, budget_of, class_name, names_of, policy_of, teacher_key
+from environments.comparable import (
+    board_key,
+    budget_of,
+    class_name,
+    differences,
+    names_of,
+    policy_of,
+    teacher_key,
+)
 from environments.finished_run import FinishedRun, read_finished
-from environments.statistics import Gain, Interval, accuracy_interval, best_of_steps, holm, paired_by_seed, paired_gain
+from environments.leaderboard_rows import FLOORS, Board, Floor, Leaderboard, Ranking, Refusal, Row
+from environments.statistics import Gain, accuracy_interval, best_of_steps, holm, paired_by_seed, paired_gain
 from tasks.errors import DataEnvGymError, RecordError
 
-Ranking = Literal["last", "best"]
-Floor = Literal["no_state", "more_epochs"]
+# The teachers of a board: which floor each is, if any, and its runs.
+Groups = list[tuple[Floor | None, list[FinishedRun]]]
 
 # Policies that see nothing of the student: their records are valid and random, which is what feedback has to beat.
 _NO_STATE = ("NoStatePolicy", "LLMNoStatePolicy")
 _FIRST_STEP = "FirstStepPolicy"
-FLOORS: Mapping[Floor, str] = {"no_state": "no-state teacher", "more_epochs": "more epochs of step 1's records"}
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A run that is not ranked.
-
-    Args:
-        path: Its folder.
-        reason: Why not, in a line.
-    """
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One teacher on a board: its runs differ in the seed alone. Accuracies are fractions of the test split.
-
-    Args:
-        name: Policy and engine (and chat model), with the settings that tell it from others of that name.
-        runs: By seed.
-        floor: Which floor it is; None for a teacher that is ranked.
-        before: Mean accuracy of the untouched student.
-        after: Mean accuracy of the step that the board ranks by.
-        interval: Its 95 % interval, over seeds; over instances if there is one seed.
-        gain: Over the untouched student, over seeds or instances likewise.
-        over: Over each floor, paired by the seeds that both have; by instances if that is one.
-        adjusted: Holm's p-value of ``over["no_state"]`` among the rows of the board.
-        naive: Mean validation accuracy of the best step as its choice on validation saw it.
-        corrected: The same without the optimism of the choice.
-        best: Mean test accuracy of the best step.
-        usd: Mean dollars of a run; None if a price is not known.
-        tokens: Mean tokens of a run.
-        records: Mean accepted records of a run.
-        notes: What a reader should know.
-    """
-
-    name: str
-    runs: tuple[FinishedRun, ...]
-    floor: Floor | None
-    before: float
-    after: float
-    interval: Interval | None
-    gain: Gain
-    naive: float
-    corrected: float
-    best: float
-    usd: float | None
-    tokens: float
-    records: float
-    over: Mapping[Floor, Gain] = field(default_factory=dict)
-    adjusted: float | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def seeds(self) -> list[int]:
-        """Its seeds."""
-        return [run.seed for run in self.runs]
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """Comparable runs: the same task, environment, student, training and budget.
-
-    Args:
-        task: The task's name.
-        environment: The environment's.
-        student: The student's.
-        budget: Its budget in words.
-        rows: Ranked teachers, the best first.
-        floors: The floors.
-    """
-
-    task: str
-    environment: str
-    student: str
-    budget: str
-    rows: tuple[Row, ...]
-    floors: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Leaderboard:
-    """All boards of some runs.
-
-    Args:
-        boards: By task, environment and student.
-        refused: What is not on them.
-        by: Which step they rank by: the last one, or the best one on validation.
-    """
-
-    boards: tuple[Board, ...]
-    refused: tuple[Refusal, ...]
-    by: Ranking
 
 
 def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard:
@@ -147,17 +59,20 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
         if (culprit := failed.get((board_key(run), teacher_key(run)))) is not None:
             refused.append(Refusal(run.path, f"another seed of its teacher failed the audit: {culprit}"))
             runs.remove(run)
-    boards = []
-    for key, groups in sorted(_grouped(runs, refused).items()):
-        board = _board(key, groups, by, notes, refused)
-        if board.rows or board.floors:
-            boards.append(board)
+    grouped = _grouped(runs, refused)
+    boards: list[Board] = []
+    firsts: dict[tuple[str, ...], str] = {}
+    for key, groups in grouped.items():
+        board = _board(key, groups, by, notes, grouped, refused)
+        if not board.rows and not board.floors:
+            continue
+        first = firsts.setdefault((board.task, board.environment, board.student, board.budget), key)
+        boards.append(replace(board, apart=", ".join(differences(key, first))))
+    boards.sort(key=lambda board: (board.task, board.environment, board.student, board.budget, board.apart))
     return Leaderboard(tuple(boards), tuple(refused), by)
 
 
-def _grouped(
-    runs: Sequence[FinishedRun], refused: list[Refusal]
-) -> dict[str, list[tuple[Floor | None, list[FinishedRun]]]]:
+def _grouped(runs: Sequence[FinishedRun], refused: list[Refusal]) -> dict[str, Groups]:
     """Runs by board, and in it by teacher; with each teacher the floor that it is, if any."""
     ordinary = {board_key(run) for run in runs if class_name(policy_of(run)) != _FIRST_STEP}
     boards: dict[str, dict[str, tuple[Floor | None, dict[int, FinishedRun]]]] = {}
@@ -193,9 +108,10 @@ def _place(run: FinishedRun, boards: Iterable[str]) -> tuple[str, Floor | None]:
 
 def _board(
     key: str,
-    groups: Sequence[tuple[Floor | None, list[FinishedRun]]],
+    groups: Groups,
     by: Ranking,
     notes: Mapping[Path, list[str]],
+    others: Mapping[str, Groups],
     refused: list[Refusal],
 ) -> Board:
     names = names_of([runs[0] for _, runs in groups])
@@ -207,7 +123,8 @@ def _board(
             continue
         over, missing = _over(row, floors, by)
         if missing:
-            refused += [Refusal(run.path, missing) for run in row.runs]
+            nearest = "" if "other seeds" in missing else _nearest(key, over, others)
+            refused += [Refusal(run.path, missing + nearest) for run in row.runs]
         else:
             ranked.append(replace(row, over=over))
     adjusted = holm([row.over["no_state"].p_value for row in ranked])
@@ -219,6 +136,7 @@ def _board(
         environment=str(one.summary.get("environment")),
         student=str(one.summary.get("student")),
         budget=budget_of(one),
+        apart="",
         rows=tuple(ranked),
         floors=tuple(sorted(floors, key=lambda row: -row.after)),
     )
@@ -262,12 +180,28 @@ def _over(row: Row, floors: Sequence[Row], by: Ranking) -> tuple[dict[Floor, Gai
     for kind, name in FLOORS.items():
         own = [floor for floor in floors if floor.floor == kind]
         if not own:
-            return {}, f"no floor: no run of the {name} with the same task, environment, student and budget was given"
+            return over, f"no floor: no run of the {name} with the same task, environment, student and budget was given"
         shared = [floor for floor in own if set(floor.seeds) & set(row.seeds)]
         if not shared:
-            return {}, f"no floor: the {name} was run with other seeds ({own[0].seeds}) than this ({row.seeds})"
+            return over, f"no floor: the {name} was run with other seeds ({own[0].seeds}) than this ({row.seeds})"
         over[kind] = min((_minus(row, floor, by) for floor in shared), key=lambda gain: gain.points)
     return over, ""
+
+
+def _nearest(key: str, have: Iterable[Floor], boards: Mapping[str, Groups]) -> str:
+    """Which floor of another board is the most like one that is missing here, and in what it differs."""
+    missing = next(kind for kind in FLOORS if kind not in set(have))
+    candidates = [
+        (differences(key, other), str(runs[0].path))
+        for other, groups in boards.items()
+        for floor, runs in groups
+        if floor == missing and other != key
+    ]
+    if not candidates:
+        return ""
+    found, path = min(candidates, key=lambda candidate: (len(candidate[0]), candidate[1]))
+    more = f" and {len(found) - 3} more settings" if len(found) > 3 else ""
+    return f"; the nearest, {path}, differs in {', '.join(found[:3])}{more}"
 
 
 def _minus(row: Row, floor: Row, by: Ranking) -> Gain:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from environments.leaderboard import Leaderboard, make_leaderboard
-from environments.leaderboard_page import to_html, to_markdown
+from environments.leaderboard import make_leaderboard
+from environments.leaderboard_page import title_of, to_html, to_markdown
+from environments.leaderboard_rows import Leaderboard
 from environments.run_dir import RunDir
 from tasks.records import write_atomic
 
@@ -41,7 +42,7 @@ def leaderboard(words: Sequence[str]) -> int:
 
 def _say(made: Leaderboard, folder: Path) -> None:
     for board in made.boards:
-        print(f"{board.task}, {board.environment}, {board.student}: {board.budget}")
+        print(title_of(board))
         for place, row in enumerate(board.rows, start=1):
             print(f"  {place:>3}  {100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
         for row in board.floors:

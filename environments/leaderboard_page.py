@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from environments.leaderboard import FLOORS, Board, Leaderboard, Row
+from environments.leaderboard_rows import FLOORS, Board, Leaderboard, Row
 from environments.report import interval, p_value, pct, points
 from environments.statistics import Gain, Interval
 
@@ -27,7 +27,7 @@ def to_html(leaderboard: Leaderboard) -> str:
     )
     return environment.from_string(template).render(
         boards=[
-            {"title": _title(board), "rows": [_cells(row, rank) for rank, row in _ranked(board)]}
+            {"title": title_of(board), "rows": [_cells(row, rank) for rank, row in _ranked(board)]}
             for board in leaderboard.boards
         ],
         refused=[{"path": str(refusal.path), "reason": refusal.reason} for refusal in leaderboard.refused],
@@ -40,7 +40,7 @@ def to_markdown(leaderboard: Leaderboard) -> str:
     """The same as Markdown."""
     lines = ["# Leaderboard", "", f"Ranked by test accuracy after {_STEPS[leaderboard.by]}. {_BASIS}", ""]
     for board in leaderboard.boards:
-        lines += [f"## {_title(board)}", ""]
+        lines += [f"## {title_of(board)}", ""]
         heads = ["rank", "teacher", "seeds", "test, before → after", "gain, points", "over no state"]
         heads += ["over more epochs", "p (Holm)", "best step: test", "its validation", "records", "dollars"]
         lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
@@ -58,8 +58,10 @@ def to_markdown(leaderboard: Leaderboard) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n").rstrip("\n") + "\n"
 
 
-def _title(board: Board) -> str:
-    return f"{board.task}, {board.environment}, {board.student}: {board.budget}"
+def title_of(board: Board) -> str:
+    """What a board is of."""
+    apart = f" ({board.apart})" if board.apart else ""
+    return f"{board.task}, {board.environment}, {board.student}: {board.budget}{apart}"
 
 
 def _ranked(board: Board) -> list[tuple[int | None, Row]]:

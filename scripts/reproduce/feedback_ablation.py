@@ -40,7 +40,8 @@ def rows(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
     }
     base = Cell(arguments.teacher, seed, fragments, budget, tuple(arguments.options))
     kinds = [kind for kind in KINDS if kind != "stale" or arguments.environment not in WITHOUT_STALE]
-    cells = {f"{kind} feedback": with_feedback(base, kind) for kind in kinds}
+    labels = {"none": "no feedback"}
+    cells = {labels.get(kind, f"{kind} feedback"): with_feedback(base, kind) for kind in kinds}
     return cells | {"floor: no state": no_state(base), "floor: step 1, more epochs": more_epochs(base)}
 
 
@@ -89,7 +90,8 @@ def main() -> None:
     made.notes.append(
         f"`python scripts/reproduce/feedback_ablation.py {' '.join(sys.argv[1:])}`; seeds {min(by_seed)} to "
         f"{max(by_seed)}, {arguments.max_records} records in {arguments.max_steps} steps, "
-        f"{platform.machine()}, {arguments.threads} thread(s) per episode. Intervals are Student's t over seeds."
+        f"{platform.machine()}, {arguments.threads} thread(s) per episode. Intervals are Student's t "
+        "over seeds, not corrected; p-values are."
     )
     for path in made.write(arguments.out / f"{arguments.environment}-{arguments.teacher}"):
         print(path)

@@ -99,6 +99,18 @@ def test_floors_of_another_board_do_not_count(tmp_path, settings, why):
     assert {name for name in reasons(made) if name.startswith("good")} == {"good-0", "good-1", "good-2"}
 
 
+def test_boards_say_what_parts_them_and_refusals_what_the_nearest_floor_differs_in(tmp_path):
+    trainer = {"trainer": {"max_epochs": 4, "gradient_clip_val": 0.3}}
+    longer = {"trainer": {"max_epochs": 12, "gradient_clip_val": 0.3}}
+    other = [
+        judged_run(tmp_path / "clipped-longer", first_step(), 0, 0.05, settings=longer),
+        judged_run(tmp_path / "clipped", gain=0.3, settings=trainer),
+    ]
+    made = make_leaderboard([*floors(tmp_path), *teacher(tmp_path), *other])
+    assert [board.apart for board in made.boards] == ["", "trainer.gradient_clip_val 0.3 (there: None)"]
+    assert "random-0, differs in trainer.gradient_clip_val 0.3 (there: None)" in reasons(made)["clipped"]
+
+
 def test_devices_and_journals_do_not_part_boards(tmp_path):
     made = make_leaderboard(
         [*floors(tmp_path), *teacher(tmp_path, settings={"trainer": {"max_epochs": 4, "devices": 2}})]
