@@ -17,7 +17,7 @@ from teachers.policies import NoStatePolicy
 
 
 class ProgrammingBrain:
-    """Writes problems out of the task's generator, and then, for every fourth problem, a wrong solution."""
+    """Writes problems out of the task's generator, and then, for three problems in ten, a wrong solution."""
 
     def __init__(self, task):
         self.task = task
@@ -39,7 +39,7 @@ class ProgrammingBrain:
             program, tests, entry = split_answer(record.answer)
             if not any(record.instruction in other or other in record.instruction for other in self.solutions):
                 break
-        self.solutions[record.instruction] = program if len(self.solutions) % 4 else "x" if entry else "print(0)"
+        self.solutions[record.instruction] = program if rng.random() < 0.7 else "x" if entry else "print(0)"
         if isinstance(tests[0], CallTest):
             rows = [(json.dumps(list(test.arguments)), json.dumps(test.expected)) for test in tests]
         else:
@@ -62,12 +62,14 @@ def test_solutions_are_run_before_records_are_handed_over(task, monkeypatch):
     with LLMServer(brain) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", server.key)
-        teacher = Teacher(task, NoStatePolicy, lambda task: LLMEngine(task, records_per_call=8, max_rounds=8), OpenAIChat("gpt-4o"))
+        teacher = Teacher(
+            task, NoStatePolicy, lambda task: LLMEngine(task, records_per_call=8, max_rounds=8), OpenAIChat("gpt-4o")
+        )
         batch = teacher.engine.generate(DataPlan(1, 0, (DataSpec(8, skill="arithmetic"),)))
     assert len(batch.records) == 8
     assert all(task.fault_of(record) is None for record in batch.records)
     dropped = Counter(drop.reason for drop in batch.dropped)
-    assert dropped["tests_fail"] >= 2, dropped
+    assert dropped["tests_fail"] >= 1, dropped
     assert {form["name"] for form in brain.schemas} == {"RecordList", "Solution"}
 
 
