@@ -26,11 +26,13 @@ REQUIRES = [
     "pyyaml>=6",  # domain texts of tasks; jsonargparse reads configurations with it too
     "pydantic>=2.10",  # the schemas of replies of language models
     "openai[aiohttp]>=3",  # teachers that are language models, at any OpenAI-compatible endpoint, many calls at a time
+    "huggingface_hub>=1",  # single files of benchmarks, and `dataenvgym export --to hub:…`
     "datasets>=4",  # benchmarks from the Hugging Face hub
     "scikit-learn>=1.6",  # which discovered skill an unseen instance is nearest to, by TF-IDF
 ]
 
 EXTRAS = {
+    "ray": ["ray>=2.60,<3"],  # scripts/reproduce with --launcher ray: cells of a grid on a cluster
     "reasoning-gym": ["reasoning-gym>=0.1.23"],  # tasks.math.ReasoningGymTask, for students of real size
     "diffusers": ["diffusers>=0.30,<1", "accelerate>=1"],  # teachers.engines.DiffusersIllustrator
     "dev": [

@@ -36,8 +36,8 @@ class FeedbackWriter(Callback):
     """Writes ``predictions.jsonl`` and ``feedback.json`` at the end of every evaluation, on rank 0 alone.
 
     ``predictions.jsonl`` has a row for each instance of each set: the fields of a Prediction, ``split``,
-    ``skill`` and, if the instance is about one, the path of its ``image``. ``feedback.json`` is of the validation set alone, whatever else was measured: ``accuracy``, ``n``,
-    ``skills`` and ``errors``.
+    ``skill`` and, if the instance is about one, the path of its ``image``. ``feedback.json`` is of the validation set
+    alone, whatever else was measured: ``accuracy``, ``n``, ``skills`` and ``errors``.
 
     Args:
         folder: Where to; made if it does not exist.
