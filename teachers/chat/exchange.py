@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
+from tasks.errors import DataEnvGymError
 from teachers.chat.background import BackgroundLoop
 from teachers.chat.concurrency import Backoff, Limiter, Slot
 from teachers.chat.entry import Entry
@@ -190,6 +191,9 @@ class Exchanges:
                 except AttemptError as error:
                     self._books.counters[f"retries/{error.reason}"] += 1
                     wait = self._note(error, slot, attempt)
+                except DataEnvGymError:
+                    self._stopped = True  # before this slot is free: whoever waits for it would ask the same endpoint
+                    raise
             if attempt < self._chat.max_attempts:
                 await asyncio.sleep(wait)
         return Entry(asked.key, asked.label, failure="gave_up")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,17 +69,20 @@ def test_hub_model_without_network_fails_in_one_line(capsys, episode_words, tmp_
 
 
 @pytest.mark.parametrize(
-    ("setting", "fragment"), [("chat_template", "chat template"), ("pad_token", "pad token")], ids=["template", "pad"]
+    ("settings", "fragment"),
+    [(("chat_template",), "chat template"), (("pad_token", "eos_token"), "neither a pad nor an end-of-sequence token")],
+    ids=["template", "pad"],
 )
-def test_tokenizer_that_lacks_something(capsys, episode_words, tiny_model, tmp_path, setting, fragment):
+def test_tokenizer_that_lacks_something(capsys, episode_words, tiny_model, tmp_path, settings, fragment):
     import shutil
 
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
     config = json.loads((folder / "tokenizer_config.json").read_text())
-    config.pop(setting, None)
+    for setting in settings:
+        config.pop(setting, None)
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    (folder / "chat_template.jinja").unlink(missing_ok=True) if setting == "chat_template" else None
+    (folder / "chat_template.jinja").unlink(missing_ok=True) if "chat_template" in settings else None
     fails(capsys, episode_words(tmp_path / "run", "--model.init_args.model_name_or_path", str(folder)), fragment)
 
 
@@ -144,7 +148,8 @@ def start(words, **kwargs):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        **kwargs,
+        # A suite that was started in the background has SIGINT ignored, and so would its children.
+        **{"preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **kwargs},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_resume_does_not_double_the_curves(tmp_path: Path) -> None:
     with EpisodeLogger(tmp_path, purge_step=0) as logger:
         for step in range(4):  # step 3 was logged, then the process was killed before its line was kept
             logger.log_step(line(step, 0.1 * step))
+    time.sleep(1.1)  # files are read in the order of their names, which hold the second and then a count without zeros
     with EpisodeLogger(tmp_path, purge_step=3) as logger:
         logger.log_step(line(3, 0.9))
         logger.log_step(line(4, 1.0))

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,9 @@ def test_an_interrupt_ends_the_cells_and_starts_no_others(program, tmp_path):
         run_grid(cells, Path({str(tmp_path / "out")!r}), jobs=2, program={program!r})
         """)
     )
-    grid = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
+    # A suite that was started in the background has SIGINT ignored, and so would its children.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    grid = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL, preexec_fn=heard)
     started = [tmp_path / "out" / f"waits-seed{seed}" / "started" for seed in (0, 1)]
     while not all(path.exists() for path in started):
         assert grid.poll() is None
