@@ -11,7 +11,7 @@ from environments.provenance import fingerprint_instances
 from environments.quality.filters import evaluation_instances, shorten
 from environments.quality.leaks import NgramLeakFilter
 from tasks.base import Task, identity
-from tasks.errors import ConfigurationError, DataEnvGymError, RecordError
+from tasks.errors import ConfigurationError, DataEnvGymError, RecordError, causes
 from tasks.types import Split
 
 _SPLITS: tuple[Split, ...] = ("val", "test")
@@ -88,10 +88,8 @@ def build_task(config: Mapping[str, Any]) -> Task:
     try:
         task: Task = parser.instantiate_classes(parser.parse_object({"task": config["task"]})).task
     except ArgumentError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, DataEnvGymError):
-            cause = cause.__cause__ or cause.__context__
-        raise cause or ConfigurationError(" ".join(str(error).split())[:300]) from None
+        known = next((cause for cause in causes(error) if isinstance(cause, DataEnvGymError)), None)
+        raise known or ConfigurationError(" ".join(str(error).split())[:300]) from None
     return task
 
 

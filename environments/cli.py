@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from tasks.errors import DataEnvGymError
+from tasks.errors import DataEnvGymError, causes
 
 # Before torch is imported by anyone: idle OpenMP threads otherwise spin against the busy ones (up to 30 times slower).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -126,12 +126,11 @@ def one_line(message: str) -> str:
 
 def _user_error(error: BaseException | None) -> str | None:
     """The message of the first error in a chain of causes that a user can mend; None if it is a bug of ours."""
-    while error is not None:
-        if isinstance(error, DataEnvGymError):
-            return str(error)
-        if isinstance(error, OSError) and error.strerror is not None:
-            return f"{error.strerror}: {error.filename or 'writing failed'}; free space or check the path."
-        error = error.__cause__ or error.__context__
+    for cause in causes(error):
+        if isinstance(cause, DataEnvGymError):
+            return str(cause)
+        if isinstance(cause, OSError) and cause.strerror is not None:
+            return f"{cause.strerror}: {cause.filename or 'writing failed'}; free space or check the path."
     return None
 
 

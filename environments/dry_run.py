@@ -19,6 +19,7 @@ from environments.base import Environment
 from environments.protocol import Start
 from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
 from tasks.base import Task
+from tasks.errors import ConfigurationError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
 from teachers.chat.offer import offering
 from teachers.chat.rehearsal import Rehearsal
@@ -101,7 +102,7 @@ class _StandIn:
         self.seed = seed
         try:
             self._reply = task.parse_record(task.domain_text.example).response
-        except Exception:  # a task without texts for language models has an estimate for its engine alone
+        except ConfigurationError:  # a task without texts for language models has an estimate for its engine alone
             self._reply = "x" * _REPLY_CHARACTERS
 
     def run(self, step: int, records: Sequence[TrainingRecord], start: Start, previous: int | None) -> Evaluation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from environments.quality.filters import Finding, PoolFilter, shorten
+from environments.quality.filters import Filter, Finding, PoolFilter, shorten
 from environments.quality.settings import QualityFilters
 from environments.results import Rejection
 from tasks.base import Task
@@ -29,6 +29,7 @@ class Intake:
         self._filters = settings.build(task)
         self._answer = answer if settings.known_by_student else None
         self._seen: list[TrainingRecord] = []  # what the pool filters hold now
+        self._judged: dict[tuple[int, int], tuple[TrainingRecord, Finding | None]] = {}
 
     def check(
         self, records: Sequence[TrainingRecord], pool: Iterable[TrainingRecord], ordered: int
@@ -40,9 +41,10 @@ class Intake:
             pool: What the student will be trained on besides.
             ordered: How many records the plan ordered; further ones are over budget.
         """
-        pool, judged = list(pool), _Judged()
-        known = {} if self._answer is None else self._known(self._answer, records, pool, judged)
-        findings = self._sift(records, pool, judged, known, ordered)
+        pool = list(pool)
+        known = {} if self._answer is None else self._known(self._answer, records, pool)
+        findings = self._sift(records, pool, known, ordered)
+        self._judged.clear()  # the batch is decided: nobody screens its records again
         accepted = [record for record, finding in zip(records, findings, strict=True) if finding is None]
         rejected = [
             Rejection(record, finding.reason, finding.detail)
@@ -61,11 +63,11 @@ class Intake:
         Returns:
             For each record the reason to reject it, or None.
         """
-        findings = self._sift(records, list(pool), _Judged(), {}, None)
+        findings = self._sift(records, list(pool), {}, None)
         return [None if finding is None else finding.reason for finding in findings]
 
     def _known(
-        self, answer: AskStudent, records: Sequence[TrainingRecord], pool: list[TrainingRecord], judged: _Judged
+        self, answer: AskStudent, records: Sequence[TrainingRecord], pool: list[TrainingRecord]
     ) -> dict[int, Finding]:
         """The records that the student answers, of those that nothing else speaks against.
 
@@ -74,7 +76,7 @@ class Intake:
         known: dict[int, Finding] = {}
         asked: set[int] = set()
         while True:
-            findings = self._sift(records, pool, judged, known, None)
+            findings = self._sift(records, pool, known, None)
             unasked = [i for i, finding in enumerate(findings) if finding is None and i not in asked]
             if not unasked:
                 return known
@@ -88,14 +90,13 @@ class Intake:
         self,
         records: Sequence[TrainingRecord],
         pool: list[TrainingRecord],
-        judged: _Judged,
         known: Mapping[int, Finding],
         ordered: int | None,
     ) -> list[Finding | None]:
         self._remember(pool)
         findings: list[Finding | None] = []
         for i, record in enumerate(records):
-            finding = self._finding(i, record, judged) or known.get(i)
+            finding = self._finding(record) or known.get(i)
             if finding is None and ordered is not None and len(self._seen) - len(pool) >= ordered:
                 finding = Finding("over_budget", f"the plan ordered {ordered}")
             if finding is None:
@@ -103,17 +104,19 @@ class Intake:
             findings.append(finding)
         return findings
 
-    def _finding(self, i: int, record: TrainingRecord, judged: _Judged) -> Finding | None:
+    def _finding(self, record: TrainingRecord) -> Finding | None:
         for place, each in enumerate(self._filters):
-            if isinstance(each, PoolFilter):
-                found = each.finding(record)
-            else:
-                if (i, place) not in judged:
-                    judged[i, place] = each.finding(record)
-                found = judged[i, place]
+            found = each.finding(record) if isinstance(each, PoolFilter) else self._lasting(place, each, record)
             if found is not None:
                 return found
         return None
+
+    def _lasting(self, place: int, each: Filter, record: TrainingRecord) -> Finding | None:
+        """What a filter that ignores the pool finds: once for a record, which an engine screens in every round."""
+        key = (id(record), place)
+        if key not in self._judged:
+            self._judged[key] = record, each.finding(record)  # the record is held, so that its id stays its own
+        return self._judged[key][1]
 
     def _remember(self, pool: list[TrainingRecord]) -> None:
         """Makes the pool filters hold this pool.
@@ -138,7 +141,3 @@ class Intake:
         for each in self._filters:
             if isinstance(each, PoolFilter):
                 each.add(len(self._seen), record)
-
-
-class _Judged(dict[tuple[int, int], Finding | None]):
-    """What filters that ignore the pool have found, by record and filter: a record is scored once per batch."""

@@ -116,6 +116,8 @@ def read_run(path: Path) -> Run:
 def _calls(path: Path) -> dict[str, Row]:
     sums: dict[str, Row] = {}
     for _, row in read_json_lines(path) if path.is_file() else ():
+        if "failure" in row:
+            continue  # a question that got no reply: the exchanges that it took have lines of their own
         total = sums.setdefault(str(row.get("purpose")), {"calls": 0, "tokens": 0, "usd": 0.0})
         usage, usd = row.get("usage") or {}, row.get("usd")
         total["calls"] += 1

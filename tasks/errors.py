@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class DataEnvGymError(Exception):
     """Root of every error that a user can cause; the command line prints its message in one line and exits 2."""
@@ -29,3 +31,10 @@ class StudentError(DataEnvGymError, ValueError):
 
 class StorageError(DataEnvGymError, OSError):
     """Writing failed (disk full, no permission)."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from, what that was raised from: parsers wrap what a constructor raises."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -9,6 +9,8 @@ os.environ.setdefault("KMP_BLOCKTIME", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# Its log handler keeps the standard error of the moment of import: a test's own is closed when that test ends.
+import lightning.pytorch  # noqa: F401
 import pytest
 
 ROOT = Path(__file__).parent.parent

@@ -7,15 +7,14 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from tasks.base import Task, identity
+from tasks.base import identity
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.errors import ConfigurationError, RecordError
 from tasks.images import Image
-from tasks.prompting import DomainText, read_domain_text
 from tasks.types import Split, TaskInstance, TrainingRecord
-from tasks.vqa.rows import DescribedRecord, described_record, image_by_id, image_of, plain_fields
+from tasks.vqa.rows import DescribedTask, image_by_id, image_of, plain_fields
 from tasks.vqa.scoring import same_answer
 
 logger = logging.getLogger(__name__)
@@ -25,7 +24,7 @@ _SPLITS: Mapping[Split, str] = {"val": "val", "test": "testdev", "train": "train
 _ID = re.compile(r"\w+")
 
 
-class GQATask(Task):
+class GQATask(DescribedTask):
     """A seeded sample of the balanced validation questions as validation, of testdev as test; the skills are the types.
 
     A question that an earlier one lists as equivalent to itself is left out, as in the authors' sample. They score by
@@ -88,19 +87,6 @@ class GQATask(Task):
             RecordError: A row lacks a field.
         """
         return self._pool
-
-    def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A record without its image, for an illustrator to make after ``image_description``.
-
-        Raises:
-            RecordError: A key is missing or has the wrong type.
-        """
-        return described_record(reply)[0]
-
-    @property
-    def domain_text(self) -> DomainText:
-        """How to write a question about a photograph that is yet to be made."""
-        return read_domain_text("tasks.vqa", self.name, [DescribedRecord])
 
     @cached_property
     def _val(self) -> tuple[TaskInstance, ...]:

@@ -6,15 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from tasks.base import Task
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.errors import ConfigurationError, RecordError
 from tasks.images import Image
-from tasks.prompting import DomainText, read_domain_text
-from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
-from tasks.vqa.rows import DescribedRecord, described_record, image_of, plain_fields
+from tasks.types import Prediction, Split, TaskInstance
+from tasks.vqa.rows import DescribedTask, image_of, plain_fields
 from tasks.vqa.scoring import clean_answer, same_answer
 
 HUB_ID = "BaiqiL/NaturalBench"
@@ -90,7 +88,7 @@ def group_scores(instances: Sequence[TaskInstance], scores: Sequence[float]) -> 
     )
 
 
-class NaturalBenchTask(Task):
+class NaturalBenchTask(DescribedTask):
     """The first groups of the benchmark as validation, the last as test, four instances each.
 
     The authors of DataEnvGym meant 50 and 50 groups and took 51 for validation; here it is 50.
@@ -155,19 +153,6 @@ class NaturalBenchTask(Task):
             return {}
         scores = group_scores(instances, [prediction.score for prediction in predictions])
         return {name: getattr(scores, name) for name in ("question", "image", "binary", "group")}
-
-    def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A record without its image, for an illustrator to make after ``image_description``.
-
-        Raises:
-            RecordError: A key is missing or has the wrong type.
-        """
-        return described_record(reply)[0]
-
-    @property
-    def domain_text(self) -> DomainText:
-        """How to write a question whose answer hangs on the image."""
-        return read_domain_text("tasks.vqa", self.name, [DescribedRecord])
 
     @cached_property
     def _val(self) -> tuple[TaskInstance, ...]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.base import Task
 from tasks.errors import MissingFileError, RecordError
 from tasks.images import Image
+from tasks.prompting import DomainText, read_domain_text
 from tasks.records import record_from_mapping
 from tasks.types import TrainingRecord
 
@@ -37,6 +39,23 @@ def described_record(reply: Mapping[str, Any]) -> tuple[TrainingRecord, str]:
     if not isinstance(description, str) or not description.strip():
         raise RecordError(f"a record needs a non-empty text 'image_description', found {description!r:.60}")
     return record, description
+
+
+class DescribedTask(Task):
+    """A benchmark about photographs, for which a teacher writes a description and an illustrator makes the image."""
+
+    def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
+        """A record without its image, for an illustrator to make after ``image_description``.
+
+        Raises:
+            RecordError: A key is missing or has the wrong type.
+        """
+        return described_record(reply)[0]
+
+    @property
+    def domain_text(self) -> DomainText:
+        """How to write a question about an image that is yet to be made."""
+        return read_domain_text("tasks.vqa", self.name, [DescribedRecord])
 
 
 def image_of(value: Any, folder: Path | None, where: str) -> Image:

@@ -320,6 +320,15 @@ def test_a_record_is_scored_once_and_not_at_all_if_it_is_out_before():
     assert task.scored == 2
 
 
+def test_what_an_engine_screens_in_every_round_is_scored_once():
+    task = Bench()
+    intake, batch = Intake(task), [record("odd"), record("even")]
+    for round_of in (batch[:1], batch, batch):
+        assert intake.screen(round_of, []) == [None] * len(round_of)
+    assert intake.check(batch, [], 9) == (batch, [])
+    assert task.scored == 2
+
+
 def test_rejected_records_are_counted_and_never_trained_on():
     task = ToyTask()
     environment = OpenEndedEnvironment(task, LookupLoop(task), Budget(max_records=100))

@@ -200,3 +200,13 @@ def test_formatting() -> None:
         "p < 0.001",
     )
     assert interval([-1.0, 2.0], True) == "\u22121.0 to +2.0"
+
+
+def test_calls_without_a_reply_are_not_counted_as_calls(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run")
+    rows = [
+        {"purpose": "engine", "reply": "x", "usage": {"input": 10, "output": 5, "cached": 0}, "usd": 0.5},
+        {"purpose": "engine", "failure": "over_cap"},
+    ]
+    (run / "calls.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert read_run(run).calls == {"engine": {"calls": 1, "tokens": 15, "usd": 0.5}}
