@@ -6,6 +6,7 @@ from teachers.engines.procedural import ProceduralEngine
 from teachers.engines.seeded_llm import SeededLLMEngine
 from teachers.engines.selection import SelectionEngine
 from teachers.engines.text_to_image import DiffusersIllustrator, OpenAIImagesIllustrator
+from teachers.engines.weak import WeakProceduralEngine
 
 __all__ = [
     "DiffusersIllustrator",
@@ -16,4 +17,5 @@ __all__ = [
     "SeededLLMEngine",
     "SelectionEngine",
     "TaskIllustrator",
+    "WeakProceduralEngine",
 ]

@@ -14,7 +14,7 @@ from teachers.teacher import Engine
 
 # How often a record is drawn again because the plan has its question already. A subskill that still repeats itself
 # after that is nearly used up; the records it falls short by are visible in the step's count.
-_MAX_REDRAWS = 50
+MAX_REDRAWS = 50
 
 Draw = Callable[[Random], TrainingRecord]
 
@@ -50,7 +50,7 @@ class ProceduralEngine(Engine):
         for index, spec in enumerate(plan.specs):
             rng = plan.generator(index)
             for draw in self._draws(spec, rng):
-                record = _distinct(draw, rng, seen)
+                record = distinct(draw, rng, seen)
                 if record is not None:
                     seen.add(identity(record))
                     records.append(record)
@@ -85,8 +85,9 @@ class ProceduralEngine(Engine):
         return lambda rng: replace(self.task.similar_record(instance_id, rng), source=source)
 
 
-def _distinct(draw: Draw, rng: Random, seen: set[str]) -> TrainingRecord | None:
-    for _ in range(_MAX_REDRAWS):
+def distinct(draw: Draw, rng: Random, seen: set[str]) -> TrainingRecord | None:
+    """A record whose question is not among those seen; None if draw after draw is."""
+    for _ in range(MAX_REDRAWS):
         record = draw(rng)
         if identity(record) not in seen:
             return record
