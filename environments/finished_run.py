@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from environments.clusters import clusters_of
 from environments.run_dir import RunDir
 from environments.summary import best_step
 from tasks.errors import MissingFileError, RecordError
@@ -31,6 +32,7 @@ class FinishedRun:
         lines: The lines of episode.jsonl, by step.
         answered: By step and split, the instance ids in the order of the predictions.
         scores: By step and split, their scores. A step that trained nothing has the answers of the one before it.
+        clusters: By split, the group of each instance in the order of the predictions, where the task has groups.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class FinishedRun:
     lines: list[dict[str, Any]]
     answered: Mapping[int, Mapping[str, list[str]]]
     scores: Mapping[int, Scores]
+    clusters: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -82,6 +85,7 @@ def read_finished(path: Path) -> FinishedRun:
         raise MissingFileError(f"{path} has no finished step in episode.jsonl: restore it, or run the episode again.")
     answered: dict[int, dict[str, list[str]]] = {}
     scores: dict[int, dict[str, list[float]]] = {}
+    clusters: dict[str, list[str]] = {}
     for line in lines:
         step = int(line["step"])
         if step and not line.get("trained"):
@@ -94,6 +98,9 @@ def read_finished(path: Path) -> FinishedRun:
                 raise MissingFileError(f"{path} has no {split} predictions of step {step}: restore predictions.jsonl.")
             answered.setdefault(step, {})[split] = [str(row["instance_id"]) for row in own]
             scores.setdefault(step, {})[split] = [float(row["score"]) for row in own]
+            groups = clusters_of((str(row["instance_id"]), row.get("cluster")) for row in own)
+            if not step and groups is not None:
+                clusters[split] = groups
     return FinishedRun(
         path=path,
         config=_config(path / "config.yaml"),
@@ -102,6 +109,7 @@ def read_finished(path: Path) -> FinishedRun:
         lines=lines,
         answered=answered,
         scores=scores,
+        clusters=clusters,
     )
 
 
