@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -40,13 +40,9 @@ class Cell:
 
     def words(self, out: Path) -> list[str]:
         """The words after ``dataenvgym``."""
-        words = ["episode"]
-        for fragment in self.fragments:
-            words += ["--config", str(_path(fragment))]
-        for key, value in self.overrides.items():
-            words += _as_option(key, value)
         return [
-            *words,
+            "episode",
+            *self.setting_words(),
             "--seed_everything",
             str(self.seed),
             "--run_dir",
@@ -54,6 +50,22 @@ class Cell:
             "--resume",
             *self.options,
         ]
+
+    def setting_words(self, blocks: Sequence[str] | None = None) -> list[str]:
+        """Fragments and overrides as words.
+
+        Args:
+            blocks: Of these blocks only (``task``, ``teacher``), for commands that know no other; None takes all.
+        """
+        words: list[str] = []
+        for fragment in self.fragments:
+            path = _path(fragment)
+            if blocks is None or set(yaml.safe_load(path.read_text(encoding="utf-8"))) <= set(blocks):
+                words += ["--config", str(path)]
+        for key, value in self.overrides.items():
+            if blocks is None or key.split(".")[0] in blocks:
+                words += _as_option(key, value)
+        return words
 
     def setting(self, key: str) -> Any:
         """What fragments, overrides and options say about a setting, the last of them first; None if nothing.

@@ -22,8 +22,6 @@ from tables import Table, accuracy, gain
 from environments.statistics import holm
 
 KINDS = ("true", "none", "shuffled", "stale")
-# Stale feedback is made from the history, which the Open-Ended environment has no more of than overall accuracies.
-WITHOUT_STALE = ("open_ended",)
 
 
 def rows(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
@@ -39,9 +37,8 @@ def rows(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
         "environment.budget.max_steps": arguments.max_steps,
     }
     base = Cell(arguments.teacher, seed, fragments, budget, tuple(arguments.options))
-    kinds = [kind for kind in KINDS if kind != "stale" or arguments.environment not in WITHOUT_STALE]
     labels = {"none": "no feedback"}
-    cells = {labels.get(kind, f"{kind} feedback"): with_feedback(base, kind) for kind in kinds}
+    cells = {labels.get(kind, f"{kind} feedback"): with_feedback(base, kind) for kind in KINDS}
     return cells | {"floor: no state": no_state(base), "floor: step 1, more epochs": more_epochs(base)}
 
 
@@ -84,6 +81,7 @@ def main() -> None:
 
     by_seed = {seed: rows(arguments, seed) for seed in seeds_of(arguments)}
     results = run_from(arguments, [cell for cells in by_seed.values() for cell in cells.values()])
+    results.check()
     names = {label: cell.name for label, cell in next(iter(by_seed.values())).items()}
     caption = f"Feedback of {arguments.teacher} in {arguments.environment}, {arguments.task}, {arguments.student}"
     made = table(results, names, caption)

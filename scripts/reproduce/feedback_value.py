@@ -79,6 +79,7 @@ def main() -> None:
 
     seeds = seeds_of(arguments)
     results = run_from(arguments, [cell(name, seed, arguments) for seed in seeds for name in CELLS])
+    results.check()
     text = table(results, seeds)
     provenance = (
         f"\n`python scripts/reproduce/feedback_value.py {' '.join(sys.argv[1:])}`; seeds {seeds[0]} to {seeds[-1]}, "

@@ -124,25 +124,23 @@ def run_grid(
     return Results(finished, failures)
 
 
-def add_grid_arguments(parser: argparse.ArgumentParser, out: Path, seeds: int = 8, jobs: int = 2) -> None:
+def add_grid_arguments(parser: argparse.ArgumentParser, out: Path | None, seeds: int = 8, jobs: int = 2) -> None:
     """The options that every grid has; what follows ``--`` on the command line goes to all cells."""
     parser.add_argument("--seeds", type=int, default=seeds, help="number of seeds, from 0")
     parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=jobs, help="episodes side by side")
     parser.add_argument("--threads", type=int, default=1, help="threads of each episode")
-    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--out", type=Path, default=out, help="folder of the run directories")
     parser.add_argument("--launcher", choices=("local", "ray"), default="local", help="ray: at RAY_ADDRESS, or here")
     parser.add_argument("--gpus_per_cell", type=float, default=0.0, help="GPUs of each episode, for ray")
     parser.add_argument("options", nargs="*", help="further options of `dataenvgym episode`, after --")
 
 
 def run_from(arguments: argparse.Namespace, cells: Sequence[Cell]) -> Results:
-    """Runs cells as the options of ``add_grid_arguments`` say; ends with the failed ones if there are any."""
-    results = run_grid(
+    """Runs cells as the options of ``add_grid_arguments`` say."""
+    return run_grid(
         cells, arguments.out, arguments.jobs, arguments.threads, arguments.launcher, arguments.gpus_per_cell
     )
-    results.check()
-    return results
 
 
 def seeds_of(arguments: argparse.Namespace) -> list[int]:

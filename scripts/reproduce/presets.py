@@ -1,7 +1,7 @@
 """What the tables are made on: the domains of each preset, and the cells that every table is built from.
 
-``embedded`` runs offline on CPU cores: procedural tasks, tiny students, procedural teachers. ``paper`` is what the paper
-ran: benchmarks from the hub, students of 2 to 8 billion parameters on a GPU, teachers that are language models.
+``embedded`` runs offline on CPU cores: procedural tasks, tiny students, procedural teachers. ``paper`` is what the
+paper ran: benchmarks from the hub, students of 2 to 8 billion parameters on a GPU, teachers that are language models.
 
 Tables share their run directories (``runs/reproduce/<preset>``): a cell that two of them need is run once.
 """
@@ -55,7 +55,8 @@ class Preset:
         records: Budget of an episode.
         steps: Its steps.
         overrides: Settings of all cells.
-        folder: Where its run directories are.
+        options: Words for the command line of all cells, which come after their settings.
+        out: Folder of its run directories; None takes ``runs/reproduce/<preset>``.
     """
 
     name: str
@@ -64,11 +65,13 @@ class Preset:
     records: int
     steps: int
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    out: Path | None = None
 
     @property
     def folder(self) -> Path:
         """Folder of the run directories."""
-        return ROOT / "runs" / "reproduce" / self.name
+        return self.out or ROOT / "runs" / "reproduce" / self.name
 
     def cell(self, domain: str, environment: str, seed: int, **overrides: Any) -> Cell:
         """The teacher with state in an environment.
@@ -94,7 +97,7 @@ class Preset:
             }
         teacher = f"teachers/{environment}_{self.teachers}"
         fragments = (f"tasks/{place.task}", f"students/{place.student}", f"environments/{environment}", teacher)
-        return Cell(f"{domain}-{environment}", seed, fragments, settings)
+        return Cell(f"{domain}-{environment}", seed, fragments, settings, self.options)
 
     def without_state(self, cell: Cell) -> Cell:
         """The same policy, environment and engine, the policy without any feedback about the student."""

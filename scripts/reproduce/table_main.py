@@ -10,12 +10,54 @@ command can be stopped and started again: finished cells are skipped and interru
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from cells import Cell
+from figures import Bar, Panel, draw
 from presets import ENVIRONMENTS, Preset
+from published import LABELS, accuracy_in_paper, benchmark_of, gain_in_paper
+from scored import Row, compare
+from study import Outcome, Rows, Study, run
+from tables import Entry, Number, Table, compared, p_values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table, in every domain.
+
+    Args:
+        label: What the table calls it.
+        cells: What stands behind the domain in the names of its cells.
+        environment: The paper's row; empty if it has none.
+        state: The paper's state of it: ``no`` or ``with``.
+    """
+
+    label: str
+    cells: str
+    environment: str = ""
+    state: str = ""
+
+
+def _lines() -> Iterator[Line]:
+    for name, label in ENVIRONMENTS.items():
+        # Without state, an Open-Ended teacher orders valid records at random: it is that floor itself.
+        yield Line(f"{label}, no state", "random" if name == "open_ended" else f"{name}-no_state", name, "no")
+        yield Line(f"{label}, with state", name, name, "with")
+
+
+TAUGHT = tuple(_lines())
+FLOORS = tuple(
+    Line(f"floor: {label}, step 1, more epochs", f"{name}-more_epochs") for name, label in ENVIRONMENTS.items()
+)
 
 
 def cells_of(preset: Preset, seed: int) -> list[Cell]:
-    """The episodes of a seed; an Open-Ended teacher without state is the floor of random records itself."""
+    """The episodes of a seed."""
     cells = []
     for domain in preset.domains:
         taught = [preset.cell(domain, environment, seed) for environment in ENVIRONMENTS]
@@ -23,3 +65,153 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
         cells += [preset.without_state(cell) for cell in taught[1:]]
         cells += [preset.more_epochs(cell) for cell in taught]
     return cells
+
+
+def summarise(preset: Preset, rows: Rows) -> Outcome:
+    """Accuracies beside the paper's, gains with intervals, and what is left of them over the floors."""
+    tables = {
+        "main": accuracies(preset, rows),
+        "main_gains": gains(preset, rows),
+        "main_floors": floors(preset, rows),
+    }
+    return Outcome(tables, {"main": figure(preset, rows)})
+
+
+def accuracies(preset: Preset, rows: Rows) -> Table:
+    """The paper's Table 2: teachers by domains, the paper's numbers beside ours."""
+    columns = ["teacher"]
+    for name, domain in preset.domains.items():
+        benchmark = benchmark_of(name)
+        columns += [domain.label, *([f"paper: {LABELS[benchmark]}"] if benchmark else [])]
+    table = Table(columns, "Test accuracy (%) after the last step, mean over seeds")
+
+    def add(line: Line, own: dict[str, Number]) -> None:
+        entries: list[Entry] = [line.label]
+        for domain in preset.domains:
+            entries.append(own[domain])
+            if benchmark_of(domain):
+                entries.append(accuracy_in_paper(domain, line.environment, line.state))
+        table.add(*entries)
+
+    before = {domain: _before(preset, rows, domain) for domain in preset.domains}
+    add(Line("before teaching", "", "before"), before)
+    for line in (*TAUGHT, *FLOORS):
+        found = {domain: rows.get(f"{domain}-{line.cells}") for domain in preset.domains}
+        best = {domain: _best_with_state(rows, domain) for domain in preset.domains}
+        add(
+            line,
+            {
+                domain: Number(
+                    None if row is None else 100 * row.accuracy(), strong=row is not None and row == best[domain]
+                )
+                for domain, row in found.items()
+            },
+        )
+    table.notes.append(
+        "Open-Ended without state orders valid records at random, and is the floor of that name. Bold: the best with "
+        "state. The paper's numbers are of other students and benchmarks, at the best of ten steps."
+    )
+    return table
+
+
+def gains(preset: Preset, rows: Rows) -> Table:
+    """Gains over before teaching."""
+    columns = [
+        "domain",
+        "teacher",
+        "before",
+        "after",
+        "gain, points (by instance)",
+        "(by seed)",
+        "detectable",
+        "p (Holm)",
+    ]
+    table = Table([*columns, "paper: gain"], "Test gain of the last step over before teaching, in points")
+    found = [
+        (domain, line, row)
+        for domain in preset.domains
+        for line in (*TAUGHT, *FLOORS)
+        if (row := rows.get(f"{domain}-{line.cells}")) is not None
+    ]
+    made = [row.gain() for _, _, row in found]
+    for (domain, line, row), one, p_value in zip(found, made, p_values(made), strict=True):
+        table.add(
+            preset.domains[domain].label,
+            line.label,
+            Number(100 * row.accuracy("before")),
+            Number(100 * row.accuracy()),
+            *compared(one, p_value),
+            gain_in_paper(domain, line.environment, line.state) if line.environment else "",
+        )
+    table.notes.append(_INTERVALS)
+    return table
+
+
+def floors(preset: Preset, rows: Rows) -> Table:
+    """What is left over the floors, and what the teacher's knowledge of the student is worth."""
+    columns = [
+        "domain",
+        "teacher with state",
+        "minus",
+        "points (by instance)",
+        "(by seed)",
+        "detectable",
+        "p (Holm)",
+        "seeds won",
+    ]
+    table = Table(
+        columns, "Teachers with state against what would have been simpler: test accuracy after the last step"
+    )
+    pairs = []
+    for domain in preset.domains:
+        for name, label in ENVIRONMENTS.items():
+            against = {"random valid records": "random", "step 1, more epochs": f"{name}-more_epochs"}
+            if name != "open_ended":  # there it is the random records
+                against["the same without state"] = f"{name}-no_state"
+            for what, other in against.items():
+                row, base = rows.get(f"{domain}-{name}"), rows.get(f"{domain}-{other}")
+                if row is not None and base is not None:
+                    pairs.append((domain, label, what, compare(row, base)))
+    for (domain, label, what, one), p_value in zip(pairs, p_values([pair[-1] for pair in pairs]), strict=True):
+        won = f"{one.won} of {len(one.seeds)}"
+        table.add(preset.domains[domain].label, label, what, *compared(one, p_value), won)
+    table.notes.append(_INTERVALS)
+    return table
+
+
+def figure(preset: Preset, rows: Rows) -> Figure:
+    """Bars of all teachers with the floors as lines, a panel for each domain."""
+    panels = []
+    for domain, place in preset.domains.items():
+        panel = Panel(place.label)
+        for name, label in ENVIRONMENTS.items():
+            states = (("no state", "random" if name == "open_ended" else f"{name}-no_state"), ("with state", name))
+            for state, cells in (*states, ("floor: step 1, more epochs", f"{name}-more_epochs")):
+                if (row := rows.get(f"{domain}-{cells}")) is not None:
+                    ends = row.gain().by_instance.ci95
+                    panel.bars.append(Bar(label, state, row.gain().points, ends))
+        if panel.bars:
+            panels.append(panel)
+    return draw(panels, y="test gain, points")
+
+
+def _before(preset: Preset, rows: Rows, domain: str) -> Number:
+    """The same in all rows of a domain: the untouched student."""
+    found = next((row for line in TAUGHT if (row := rows.get(f"{domain}-{line.cells}")) is not None), None)
+    return Number(None if found is None else 100 * found.accuracy("before"))
+
+
+def _best_with_state(rows: Rows, domain: str) -> Row | None:
+    found = [row for name in ENVIRONMENTS if (row := rows.get(f"{domain}-{name}")) is not None]
+    return max(found, key=lambda row: row.accuracy(), default=None)
+
+
+_INTERVALS = (
+    "95 % intervals by instance (scores averaged over seeds) and by seed (Student's t). Detectable: the smallest true "
+    "difference that these instances would show in four of five cases. p by instance, Holm's over the table; bold: it "
+    "is below 0.05."
+)
+
+
+if __name__ == "__main__":
+    run(Study(cells_of, summarise), __doc__)

@@ -7,8 +7,12 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from environments.statistics import Gain, Interval
+from environments.statistics import Gain, Interval, holm, paired_by_seed
+
+if TYPE_CHECKING:
+    from scored import Comparison
 
 # Where a published number is from: the paper's own documents (S) and code (C) stand for themselves; numbers that others
 # quote from it (B), or that nobody has confirmed (D), get a dagger.
@@ -135,8 +139,6 @@ class Table:
 
 def accuracy(values: Sequence[float], strong: bool = False) -> Number:
     """Accuracies of several seeds as their mean in percent, with the interval over seeds."""
-    from environments.statistics import paired_by_seed
-
     if not values:
         return Number(None)
     mean = paired_by_seed(values)
@@ -149,6 +151,27 @@ def gain(value: Gain | None, digits: int = 2) -> Number:
         return Number(None)
     clear = value.ci95 is not None and not value.ci95[0] <= 0 <= value.ci95[1]
     return Number(value.points, value.ci95, digits, signed=True, strong=clear)
+
+
+def compared(comparison: Comparison, p_value: float | None) -> list[Number | str]:
+    """A comparison as four entries: by instance (bold if its adjusted p is below 0.05), by seed, detectable, p.
+
+    Args:
+        comparison: One row against another.
+        p_value: Its adjusted p-value.
+    """
+    by_instance, by_seed = comparison.by_instance, comparison.by_seed
+    return [
+        Number(by_instance.points, by_instance.ci95, signed=True, strong=p_value is not None and p_value < 0.05),
+        "" if by_seed.ci95 is None else Number(by_seed.points, by_seed.ci95, signed=True),
+        Number(comparison.detectable),
+        "" if p_value is None else f"{p_value:.2g}",
+    ]
+
+
+def p_values(comparisons: Sequence[Comparison]) -> list[float | None]:
+    """Holm's adjusted p-values of a table's comparisons, by instance."""
+    return holm([comparison.by_instance.p_value for comparison in comparisons])
 
 
 def published(value: float | None, source: str, digits: int = 2, signed: bool = False, unit: str = "%") -> Number:
