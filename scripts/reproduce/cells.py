@@ -67,6 +67,16 @@ class Cell:
                 words += _as_option(key, value)
         return words
 
+    def changed(self, name: str, settings: Mapping[str, Any]) -> Cell:
+        """The cell with other settings, whatever its own options say: options come last, and the last one counts.
+
+        Args:
+            name: Goes behind the cell's name.
+            settings: By dotted key.
+        """
+        options = [word for key, value in settings.items() for word in _as_option(key, value)]
+        return replace(self, name=f"{self.name}-{name}", options=(*self.options, *options))
+
     def setting(self, key: str) -> Any:
         """What fragments, overrides and options say about a setting, the last of them first; None if nothing.
 
@@ -118,10 +128,8 @@ def more_epochs(cell: Cell) -> Cell:
     steps, epochs = (cell.setting(key) for key in ("environment.budget.max_steps", "trainer.max_epochs"))
     if steps is None or epochs is None:
         raise SystemExit(f"{cell.name}: the floor of more epochs needs environment.budget.max_steps and max_epochs.")
-    # As options, since these come last: nothing that a cell brings may override what makes it a floor.
     policy = {"class_path": "teachers.policies.FirstStepPolicy", "init_args": {"policy": _policy(cell)}}
-    options = (*_as_option("teacher.init_args.policy", policy), *_as_option("trainer.max_epochs", steps * epochs))
-    return replace(cell, name=f"{cell.name}_more_epochs", options=(*cell.options, *options))
+    return cell.changed("more_epochs", {"teacher.init_args.policy": policy, "trainer.max_epochs": steps * epochs})
 
 
 def with_feedback(cell: Cell, feedback: str) -> Cell:
@@ -130,8 +138,7 @@ def with_feedback(cell: Cell, feedback: str) -> Cell:
         "class_path": "teachers.policies.FeedbackAblationPolicy",
         "init_args": {"policy": _policy(cell), "feedback": feedback},
     }
-    options = _as_option("teacher.init_args.policy", policy)
-    return replace(cell, name=f"{cell.name}_{feedback}", options=(*cell.options, *options))
+    return cell.changed(feedback, {"teacher.init_args.policy": policy})
 
 
 def _as_option(key: str, value: Any) -> tuple[str, str]:

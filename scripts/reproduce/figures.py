@@ -113,7 +113,7 @@ def draw(panels: Sequence[Panel], x: str = "", y: str = "", columns: int = 2) ->
         handles = {}
         for axes in figure.axes:
             handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(4, max(1, len(handles))))
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2 * columns)
     return figure
 
 

@@ -113,7 +113,7 @@ class Preset:
 
     def more_epochs(self, cell: Cell) -> Cell:
         """The floor of a cell with its first step's records alone and the compute of all steps."""
-        return replace(more_epochs(cell), name=f"{cell.name}-more_epochs")
+        return more_epochs(cell)
 
     def skills_file(self, domain: str) -> Path:
         """Where a domain's discovered skills are frozen."""

@@ -223,11 +223,11 @@ def test_a_real_cell_and_its_floors(episode_words, tmp_path):
     base = Cell("own", 0, fragments, options=tuple(options))
     results = run_grid([base, more_epochs(base), with_feedback(base, "true")], tmp_path / "out", jobs=1)
     assert results.failures == {}
-    runs = [tmp_path / "out" / f"{name}-seed0" for name in ("own", "own_more_epochs", "own_true")]
+    runs = [tmp_path / "out" / f"{name}-seed0" for name in ("own", "own-more_epochs", "own-true")]
     first = [(run / "step_01" / "records.jsonl").read_bytes() for run in runs]
     assert first[0] == first[1] == first[2]
     assert (runs[0] / "step_02" / "records.jsonl").read_bytes() == (runs[2] / "step_02" / "records.jsonl").read_bytes()
-    own, longer, true = (results.summaries[name, 0] for name in ("own", "own_more_epochs", "own_true"))
+    own, longer, true = (results.summaries[name, 0] for name in ("own", "own-more_epochs", "own-true"))
     assert own["after"] == true["after"] and own["records"] == 60
     assert longer["records"] == 30 and longer["steps"] == 2
 
