@@ -217,7 +217,7 @@ class Environment(ABC):
         self._evaluation = evaluation
         if self._results:
             self._learned(self._results[-1], val.skills)
-        allocation = Counter(record.skill or "unassigned" for record in self._fresh)
+        allocation = self._allocation()
         self._pool.extend(self._fresh)
         result = StepResult(
             step=self._step,
@@ -226,13 +226,25 @@ class Environment(ABC):
             rejected=dict(sorted(self._step_rejected.items())),
             val=val,
             test=test,
-            allocation=dict(sorted(allocation.items())),
+            allocation=allocation,
             state=self.state_dict(),
             trained=trained,
         )
         self._results.append(result)
         self._fresh, self._call, self._step_rejected = [], 0, Counter()
         self.loop.keep_step(result)
+
+    def _allocation(self) -> dict[str, int]:
+        """The step's accepted records by skill: their own; if that is not listed, the one that they fall under.
+
+        An engine that writes records like an error labels them with the task's own skills, whichever are listed.
+        """
+        listed = {None, *self.assignment.skills()}
+        skills = [
+            record.skill if record.skill in listed else self.assignment.skill_of(self.task.as_instance(record))
+            for record in self._fresh
+        ]
+        return dict(sorted(Counter(skill or "unassigned" for skill in skills).items()))
 
     def _report(self, split: Split, predictions: Sequence[Prediction]) -> SkillReport:
         task = self.task

@@ -9,16 +9,13 @@ from typing import Literal
 from environments.skills.assignment import Once, SkillAssignment
 from environments.skills.discovery import check_number, choose_categories, discover_skills
 from environments.skills.frozen import FrozenSkills, read_skills, write_skills
-from environments.skills.nearest import NearestSkills
+from environments.skills.nearest import Key, SkillsByLikeness, key_of
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance
 from teachers.chat.calls import Calls
 from teachers.chat.offer import offered_calls
 from teachers.chat.types import Chat
-
-# What identifies an instance: a record seen as an instance may bear any id.
-_Key = tuple[str, str]
 
 
 class DiscoveredSkills(SkillAssignment):
@@ -57,8 +54,7 @@ class DiscoveredSkills(SkillAssignment):
         self._unknown = unknown
         self._calls = self._offered(chat) if unknown == "llm" or not self._is_frozen else None
         self._found: FrozenSkills | None = None
-        self._others: dict[_Key, str] = {}
-        self._split_guessed = False
+        self._chosen: dict[Key, str] = {}
 
     def prepare(self, once: Once) -> None:
         """Reads the file, or discovers the skills and freezes them; does so once.
@@ -73,7 +69,7 @@ class DiscoveredSkills(SkillAssignment):
             return
         self._found = once(self._find)
         if self._unknown == "llm":
-            self._others = once(partial(self._choose, self._found))
+            self._chosen = once(partial(self._choose, self._found))
 
     def skills(self) -> tuple[str, ...]:
         """The discovered skills, in the order of the file.
@@ -89,13 +85,7 @@ class DiscoveredSkills(SkillAssignment):
         Raises:
             ConfigurationError: prepare() was not called.
         """
-        known = self._prepared.assignment.get(instance.instance_id)
-        if known is not None:
-            return known
-        key = _key(instance)
-        if key not in self._others:
-            self._guess(instance)
-        return self._others[key]
+        return self._by_likeness.skill_of(instance)
 
     @property
     def _is_frozen(self) -> bool:
@@ -106,6 +96,10 @@ class DiscoveredSkills(SkillAssignment):
         if self._found is None:
             raise ConfigurationError("DiscoveredSkills was asked before its skills are known: call prepare() first.")
         return self._found
+
+    @cached_property
+    def _by_likeness(self) -> SkillsByLikeness:
+        return SkillsByLikeness(self._task, self._prepared.assignment, self._chosen)
 
     def _offered(self, chat: Chat | None) -> Calls:
         try:
@@ -131,33 +125,9 @@ class DiscoveredSkills(SkillAssignment):
             write_skills(self._path, found)
         return found
 
-    def _choose(self, found: FrozenSkills) -> dict[_Key, str]:
+    def _choose(self, found: FrozenSkills) -> dict[Key, str]:
         assert self._calls is not None, "the constructor takes calls for unknown='llm'"
         categories = {category.name: category.labels for category in found.categories}
         instances = self._task.instances("test")
         names = choose_categories(self._task, self._calls, instances, categories)
-        return {_key(instance): name for instance, name in zip(instances, names, strict=True) if name is not None}
-
-    def _guess(self, instance: TaskInstance) -> None:
-        """Adds the skill of an instance by likeness, and at the first time those of the whole test split.
-
-        That is one product of matrices in place of thousands, and they are all asked for soon.
-        """
-        split = () if self._split_guessed else self._task.instances("test")
-        self._split_guessed = True
-        missing = {_key(each): each for each in (instance, *split) if _key(each) not in self._others}
-        guesses = self._nearest.skills_of([each.instruction for each in missing.values()])
-        self._others |= zip(missing, guesses, strict=True)
-
-    @cached_property
-    def _nearest(self) -> NearestSkills:
-        instances = self._task.instances("val")
-        assignment = self._prepared.assignment
-        return NearestSkills(
-            [instance.instruction for instance in instances],
-            [assignment[instance.instance_id] for instance in instances],
-        )
-
-
-def _key(instance: TaskInstance) -> _Key:
-    return instance.instance_id, instance.instruction
+        return {key_of(instance): name for instance, name in zip(instances, names, strict=True) if name is not None}

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from tasks.base import Task
+from tasks.types import TaskInstance
+
 # Numbers, and not the digits of a name (x1, utf8).
 _NUMBER = re.compile(r"(?<![^\W\d_])(?<!\d)\d+")
+
+# What identifies an instance: a record seen as an instance may bear any id.
+Key = tuple[str, str]
+
+
+def plain(text: str) -> str:
+    """A text in lower case with every number made 0: numbers tell instances apart and not skills."""
+    return _NUMBER.sub("0", text).lower()
+
+
+def fit_vectors(texts: Sequence[str]) -> tuple[Any, Any]:
+    """TF-IDF vectors of plain texts' character runs, which see symbols as well as words.
+
+    Returns:
+        The fitted scikit-learn vectoriser, and the matrix of these texts with one row of length 1 each.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second to import
+
+    vectorizer = TfidfVectorizer(preprocessor=plain, analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
+    return vectorizer, vectorizer.fit_transform(texts)
+
+
+def key_of(instance: TaskInstance) -> Key:
+    """What identifies an instance, and a record seen as one."""
+    return instance.instance_id, instance.instruction
 
 
 class NearestSkills:
     """Takes the vote of the nearest labelled texts, weighted by likeness; no prompt, no chance.
 
-    Likeness is the cosine of TF-IDF vectors of character runs, which see symbols as well as words. Numbers are masked:
-    they tell instances apart and not skills, and left as they are cost 2 to 7 points of agreement with the gold skills
+    Likeness is the cosine of the vectors. Numbers left as they are cost 2 to 7 points of agreement with the gold skills
     of the procedural tasks' test instances (864 and 792; agreement is complete with the mask).
 
     Args:
@@ -34,7 +61,7 @@ class NearestSkills:
         if not texts:
             return []
         vectorizer, labelled = self._fitted
-        likeness = (vectorizer.transform([_plain(text) for text in texts]) @ labelled.T).toarray()
+        likeness = (vectorizer.transform(texts) @ labelled.T).toarray()
         return [self._vote(row) for row in likeness]
 
     def _vote(self, likeness: Any) -> str:
@@ -47,11 +74,49 @@ class NearestSkills:
 
     @cached_property
     def _fitted(self) -> tuple[Any, Any]:
-        from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second to import
-
-        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
-        return vectorizer, vectorizer.fit_transform([_plain(text) for text in self._texts])
+        return fit_vectors(self._texts)
 
 
-def _plain(text: str) -> str:
-    return _NUMBER.sub("0", text)
+class SkillsByLikeness:
+    """A partition of the validation instances, carried over to whatever else is asked about by likeness.
+
+    Args:
+        task: Its validation instances are the labelled texts.
+        assignment: The skill of each of them by its id.
+        chosen: The skills of instances outside validation that are known already.
+    """
+
+    def __init__(self, task: Task, assignment: Mapping[str, str], chosen: Mapping[Key, str]) -> None:
+        self._task = task
+        self._assignment = assignment
+        self._others = dict(chosen)
+        self._split_guessed = False
+
+    def skill_of(self, instance: TaskInstance) -> str:
+        """The skill of an instance; of one outside validation that of the instances like it."""
+        known = self._assignment.get(instance.instance_id)
+        if known is not None:
+            return known
+        key = key_of(instance)
+        if key not in self._others:
+            self._guess(instance)
+        return self._others[key]
+
+    def _guess(self, instance: TaskInstance) -> None:
+        """Adds the skill of an instance by likeness, and at the first time those of the whole test split.
+
+        That is one product of matrices in place of thousands, and they are all asked for soon.
+        """
+        split = () if self._split_guessed else self._task.instances("test")
+        self._split_guessed = True
+        missing = {key_of(each): each for each in (instance, *split) if key_of(each) not in self._others}
+        guesses = self._nearest.skills_of([each.instruction for each in missing.values()])
+        self._others |= zip(missing, guesses, strict=True)
+
+    @cached_property
+    def _nearest(self) -> NearestSkills:
+        instances = self._task.instances("val")
+        return NearestSkills(
+            [instance.instruction for instance in instances],
+            [self._assignment[instance.instance_id] for instance in instances],
+        )

@@ -4,6 +4,7 @@ from teachers.policies.alternating import AlternatingPolicy
 from teachers.policies.feedback_ablation import FeedbackAblationPolicy
 from teachers.policies.fill_balanced import FillBalancedPolicy
 from teachers.policies.first_step import FirstStepPolicy
+from teachers.policies.like_errors import LikeErrorsPolicy
 from teachers.policies.llm_base import LLMPolicy
 from teachers.policies.llm_no_state import LLMNoStatePolicy
 from teachers.policies.llm_open_ended import LLMOpenEndedPolicy
@@ -32,6 +33,7 @@ __all__ = [
     "LLMSkillListPolicy",
     "LLMSkillTreePolicy",
     "LLMSubskillProposer",
+    "LikeErrorsPolicy",
     "MasteryPolicy",
     "NoStatePolicy",
     "OpenEndedPolicy",

@@ -1,0 +1,64 @@
+"""A policy that has a skill's records made like the errors on it, for engines that do not know the skill by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from tasks.base import Task
+from tasks.errors import ConfigurationError
+from teachers.allocation import apportion
+from teachers.observation import ErrorExample, Observation
+from teachers.plan import Action, DataSpec
+from teachers.policies.skill_list import RewardHistoryPolicy
+from teachers.teacher import Policy
+
+
+class LikeErrorsPolicy(Policy):
+    """Lets another policy decide how many records each skill gets, and orders them like the skill's errors.
+
+    The name of a skill that was discovered tells a procedural engine nothing; an error of it is an instance that the
+    engine can write records like. What a skill gets is dealt evenly over its errors in a drawn order; what a skill
+    without errors gets is ordered as records of anything, so that what is mastered is not forgotten.
+
+    Args:
+        task: The task to teach.
+        policy: Makes the policy that shares the records out, for the task.
+    """
+
+    def __init__(self, task: Task, policy: Callable[[Task], Policy] = RewardHistoryPolicy) -> None:
+        self.policy = policy(task)
+
+    def act(self, observation: Observation) -> Action:
+        """An order for each error that gets records, then an open one for the skills without errors.
+
+        Raises:
+            ConfigurationError: The other policy acts on skill trees.
+        """
+        action = self.policy.act(observation)
+        if isinstance(action, Mapping):
+            raise ConfigurationError(
+                f"LikeErrorsPolicy: {type(self.policy).__name__} acts on skill trees; give it a policy that orders "
+                "records for skills."
+            )
+        errors = list(observation.errors)
+        observation.generator("like errors").shuffle(errors)
+        by_skill: dict[str | None, list[ErrorExample]] = {}
+        for error in errors:
+            by_skill.setdefault(error.skill, []).append(error)
+        specs: list[DataSpec] = []
+        replay = 0
+        for spec in action:
+            if spec.skill is None:
+                specs.append(spec)
+            elif spec.skill in by_skill:
+                specs.extend(_like(spec, by_skill[spec.skill]))
+            else:
+                replay += spec.count
+        return [*specs, DataSpec(replay)] if replay else specs
+
+
+def _like(spec: DataSpec, errors: Sequence[ErrorExample]) -> list[DataSpec]:
+    """The order of a skill, dealt over its errors."""
+    counts = apportion(spec.count, [1.0] * len(errors))
+    return [replace(spec, count=n, like=error.instance_id) for n, error in zip(counts, errors, strict=True) if n]
