@@ -74,8 +74,8 @@ class Environment(ABC):
         """The observation of this environment, from the core that all of them show."""
 
     @abstractmethod
-    def _past_step(self, result: StepResult) -> PastStep:
-        """What a teacher may remember of a finished step."""
+    def _past_step(self, result: StepResult, errors: tuple[ErrorExample, ...]) -> PastStep:
+        """What a teacher may remember of a finished step, its errors included."""
 
     @abstractmethod
     def _specs(self, action: Action) -> Sequence[DataSpec]:
@@ -134,7 +134,7 @@ class Environment(ABC):
     @property
     def history(self) -> list[PastStep]:
         """All finished steps as the teacher may see them, step 0 first."""
-        return [self._past_step(result) for result in self._results]
+        return [self._past_step(result, wrong) for result, wrong in zip(self._results, self._wrong, strict=True)]
 
     @property
     def results(self) -> list[StepResult]:
@@ -162,6 +162,7 @@ class Environment(ABC):
 
     def _clear(self) -> None:
         self._results: list[StepResult] = []
+        self._wrong: list[tuple[ErrorExample, ...]] = []  # by step
         self._evaluation: Evaluation | None = None
         self._pool: list[TrainingRecord] = []
         self._fresh: list[TrainingRecord] = []  # accepted in the unfinished step
@@ -231,6 +232,7 @@ class Environment(ABC):
             trained=trained,
         )
         self._results.append(result)
+        self._wrong.append(self._errors(evaluation))
         self._fresh, self._call, self._step_rejected = [], 0, Counter()
         self.loop.keep_step(result)
 
@@ -253,7 +255,8 @@ class Environment(ABC):
 
     def _restore(self, restored: RestoredEpisode) -> None:
         self._results = list(restored.steps)
-        self._evaluation = restored.evaluation
+        self._evaluation = restored.evaluations[-1]
+        self._wrong = [self._errors(evaluation) for evaluation in restored.evaluations]
         self._pool = list(restored.pool)
         if len(self._pool) != self._results[-1].pool:
             raise RecordError(
@@ -276,7 +279,7 @@ class Environment(ABC):
                 seed=self.loop.seed,
                 last=self._over,
                 accuracy=self._results[-1].val.overall,
-                errors=tuple(self._errors()),
+                errors=self._wrong[-1],
                 history=tuple(self.history),
                 records_left=self.budget.records_left(self._records),
                 calls_left=None if steps_left is None else steps_left * self.calls_per_step - self._call,
@@ -284,10 +287,10 @@ class Environment(ABC):
             )
         )
 
-    def _errors(self) -> list[ErrorExample]:
+    def _errors(self, evaluation: Evaluation) -> tuple[ErrorExample, ...]:
         by_id = {instance.instance_id: instance for instance in self._val}
-        wrong = [prediction for prediction in self._evaluated.val if prediction.score < 1.0]
-        return [self._error(by_id[prediction.instance_id], prediction) for prediction in wrong]
+        wrong = [prediction for prediction in evaluation.val if prediction.score < 1.0]
+        return tuple(self._error(by_id[prediction.instance_id], prediction) for prediction in wrong)
 
     def _error(self, instance: TaskInstance, prediction: Prediction) -> ErrorExample:
         return ErrorExample(instance.instance_id, instance.instruction, prediction.text, instance.answer)

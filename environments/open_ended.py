@@ -13,7 +13,7 @@ from environments.quality import QualityFilters
 from environments.results import StepResult
 from environments.skills.assignment import GoldSkills
 from tasks.base import Task
-from teachers.observation import Observation, PastStep
+from teachers.observation import ErrorExample, Observation, PastStep
 from teachers.plan import Action, DataSpec
 
 
@@ -45,8 +45,8 @@ class OpenEndedEnvironment(Environment):
     def _show(self, core: Observation) -> Observation:
         return core
 
-    def _past_step(self, result: StepResult) -> PastStep:
-        return PastStep(result.step, result.val.overall, result.records)
+    def _past_step(self, result: StepResult, errors: tuple[ErrorExample, ...]) -> PastStep:
+        return PastStep(result.step, result.val.overall, result.records, errors=errors)
 
     def _specs(self, action: Action) -> Sequence[DataSpec]:
         return check_specs(action, {instance.instance_id for instance in self._val}, listed=None)

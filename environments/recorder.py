@@ -9,6 +9,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from environments.clusters import clusters_by_split
 from environments.episode_logger import EpisodeLogger
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.run_dir import RunDir
@@ -29,7 +30,7 @@ class Recorder:
         facts: What summary.json says of the run as a whole: seed, task, environment, teacher, student.
         writes: Whether this process writes (rank 0 does).
         calls: The teacher's calls to a chat model, whose cost is written down; None if it makes none.
-        task: Its counters are written down; None for none.
+        task: Its counters are written down, and intervals keep its groups of instances whole; None for neither.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Recorder:
         self._teacher_calls = calls
         self._task = task
         self.scores: dict[int, dict[str, list[float]]] = {}
+        self._clusters: Mapping[str, Sequence[str]] = {}
         self._facts = facts
         self._writes = writes
         self._lines: list[dict[str, Any]] = []
@@ -103,7 +105,7 @@ class Recorder:
         rounded = {name: round(value, 3) for name, value in spent.items()}
         line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, **self._counted()}
         self._lines.append(line)
-        self.scores[result.step] = _scores(evaluation)
+        self._keep_scores(result.step, evaluation)
         accepted, _ = self._pending
         self._calls, self._pending = [], ([], [])
         if self._writes:
@@ -118,10 +120,15 @@ class Recorder:
             status: ``running``, ``finished`` or ``failed``.
             stopped: What ended the episode before its budget was spent, if anything did.
         """
-        summary = summarise(self._lines, self.scores, self._facts, status, self._counted(), stopped)
+        summary = summarise(self._lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters)
         if self._writes:
             self.run_dir.write_summary(summary)
         return summary
+
+    def _keep_scores(self, step: int, evaluation: Evaluation) -> None:
+        self.scores[step] = _scores(evaluation)
+        if not step and self._task is not None:  # the instances are the same in all steps
+            self._clusters = clusters_by_split(self._task, evaluation)
 
     def _counted(self) -> dict[str, Any]:
         """What calls to a chat model cost so far, and what went wrong in them and in the task's own work."""
@@ -146,15 +153,16 @@ class Recorder:
         self._mark = time.monotonic()
         if not self._lines:
             return None
-        for line in self._lines:
-            self.scores[line["step"]] = _scores(self._evaluation(line["step"]))
+        evaluations = self._evaluations()
+        for step, evaluation in enumerate(evaluations):
+            self._keep_scores(step, evaluation)
         if self._writes:  # the kill may have come between the last step's line and what follows it
             self._publish(self._records(len(self._lines) - 1))
         steps = tuple(_step_result(line) for line in self._lines)
         pool = [record for step in steps for record in self._records(step.step)]
         return RestoredEpisode(
             steps=steps,
-            evaluation=self._evaluation(steps[-1].step),
+            evaluations=evaluations,
             pool=tuple(pool),
             pending=tuple(self._restore_calls(len(self._lines))),
         )
@@ -181,14 +189,17 @@ class Recorder:
         folder = self.run_dir.step(step)
         return [record_from_mapping(row, folder) for row in self.run_dir.rows(step, "records.jsonl")]
 
+    def _evaluations(self) -> tuple[Evaluation, ...]:
+        """The answers after each finished step."""
+        found: list[Evaluation] = []
+        for line in self._lines:
+            # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
+            found.append(self._evaluation(line["step"]) if line["trained"] or not line["step"] else found[-1])
+        return tuple(found)
+
     def _evaluation(self, step: int) -> Evaluation:
-        # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
-        evaluated = next(
-            line["step"] for line in reversed(self._lines[: step + 1]) if line["trained"] or not line["step"]
-        )
-        rows = self.run_dir.rows(evaluated, "predictions.jsonl")
         predictions: dict[str, list[Prediction]] = {"val": [], "test": []}
-        for row in rows:
+        for row in self.run_dir.rows(step, "predictions.jsonl"):
             predictions[row["split"]].append(
                 Prediction(row["instance_id"], row["text"], row["score"], row["truncated"])
             )

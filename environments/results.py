@@ -86,12 +86,12 @@ class RestoredEpisode:
 
     Args:
         steps: Every finished step, step 0 first; at least one.
-        evaluation: The evaluation of the last finished step (of the last one that trained, if it did not).
+        evaluations: The evaluation of each finished step; of one that trained nothing, that of the step before it.
         pool: The accepted records of all finished steps, in the order of their acceptance.
         pending: The teacher calls of the unfinished step that were kept, in order.
     """
 
     steps: tuple[StepResult, ...]
-    evaluation: Evaluation
+    evaluations: tuple[Evaluation, ...]
     pool: tuple[TrainingRecord, ...] = ()
     pending: tuple[KeptCall, ...] = field(default=())

@@ -63,9 +63,9 @@ class SkillListEnvironment(Environment):
     def _show(self, core: Observation) -> Observation:
         return SkillListObservation(**shown_fields(core), skills=self._listed(self._results[-1]))
 
-    def _past_step(self, result: StepResult) -> PastStep:
+    def _past_step(self, result: StepResult, errors: tuple[ErrorExample, ...]) -> PastStep:
         allocation = {skill: n for skill, n in result.allocation.items() if skill in self.assignment.skills()}
-        return PastStep(result.step, result.val.overall, result.records, self._listed(result), allocation)
+        return PastStep(result.step, result.val.overall, result.records, self._listed(result), allocation, errors)
 
     def _specs(self, action: Action) -> Sequence[DataSpec]:
         return check_specs(action, {instance.instance_id for instance in self._val}, self.assignment.skills())

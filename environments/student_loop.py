@@ -189,7 +189,7 @@ class StudentLoop:
         restored = self._recorder.restore()
         if restored is None:
             return None
-        self._evaluation = restored.evaluation
+        self._evaluation = restored.evaluations[-1]
         self._current = copy.deepcopy(self._student)
         trained = [result.step for result in restored.steps if result.trained and result.step]
         if trained:

@@ -99,6 +99,7 @@ def _check_observation(environment: Environment, observation: Observation) -> No
         assert error.right_answer == val[error.instance_id].answer, "an error shows its own right answer"
     assert list(observation.history) == environment.history, "an observation shows the whole history"
     assert [past.step for past in observation.history] == list(range(observation.step + 1))
+    assert observation.history[-1].errors == observation.errors, "the last step's errors are those of now"
     limit = environment.budget.max_records
     if limit is not None and environment.budget.hard:
         assert sum(past.records for past in observation.history) <= limit, "the budget was exceeded"

@@ -38,6 +38,7 @@ class PastStep:
         records: Records accepted in it.
         skills: Validation accuracy by skill after it; empty in the Open-Ended environment.
         allocation: Accepted records by skill; empty in the Open-Ended environment.
+        errors: Every validation instance that the student got wrong after it, with its answer of then.
     """
 
     step: int
@@ -45,6 +46,7 @@ class PastStep:
     records: int
     skills: Mapping[str, Accuracy] = field(default_factory=dict)
     allocation: Mapping[str, int] = field(default_factory=dict)
+    errors: tuple[ErrorExample, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tasks.base import ProceduralTask, Task
@@ -105,13 +106,14 @@ def example_observations(task: ProceduralTask, seed: int = 0) -> list[SkillTreeO
         ErrorExample(instance.instance_id, instance.instruction, "?", instance.answer, instance.skill)
         for instance in task.instances("val")[::2]
     )
-    first = _observation(task, seed, 0, before, errors, (PastStep(0, Accuracy(0.4, 100), 0, before),))
-    history = (*first.history, PastStep(1, Accuracy(0.5, 100), 90, after, dict.fromkeys(skills, 5)))
+    first = _observation(task, seed, 0, before, errors, (PastStep(0, Accuracy(0.4, 100), 0, before, {}, errors),))
+    allocation = dict.fromkeys(skills, 5)
+    history = (*first.history, PastStep(1, Accuracy(0.5, 100), 90, after, allocation, errors))
     late = _observation(task, seed, 1, after, errors, history)
     unlimited = _observation(task, seed, 1, after, errors, history, records_left=None, calls_left=None)
     nearly_spent = _observation(task, seed, 1, after, errors, history, records_left=1, calls_left=1)
     mastered = dict.fromkeys(skills, Accuracy(1.0, 10))
-    perfect = _observation(task, seed, 1, mastered, (), history)
+    perfect = _observation(task, seed, 1, mastered, (), (*first.history, replace(history[-1], errors=())))
     return [first, late, unlimited, nearly_spent, perfect]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -41,9 +41,8 @@ class FeedbackAblationPolicy(Policy):
     - ``shuffled``: every skill shows another skill's accuracies and rewards, the same one's in the whole run, so that
       the feedback is consistent in itself and about the wrong skills; errors are shown of instances of the skill that
       they then count under. In the Open-Ended environment each error is shown as one of another validation instance.
-    - ``stale``: the accuracies and rewards of an earlier step. A history holds no errors and no accuracies of
-      subskills, so that after the first step a policy sees none; where no skills are shown, too little is left of
-      the feedback, and this kind is refused.
+    - ``stale``: the accuracies, errors and rewards of an earlier step, and nothing that was measured since. A history
+      holds no accuracies of subskills, so that after the first step a policy sees none.
 
     Args:
         task: The task to teach.
@@ -74,19 +73,11 @@ class FeedbackAblationPolicy(Policy):
         self.lag = lag
 
     def act(self, observation: Observation) -> Action:
-        """The action of the inner policy on what it is shown.
-
-        Raises:
-            ConfigurationError: The feedback is stale and the environment shows no skills.
-        """
+        """The action of the inner policy on what it is shown."""
         return self.policy.act(self.shown(observation))
 
     def shown(self, observation: Observation) -> Observation:
-        """What the inner policy sees.
-
-        Raises:
-            ConfigurationError: The feedback is stale and the environment shows no skills.
-        """
+        """What the inner policy sees."""
         if self.feedback == "none":
             return _blank(observation, known=-1)
         if self.feedback == "shuffled":
@@ -94,33 +85,37 @@ class FeedbackAblationPolicy(Policy):
         return self._stale(observation) if self.feedback == "stale" else observation
 
     def _stale(self, observation: Observation) -> Observation:
-        if not isinstance(observation, SkillListObservation):
-            raise ConfigurationError(
-                "Stale feedback is made from the history, which holds no errors: use the Skill-List or the Skill-Tree "
-                "environment, or feedback none or shuffled."
-            )
         known = 0 if self.lag is None else max(0, observation.step - self.lag)
         return observation if known >= observation.step else _blank(observation, known)
 
     def _shuffled(self, observation: Observation) -> Observation:
-        if not isinstance(observation, SkillListObservation):
-            return replace(observation, errors=self._errors(observation, {}))
-        source = _others(list(observation.skills), random.Random(f"{observation.seed}/feedback ablation/skills"))
+        listed = observation.skills if isinstance(observation, SkillListObservation) else {}
+        source = _others(list(listed), random.Random(f"{observation.seed}/feedback ablation/skills"))
+        misplaced = partial(
+            self._misplaced,
+            other=_others(list(self._val), random.Random(f"{observation.seed}/feedback ablation/instances")),
+            shown_as={taken: skill for skill, taken in source.items()},
+        )
         changes: dict[str, Any] = {
-            "skills": _moved(observation.skills, source),
-            "history": tuple(replace(past, skills=_moved(past.skills, source)) for past in observation.history),
-            "errors": self._errors(observation, {taken: skill for skill, taken in source.items()}),
+            "errors": misplaced(observation.errors),
+            "history": tuple(
+                replace(past, skills=_moved(past.skills, source), errors=misplaced(past.errors))
+                for past in observation.history
+            ),
         }
+        if isinstance(observation, SkillListObservation):
+            changes["skills"] = _moved(listed, source)
         if isinstance(observation, SkillTreeObservation):
             trees = observation.trees
             changes["trees"] = {skill: _regraded(tree, trees[source[skill]]) for skill, tree in trees.items()}
         return replace(observation, **changes)
 
-    def _errors(self, observation: Observation, shown_as: Mapping[str, str]) -> tuple[ErrorExample, ...]:
+    def _misplaced(
+        self, errors: Sequence[ErrorExample], other: Mapping[str, str], shown_as: Mapping[str, str]
+    ) -> tuple[ErrorExample, ...]:
         """Errors as those of other instances; two that fall on the same instance are shown once."""
-        other = _others(list(self._val), random.Random(f"{observation.seed}/feedback ablation/instances"))
         made: dict[str, ErrorExample] = {}
-        for error in observation.errors:
+        for error in errors:
             skill = None if error.skill is None else shown_as.get(error.skill, error.skill)
             members = self._members.get(skill or "", ())
             if members:  # the skill is the task's own: an instance of it, so that what is shown fits together
@@ -176,7 +171,7 @@ def _blank(observation: Observation, known: int) -> Observation:
     at = observation.history[known] if known >= 0 else None
     changes: dict[str, Any] = {
         "accuracy": _UNKNOWN if at is None else at.accuracy,
-        "errors": (),
+        "errors": () if at is None else at.errors,
         "history": tuple(past if past.step <= known else _unmeasured(past) for past in observation.history),
     }
     if isinstance(observation, SkillListObservation):
@@ -189,7 +184,7 @@ def _blank(observation: Observation, known: int) -> Observation:
 
 
 def _unmeasured(past: PastStep) -> PastStep:
-    return replace(past, accuracy=_UNKNOWN, skills=dict.fromkeys(past.skills, _UNKNOWN))
+    return replace(past, accuracy=_UNKNOWN, skills=dict.fromkeys(past.skills, _UNKNOWN), errors=())
 
 
 def _ungraded(tree: SkillTree, lost: int | None) -> SkillTree:

@@ -1,5 +1,6 @@
 """An episode that is killed and resumed leaves the same files, byte for byte; so do two runs of one seed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -80,6 +81,31 @@ def test_a_run_directory_is_never_overwritten(episode_words, tmp_path, capsys):
     (tmp_path / "run/summary.json").write_text(summary.replace('"finished"', '"running"'))
     assert main(words) == 2
     assert "--resume" in capsys.readouterr().err
+    assert main([*words, "--resume"]) == 0
+    assert differences(before, comparable(tmp_path / "run")) == []
+
+
+@pytest.mark.slow
+def test_errors_of_earlier_steps_survive_a_resume(episode_words, tmp_path):
+    """Step 3 is taught from the errors after step 1, which a resumed run has from the kept predictions alone."""
+    policy = {
+        "class_path": "teachers.policies.FeedbackAblationPolicy",
+        "init_args": {"policy": "teachers.policies.OpenEndedPolicy", "feedback": "stale"},
+    }
+    words = [
+        *episode_words(tmp_path / "run", teacher="open_ended_procedural"),
+        *("--teacher.init_args.policy", json.dumps(policy), "--environment.budget.max_steps", "3"),
+    ]
+    assert main(words) == 0
+    before = comparable(tmp_path / "run")
+    specs = json.loads((tmp_path / "run/step_03/plan.json").read_text())["calls"][0]["plan"]["specs"]
+    wrong = [json.loads(row) for row in (tmp_path / "run/step_01/predictions.jsonl").read_text().splitlines()]
+    like = {spec["like"] for spec in specs} - {None}
+    assert like and like <= {row["instance_id"] for row in wrong if row["score"] < 1}
+    lines = (tmp_path / "run/episode.jsonl").read_text().splitlines()
+    (tmp_path / "run/episode.jsonl").write_text("\n".join(lines[:3]) + "\n")
+    summary = (tmp_path / "run/summary.json").read_text()
+    (tmp_path / "run/summary.json").write_text(summary.replace('"finished"', '"running"'))
     assert main([*words, "--resume"]) == 0
     assert differences(before, comparable(tmp_path / "run")) == []
 

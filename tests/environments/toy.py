@@ -131,10 +131,12 @@ class LookupLoop:
     def restore(self) -> RestoredEpisode | None:
         if not self.kept.steps:
             return None
-        trained = [result.step for result in self.kept.steps if result.trained or result.step == 0]
+        trained: list[int] = []
+        for result in self.kept.steps:
+            trained.append(result.step if result.trained or result.step == 0 else trained[-1])
         self._known = self.kept.students[trained[-1]]
-        steps = tuple(self.kept.steps)
-        return RestoredEpisode(steps, self.kept.evaluations[trained[-1]], tuple(self.kept.pool), tuple(self.kept.calls))
+        evaluations = tuple(self.kept.evaluations[step] for step in trained)
+        return RestoredEpisode(tuple(self.kept.steps), evaluations, tuple(self.kept.pool), tuple(self.kept.calls))
 
     def _knows(self, instance: TaskInstance) -> bool:
         digest = hashlib.sha256(instance.instruction.encode()).digest()

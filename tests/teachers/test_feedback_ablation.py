@@ -107,11 +107,16 @@ def measured(value):
     return []
 
 
+def errors_in(observation):
+    """Every error that an observation shows, of now or of a past step."""
+    return set(observation.errors).union(*(past.errors for past in observation.history))
+
+
 def test_no_feedback_is_none():
-    assert len(measured(LATE)) > 30
+    assert len(measured(LATE)) > 30 and len(errors_in(LATE)) > 30
     for observation in SEEN:
         shown = FeedbackAblationPolicy(TASK).shown(observation)
-        assert measured(shown) == [] and shown.errors == ()
+        assert measured(shown) == [] and errors_in(shown) == set()
     # Two students are the same to a policy without feedback.
     uneven = {skill: Accuracy(place / 3, 16) for place, skill in enumerate(LATE.skills)}
     other = replace(LATE, skills=uneven)
@@ -158,6 +163,12 @@ def test_shuffled_errors_are_of_other_instances_and_fit_their_skill():
     for skill, accuracy in shown.skills.items():
         wrong = sum(error.skill == skill for error in shown.errors)
         assert wrong == round((1 - accuracy.value) * accuracy.n)  # as many as the accuracy shown says
+    for past, true in zip(shown.history, LATE.history, strict=True):
+        asked = {error.instance_id for error in true.errors}
+        assert asked and {error.instance_id for error in past.errors} != asked
+        for skill, accuracy in past.skills.items():
+            assert sum(error.skill == skill for error in past.errors) == round((1 - accuracy.value) * accuracy.n)
+    assert shown.history[-1].errors == shown.errors
 
 
 def test_shuffled_errors_of_the_open_ended_environment_are_no_errors_of_the_student_by_rule():
@@ -167,8 +178,7 @@ def test_shuffled_errors_of_the_open_ended_environment_are_no_errors_of_the_stud
     true = {error.instance_id for error in observation.errors}
     assert len(shown.errors) == len(true) and all(error.skill is None for error in shown.errors)
     assert {error.instance_id for error in shown.errors} != true
-    with pytest.raises(ConfigurationError, match="Skill-List"):
-        FeedbackAblationPolicy(TASK, feedback="stale").shown(observation)
+    assert shown.history[-1].errors == shown.errors
 
 
 def test_skills_that_are_not_the_tasks_own_are_shuffled_too():
@@ -190,14 +200,26 @@ def test_stale_feedback_is_that_of_an_earlier_step(lag, known):
     shown = FeedbackAblationPolicy(TASK, feedback="stale", lag=lag).shown(LATE)
     assert shown.accuracy == LATE.history[known].accuracy
     assert shown.skills == LATE.history[known].skills != LATE.skills
-    assert shown.errors == ()
+    assert shown.errors == LATE.history[known].errors != LATE.errors
     for past in shown.history[known + 1 :]:
-        assert measured(past) == []
+        assert measured(past) == [] and past.errors == ()
     assert shown.history[: known + 1] == LATE.history[: known + 1]
     for skill, tree in shown.trees.items():
         assert tree.rewards == LATE.trees[skill].rewards[: len(tree.rewards)]
         assert len(tree.rewards) == max(0, len(LATE.trees[skill].rewards) - (3 - known))
         assert all(node.accuracy is None for node in tree.subskills)
+
+
+@pytest.mark.parametrize("environment", [OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment])
+def test_stale_feedback_is_what_the_step_before_was_shown(environment):
+    seen = run(environment(TASK, LookupLoop(TASK), Budget(max_records=120, max_steps=4)), OpenEndedPolicy(TASK))
+    stale = [FeedbackAblationPolicy(TASK, feedback="stale").shown(observation) for observation in seen]
+    for shown, before in zip(stale[1:], seen, strict=False):
+        assert (shown.accuracy, shown.errors) == (before.accuracy, before.errors)
+        assert shown.history[: before.step + 1] == before.history
+        assert errors_in(shown) == errors_in(before)
+    answers = [{error.instance_id: error.student_answer for error in shown.errors} for shown in stale]
+    assert len(answers[-1]) > len({error.instance_id for error in seen[-1].errors})  # the student learned meanwhile
 
 
 def test_stale_feedback_of_the_first_step_is_true():
