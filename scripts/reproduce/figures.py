@@ -94,7 +94,7 @@ def draw(panels: Sequence[Panel], x: str = "", y: str = "", columns: int = 2) ->
         y: Label of the vertical axis.
         columns: Panels in a row.
     """
-    columns = min(columns, len(panels))
+    columns = max(1, min(columns, len(panels)))
     lines = -(-len(panels) // columns)
     with _styled():
         figure = Figure(figsize=(4.6 * columns, 3.1 * lines + 0.5), layout="constrained")
@@ -110,7 +110,7 @@ def draw(panels: Sequence[Panel], x: str = "", y: str = "", columns: int = 2) ->
             axes.set_title(panel.title, fontsize=10, loc="left")
             axes.set_xlabel(x)
             axes.set_ylabel(y if place % columns == 0 else "")
-        handles = {}
+        handles: dict[str, Any] = {}
         for axes in figure.axes:
             handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2 * columns)

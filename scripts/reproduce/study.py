@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from cells import ROOT, Cell
 from figures import save
 from grid import PROGRAM, Results, add_grid_arguments, run_from, seeds_of
-from presets import PRESETS, Preset
+from presets import PRESETS, Domain, Preset
 from scored import Row, read_rows
 from tables import Table
 
@@ -72,6 +72,8 @@ def run(study: Study, description: str | None) -> None:
     preset = replace(PRESETS[arguments.preset], options=tuple(arguments.options))
     if arguments.out is not None:
         preset = replace(preset, out=arguments.out.absolute())
+    if arguments.domains:
+        preset = replace(preset, domains=_chosen(preset, arguments.domains))
     arguments.out = preset.folder
     cells = [cell for seed in seeds_of(arguments) for cell in study.cells_of(preset, seed)]
     if arguments.dry_run:
@@ -141,6 +143,12 @@ def discover_skills(cells: Sequence[Cell]) -> None:
             raise SystemExit(code)
 
 
+def _chosen(preset: Preset, names: Sequence[str]) -> dict[str, Domain]:
+    if unknown := [name for name in names if name not in preset.domains]:
+        raise SystemExit(f"--domains {unknown[0]}: preset {preset.name} has {', '.join(preset.domains)}.")
+    return {name: preset.domains[name] for name in names}
+
+
 def _parser(study: Study, description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -152,5 +160,6 @@ def _parser(study: Study, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry_run", action="store_true", help="print calls, dollars and GPU-hours to expect; run nothing"
     )
+    parser.add_argument("--domains", nargs="+", metavar="NAME", help="of these domains only, e.g. math vqa")
     add_grid_arguments(parser, out=None, seeds=study.seeds)
     return parser
