@@ -5,26 +5,26 @@
 
 The teacher's policy is the same in all cells; ``teachers.policies.FeedbackAblationPolicy`` stands between it and the
 observation. Two floors come with them: the teacher without state, and this teacher's first step with as much training
-as all steps get. The table compares test accuracies after the last step, paired by seed.
+as all steps get. The table compares test accuracies after the last step, by instance and by seed. A teacher that
+ignores feedback (``--teacher no_state_procedural``) makes the same records under every kind, so that all kinds tie.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
-import sys
 from collections.abc import Mapping
 
 from cells import ROOT, Cell, more_epochs, no_state, with_feedback
-from grid import Results, add_grid_arguments, run_from, seeds_of
-from tables import Table, accuracy, gain
-
-from environments.statistics import holm
+from figures import Bar, Panel, draw
+from grid import add_grid_arguments, run_from, seeds_of
+from scored import compare, read_rows
+from study import Outcome, Rows, provenance, write
+from tables import INTERVALS, Table, accuracy, compared, p_values
 
 KINDS = ("true", "none", "shuffled", "stale")
 
 
-def rows(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
+def rows_of(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
     """The episodes of a seed, by what the table calls them."""
     fragments = (
         f"tasks/{arguments.task}",
@@ -42,29 +42,25 @@ def rows(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
     return cells | {"floor: no state": no_state(base), "floor: step 1, more epochs": more_epochs(base)}
 
 
-def table(results: Results, names: Mapping[str, str], caption: str) -> Table:
-    """True feedback against each of the others.
+def summarise(rows: Rows, names: Mapping[str, str], caption: str) -> Outcome:
+    """True feedback against each of the others, and a picture of all.
 
     Args:
-        results: What came of the grid.
+        rows: The finished rows.
         names: The cells' names by what the table calls them; true feedback first.
         caption: The table's caption.
     """
-    made = Table(["teacher", "test after", "true minus this, points", "p (Holm)", "seeds won"], caption)
-    true, *others = names.values()
-    differences = {name: results.difference(true, name) for name in others}
-    adjusted = holm([None if found is None else found.p_value for found in differences.values()])
-    p_values = dict(zip(others, adjusted, strict=True))
-    for label, name in names.items():
-        if name == true:
-            made.add(label, accuracy(results.values(name)))
-            continue
-        seeds = results.seeds(true, name)
-        pairs = zip(results.values(true, seeds=seeds), results.values(name, seeds=seeds), strict=True)
-        won = f"{sum(own > other for own, other in pairs)} of {len(seeds)}"
-        p_value = "" if p_values[name] is None else f"{p_values[name]:.2g}"
-        made.add(label, accuracy(results.values(name)), gain(differences[name]), p_value, won)
-    return made
+    columns = ["teacher", "test after, % (by seed)", "true minus this, points (by instance)", "(by seed)"]
+    table = Table([*columns, "detectable", "p (Holm)", "seeds won"], caption)
+    true, *others = ((label, rows[name]) for label, name in names.items() if name in rows)
+    table.add(true[0], accuracy(true[1].accuracies()))
+    made = [compare(true[1], row) for _, row in others]
+    for (label, row), one, p_value in zip(others, made, p_values(made), strict=True):
+        won = f"{one.won} of {len(one.seeds)}"
+        table.add(label, accuracy(row.accuracies()), *compared(one, p_value), won)
+    table.notes.append(f"Before teaching: {100 * true[1].accuracy('before'):.1f} %. {INTERVALS}")
+    bars = [Bar("", label, row.gain().points, row.gain().by_instance.ci95) for label, row in (true, *others)]
+    return Outcome({"feedback": table}, {"feedback": draw([Panel(caption, bars)], y="test gain, points")})
 
 
 def main() -> None:
@@ -79,21 +75,18 @@ def main() -> None:
     parser.add_argument("--max_steps", type=int, default=5)
     arguments = parser.parse_args()
 
-    by_seed = {seed: rows(arguments, seed) for seed in seeds_of(arguments)}
+    by_seed = {seed: rows_of(arguments, seed) for seed in seeds_of(arguments)}
     results = run_from(arguments, [cell for cells in by_seed.values() for cell in cells.values()])
     results.check()
     names = {label: cell.name for label, cell in next(iter(by_seed.values())).items()}
-    caption = f"Feedback of {arguments.teacher} in {arguments.environment}, {arguments.task}, {arguments.student}"
-    made = table(results, names, caption)
-    made.notes.append(
-        f"`python scripts/reproduce/feedback_ablation.py {' '.join(sys.argv[1:])}`; seeds {min(by_seed)} to "
-        f"{max(by_seed)}, {arguments.max_records} records in {arguments.max_steps} steps, "
-        f"{platform.machine()}, {arguments.threads} thread(s) per episode. Intervals are Student's t "
-        "over seeds, not corrected; p-values are."
+    caption = (
+        f"Feedback of {arguments.teacher} in {arguments.environment}, {arguments.task}, {arguments.student}: "
+        f"{arguments.max_records} records in {arguments.max_steps} steps"
     )
-    for path in made.write(arguments.out / f"{arguments.environment}-{arguments.teacher}"):
-        print(path)
-    print(f"\n{made.markdown()}")
+    outcome = summarise(read_rows(results, arguments.out), names, caption)
+    written = write(outcome, arguments.out / "tables", provenance(arguments, results))
+    print(f"\n{outcome.tables['feedback'].markdown()}")
+    print("\n".join(str(path) for path in written))
 
 
 if __name__ == "__main__":

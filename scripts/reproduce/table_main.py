@@ -20,7 +20,7 @@ from presets import ENVIRONMENTS, Preset
 from published import LABELS, accuracy_in_paper, benchmark_of, gain_in_paper
 from scored import Row, compare
 from study import Outcome, Rows, Study, run
-from tables import Entry, Number, Table, compared, p_values
+from tables import INTERVALS, Entry, Number, Table, compared, p_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,7 +143,7 @@ def gains(preset: Preset, rows: Rows) -> Table:
             *compared(one, p_value),
             gain_in_paper(domain, line.environment, line.state) if line.environment else "",
         )
-    table.notes.append(_INTERVALS)
+    table.notes.append(INTERVALS)
     return table
 
 
@@ -175,7 +175,7 @@ def floors(preset: Preset, rows: Rows) -> Table:
     for (domain, label, what, one), p_value in zip(pairs, p_values([pair[-1] for pair in pairs]), strict=True):
         won = f"{one.won} of {len(one.seeds)}"
         table.add(preset.domains[domain].label, label, what, *compared(one, p_value), won)
-    table.notes.append(_INTERVALS)
+    table.notes.append(INTERVALS)
     return table
 
 
@@ -204,13 +204,6 @@ def _before(preset: Preset, rows: Rows, domain: str) -> Number:
 def _best_with_state(rows: Rows, domain: str) -> Row | None:
     found = [row for name in ENVIRONMENTS if (row := rows.get(f"{domain}-{name}")) is not None]
     return max(found, key=lambda row: row.accuracy(), default=None)
-
-
-_INTERVALS = (
-    "95 % intervals by instance (scores averaged over seeds) and by seed (Student's t). Detectable: the smallest true "
-    "difference that these instances would show in four of five cases. p by instance, Holm's over the table; bold: it "
-    "is below 0.05."
-)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 # Where a published number is from: the paper's own documents (S) and code (C) stand for themselves; numbers that others
 # quote from it (B), or that nobody has confirmed (D), get a dagger.
 PRIMARY, SECONDARY = ("S", "C"), ("B", "D")
+INTERVALS = (
+    "95 % intervals by instance (scores averaged over seeds) and by seed (Student's t). Detectable: the smallest true "
+    "difference that these instances would show in four of five cases. p by instance, Holm's over the table; bold: it "
+    "is below 0.05."
+)
 DAGGER_NOTE = "† secondary source: quoted from the paper by others, not checked against it."
 
 
@@ -142,7 +147,8 @@ def accuracy(values: Sequence[float], strong: bool = False) -> Number:
     if not values:
         return Number(None)
     mean = paired_by_seed(values)
-    return Number(mean.points, mean.ci95, unit="%", strong=strong)
+    ends = None if mean.ci95 is None else (max(0.0, mean.ci95[0]), min(100.0, mean.ci95[1]))
+    return Number(mean.points, ends, unit="%", strong=strong)
 
 
 def gain(value: Gain | None, digits: int = 2) -> Number:

@@ -19,7 +19,6 @@ import yaml
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
 
-import feedback_ablation
 import feedback_value
 from cells import Cell, more_epochs, no_state, with_feedback
 from grid import Results, run_grid
@@ -258,16 +257,6 @@ def test_feedback_value_table_is_as_it_was():
     assert text.splitlines()[4] == "| skill_list | 20.0 % | 60.5 % | +40.5 | +4.00 (+4.00 to +4.00) | 0.5 | 2 of 2 |"
 
 
-def test_feedback_ablation_table():
-    names = {"true feedback": "t", "no feedback": "n", "stale feedback": "s"}
-    made = summaries("t", [0.6, 0.62, 0.61]) | summaries("n", [0.5, 0.51, 0.52]) | summaries("s", [0.6, 0.6, 0.62])
-    text = feedback_ablation.table(Results(made, {}), names, "Feedback").markdown()
-    assert "| true feedback | 61.0 % (58.5 to 63.5) |  |  |  |" in text
-    line = next(line for line in text.splitlines() if line.startswith("| no feedback"))
-    assert "**+10.00" in line and "3 of 3" in line
-    assert "1 of 3" in next(line for line in text.splitlines() if line.startswith("| stale"))
-
-
 @pytest.fixture
 def table():
     made = Table(["teacher", "ours & mine", "paper"], "Accuracy in %", ["A note_1."])
@@ -280,7 +269,7 @@ def table():
 def test_markdown(table):
     lines = table.markdown().splitlines()
     assert lines[0] == "Accuracy in %"
-    assert lines[4].startswith("| no state | 55.0 % (-8.5 to 118.5) | 43.48 %† |")
+    assert lines[4].startswith("| no state | 55.0 % (0.0 to 100.0) | 43.48 %† |")
     assert lines[5] == r"| skill \| tree | **+2.00 (+1.00 to +3.00)** | 15.78 % |"
     assert lines[6] == "| blank |  |  |"
     assert lines[-2:] == ["A note_1.", "† secondary source: quoted from the paper by others, not checked against it."]

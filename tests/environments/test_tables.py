@@ -16,6 +16,7 @@ import yaml
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
 
+import feedback_ablation
 import table_compute_matched
 import table_iterations
 import table_main
@@ -219,6 +220,25 @@ def test_the_best_step_says_what_it_took_and_what_luck_added():
     assert line[5].value == pytest.approx(75.0)
     assert line[8].value == pytest.approx(50.0)
     assert line[9].value == pytest.approx(75.0)
+
+
+def test_feedback_of_each_kind_is_compared_with_the_true_one():
+    def row(*tests):
+        return Row("a", {seed: a_run(seed, test=((0, 0, 1, 1), test)) for seed, test in enumerate(tests)})
+
+    rows = {
+        "t": row((1, 1, 1, 1), (0, 1, 1, 1)),
+        "n": row((0, 0, 1, 1), (0, 1, 1, 1)),
+        "s": row((1, 1, 1, 1), (1, 1, 1, 1)),
+    }
+    names = {"true feedback": "t", "no feedback": "n", "stale feedback": "s", "shuffled feedback": "gone"}
+    outcome = feedback_ablation.summarise(rows, names, "Feedback")
+    lines = {line[0]: line for line in outcome.tables["feedback"].rows}
+    assert list(lines) == ["true feedback", "no feedback", "stale feedback"]
+    assert lines["no feedback"][2].value == pytest.approx(25.0)
+    assert lines["no feedback"][-1] == "1 of 2"
+    assert lines["stale feedback"][2].value == pytest.approx(-12.5)
+    assert set(outcome.figures) == {"feedback"}
 
 
 SMALL = ["--environment.budget.max_records", "30", "--environment.budget.max_steps", "2", "--trainer.max_epochs", "1"]
