@@ -18,7 +18,7 @@ from environments.comparable import (
 )
 from environments.finished_run import FinishedRun, read_finished
 from environments.leaderboard_rows import FLOORS, Board, Floor, Leaderboard, Ranking, Refusal, Row
-from environments.statistics import Gain, accuracy_interval, best_of_steps, holm, paired_by_seed, paired_gain
+from environments.statistics import Gain, accuracy_interval, best_of_steps, gain_by_instance, holm, paired_by_seed
 from tasks.errors import DataEnvGymError, RecordError
 
 # The teachers of a board: which floor each is, if any, and its runs.
@@ -151,10 +151,14 @@ def _row(
         interval = None if spread.ci95 is None else (max(0.0, spread.ci95[0] / 100), min(1.0, spread.ci95[1] / 100))
         gain = paired_by_seed([new - old for new, old in zip(after, before, strict=True)])
     else:
-        scores = runs[0].scores
-        interval = accuracy_interval(scores[_step(runs[0], by)]["test"])
-        gain = paired_gain(scores[0]["test"], scores[_step(runs[0], by)]["test"])
-    best = [best_of_steps({step: scores["val"] for step, scores in run.scores.items()}) for run in runs]
+        (run,) = runs
+        first, last, clusters = run.scores[0]["test"], run.scores[_step(run, by)]["test"], run.clusters.get("test")
+        interval = accuracy_interval(last, clusters=clusters)
+        gain = gain_by_instance(first, last, clusters)
+    best = [
+        best_of_steps({step: scores["val"] for step, scores in run.scores.items()}, clusters=run.clusters.get("val"))
+        for run in runs
+    ]
     usd = [(run.summary.get("cost") or {}).get("usd") for run in runs]
     return Row(
         name=name,
@@ -211,7 +215,8 @@ def _minus(row: Row, floor: Row, by: Ranking) -> Gain:
     if len(pairs) > 1:
         return paired_by_seed([a.accuracy(_step(a, by)) - b.accuracy(_step(b, by)) for a, b in pairs])
     ((one, other),) = pairs
-    return paired_gain(other.scores[_step(other, by)]["test"], one.scores[_step(one, by)]["test"])
+    base_scores, own_scores = other.scores[_step(other, by)]["test"], one.scores[_step(one, by)]["test"]
+    return gain_by_instance(base_scores, own_scores, one.clusters.get("test"))
 
 
 def _step(run: FinishedRun, by: Ranking) -> int:

@@ -11,9 +11,10 @@ from environments.statistics import Gain, Interval
 
 _STEPS = {"last": "the last step", "best": "the best step on validation"}
 _BASIS = (
-    "Intervals are at 95 %: Student's t over seeds where there are several, over instances where there is one. The "
-    "p-value is of the gain over the no-state teacher, corrected after Holm for the rows of the board. Validation of "
-    "the best step is first as its choice saw it, then on instances that took no part in the choice."
+    "Intervals are at 95 %: Student's t over seeds where there are several, over instances where there is one, those "
+    "that come in groups by group. The p-value is of the gain over the no-state teacher, corrected after Holm for the "
+    "rows of the board. Validation of the best step is first as its choice saw it, then on instances that took no part "
+    "in the choice."
 )
 
 

@@ -39,7 +39,7 @@ class Row:
         floor: Which floor it is; None for a teacher that is ranked.
         before: Mean accuracy of the untouched student.
         after: Mean accuracy of the step that the board ranks by.
-        interval: Its 95 % interval, over seeds; over instances if there is one seed.
+        interval: Its 95 % interval, over seeds; over instances (or groups of them) if there is one seed.
         gain: Over the untouched student, over seeds or instances likewise.
         over: Over each floor, paired by the seeds that both have; by instances if that is one.
         adjusted: Holm's p-value of ``over["no_state"]`` among the rows of the board.

@@ -108,6 +108,8 @@ def _section(run: Run, prefix: str) -> Row:
         "facts": _facts(run),
         "headlines": [_headline(summary, split) for split in SPLITS],
         "stages": _stages(summary),
+        "choice": (summary.get("best") or {}).get("val_of_choice"),
+        "grouped": _grouped(summary),
         "curve_by_step": charts.curves(_named(run.curves), "step", f"{prefix}-steps"),
         "curve_by_records": charts.curves(_named(run.curves), "records", f"{prefix}-records"),
         "skill_bars": charts.skill_bars(skills, f"{prefix}-skills"),
@@ -176,10 +178,16 @@ def _headline(summary: Row, split: str) -> Row:
         "before": before.get("accuracy"),
         "after": after.get("accuracy"),
         "n": after.get("n"),
+        "groups": after.get("groups"),
         "points": gain.get("points"),
         "ci95": gain.get("ci95"),
         "p_value": gain.get("p_value"),
     }
+
+
+def _grouped(summary: Row) -> bool:
+    """Whether intervals are by groups of instances."""
+    return any("groups" in ((summary.get("after") or {}).get(split) or {}) for split in SPLITS)
 
 
 def _stages(summary: Row) -> list[Row]:
@@ -302,6 +310,7 @@ def _comparison(runs: Sequence[Run], names: Sequence[str]) -> Row:
             }
             for name, run in pairs
         ],
+        "grouped": any(_grouped(run.summary) for run in runs),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from environments.clusters import clusters_of
 from environments.statistics import Interval, accuracy_interval, proportion_interval
 from tasks.errors import MissingFileError, RecordError
 from tasks.records import read_json_lines
@@ -186,9 +187,13 @@ def _curve(lines: list[Row], predictions: Mapping[int, list[Row]], split: str) -
         if value is None:
             continue
         rows = predictions.get(max((step for step in predictions if step <= line["step"]), default=-1), [])
-        scores = [float(row["score"]) for row in rows if row.get("split") == split]
+        own = [row for row in rows if row.get("split") == split]
         # The interval needs the single scores; from the mean alone Wilson's is exact only if they are 0 or 1.
-        interval = accuracy_interval(scores) if len(scores) == n else proportion_interval(round(value * n), n)
+        if len(own) == n:
+            clusters = clusters_of((str(row.get("instance_id")), row.get("cluster")) for row in own)
+            interval = accuracy_interval([float(row["score"]) for row in own], clusters=clusters)
+        else:
+            interval = proportion_interval(round(value * n), n)
         pool = line.get("pool")
         points.append(CurvePoint(int(line["step"]), None if pool is None else int(pool), float(value), interval))
     return points

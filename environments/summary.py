@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from environments.statistics import accuracy_interval, paired_gain
+from environments.statistics import accuracy_interval, best_of_steps, gain_by_instance
 
 Scores = Mapping[str, Sequence[float]]
+Clusters = Mapping[str, Sequence[str]]
 _SPLITS = ("val", "test")
 
 
@@ -25,6 +26,7 @@ def summarise(
     status: str,
     counted: Mapping[str, Mapping[str, Any]],
     stopped: str | None = None,
+    clusters: Clusters | None = None,
 ) -> dict[str, Any]:
     """The summary of the steps finished so far.
 
@@ -36,7 +38,10 @@ def summarise(
         counted: ``cost`` of all calls to a chat model that the run rests on (dollars, tokens, calls); under ``chat``
             and ``scoring`` what went wrong in this process's calls and in the task's work, by name.
         stopped: What ended the episode before its budget was spent (``max_usd``), if anything did.
+        clusters: By split, the group of every instance in the order of the scores; None, or no entry, where instances
+            are independent.
     """
+    of = clusters or {}
     summary: dict[str, Any] = {"status": status, **facts, "steps": max(0, len(lines) - 1)}
     if stopped is not None:
         summary["stopped"] = stopped
@@ -45,10 +50,14 @@ def summarise(
     summary["truncated_records"] = lines[-1]["truncated_records"] if lines else 0
     if lines:
         first, last, best = 0, lines[-1]["step"], best_step(lines)
-        summary["before"] = _measured(first, scores)
-        summary["after"] = _measured(last, scores)
-        summary["best"] = {**_measured(best, scores), "gain": _gain(scores[first], scores[best])}
-        summary["gain"] = _gain(scores[first], scores[last])
+        summary["before"] = _measured(first, scores, of)
+        summary["after"] = _measured(last, scores, of)
+        summary["best"] = {
+            **_measured(best, scores, of),
+            "gain": _gain(scores[first], scores[best], of),
+            "val_of_choice": _val_of_choice({line["step"]: scores[line["step"]]["val"] for line in lines}, of),
+        }
+        summary["gain"] = _gain(scores[first], scores[last], of)
         summary["skills"] = _groups(lines[first]["test"]["skills"], lines[-1]["test"]["skills"])
         summary["metrics"] = _metrics(lines[first], lines[-1])
         summary["slices"] = _groups(lines[first]["test"].get("slices", {}), lines[-1]["test"].get("slices", {}))
@@ -58,17 +67,33 @@ def summarise(
     return summary
 
 
-def _measured(step: int, scores: Mapping[int, Scores]) -> dict[str, Any]:
+def _measured(step: int, scores: Mapping[int, Scores], clusters: Clusters) -> dict[str, Any]:
     measured: dict[str, Any] = {"step": step}
     for split in _SPLITS:
         values = scores[step][split]
         accuracy = sum(values) / len(values) if values else None
-        measured[split] = {"accuracy": accuracy, "n": len(values), "ci95": accuracy_interval(values)}
+        groups = clusters.get(split)
+        measured[split] = {
+            "accuracy": accuracy,
+            "n": len(values),
+            **({} if groups is None else {"groups": len(set(groups))}),
+            "ci95": accuracy_interval(values, clusters=groups),
+        }
     return measured
 
 
-def _gain(before: Scores, after: Scores) -> dict[str, Any]:
-    return {split: asdict(paired_gain(before[split], after[split])) for split in _SPLITS}
+def _gain(before: Scores, after: Scores, clusters: Clusters) -> dict[str, Any]:
+    return {split: asdict(gain_by_instance(before[split], after[split], clusters.get(split))) for split in _SPLITS}
+
+
+def _val_of_choice(val: Mapping[int, Sequence[float]], clusters: Clusters) -> dict[str, float | None]:
+    """Validation accuracy of the best step: as its choice saw it, and without what the choice owed to luck."""
+    groups = clusters.get("val")
+    units = len(val[0]) if groups is None else len(set(groups))
+    if units < 2:
+        return {"naive": None, "corrected": None, "optimism_points": None}  # no half to choose on
+    best = best_of_steps(val, clusters=groups)
+    return {"naive": best.naive, "corrected": best.corrected, "optimism_points": best.optimism}
 
 
 def _metrics(first: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,6 +118,14 @@ class Task(ABC):
         """Further groups that results are reported by, e.g. ``{"level": "Level 3"}``; no teacher sees them."""
         return {}
 
+    def cluster_of(self, instance: TaskInstance) -> str | None:
+        """The group of instances that this one belongs to; None if it is independent of all others.
+
+        Questions about one picture, or one question asked of several, tend to be answered rightly or wrongly together.
+        Intervals that take them for independent are too narrow: those of summaries and leaderboards keep groups whole.
+        """
+        return None
+
     def fault_of(self, record: TrainingRecord) -> str | None:
         """Why a record teaches something wrong, as a counter's name; None if nothing shows that it does.
 

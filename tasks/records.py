@@ -14,7 +14,7 @@ from tasks.images import Image
 from tasks.types import TrainingRecord
 
 _OPTIONAL_TEXT = ("skill", "subskill")
-_LEFT_OUT = ("image", "rejected")  # most records have neither
+_LEFT_OUT = ("image", "rejected", "cluster")  # most rows have none of them
 
 
 def record_from_mapping(row: Mapping[str, Any], folder: Path | None = None) -> TrainingRecord:
@@ -95,7 +95,8 @@ def write_json_lines(path: str | Path, rows: Iterable[Any], images: Path | None 
     Args:
         path: The file.
         rows: One for each line. Images among their values are stored once each, and the line holds the path,
-            relative to the file's folder; fields for an image or a rejected response that have none are left out.
+            relative to the file's folder; fields for an image, a rejected response or a cluster that have none are
+            left out.
         images: Folder of the images; None takes ``images`` beside the file.
 
     Raises:

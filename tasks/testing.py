@@ -90,6 +90,8 @@ def _check_instances(task: Task, again: Task, split: Split) -> None:
         assert instance.answer.strip(), f"{where} has an empty answer"
         plain = {key: value for key, value in asdict(instance).items() if key != "image"}
         assert json.loads(json.dumps(plain)) == plain, f"{where} does not survive JSON: metadata must be plain values"
+        cluster = task.cluster_of(instance)
+        assert cluster is None or (isinstance(cluster, str) and cluster), f"{where} is in the group {cluster!r}"
         _check_no_label(task, instance)
 
 

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from environments.statistics import Gain, accuracy_interval, paired_gain
+from environments.statistics import Gain, accuracy_interval, best_of_steps, paired_gain
 from tasks.records import write_json, write_json_lines
 from tasks.types import TrainingRecord
 
@@ -176,6 +176,11 @@ def _gain(scores: list[dict[str, list[float]]], step: int) -> dict[str, Any]:
     }
 
 
+def _val_of_choice(scores: list[dict[str, list[float]]]) -> dict[str, float]:
+    best = best_of_steps({step: by_split["val"] for step, by_split in enumerate(scores)}, splits=50)
+    return {"naive": best.naive, "corrected": best.corrected, "optimism_points": best.optimism}
+
+
 def _summary(
     scores: list[dict[str, list[float]]], lines: list[dict[str, Any]], steps: int, seed: int, status: str, tree: bool
 ) -> dict[str, Any]:
@@ -200,7 +205,7 @@ def _summary(
         "rejected": rejected,
         "before": _measured(scores, 0),
         "after": _measured(scores, len(scores) - 1),
-        "best": _measured(scores, best) | {"gain": _gain(scores, best)},
+        "best": _measured(scores, best) | {"gain": _gain(scores, best), "val_of_choice": _val_of_choice(scores)},
         "gain": _gain(scores, len(scores) - 1),
         "skills": {
             skill: {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from environments.statistics.intervals import Gain
+from environments.statistics.intervals import Gain, wilson_interval
 from tasks.errors import ConfigurationError
 
 
@@ -68,7 +68,7 @@ def gain_of_proportions(before: float, after: float, n: int, n_after: int | None
     for size in (n, m):
         if size < 1:
             raise ConfigurationError(f"An accuracy of {size} instances says nothing: give at least 1.")
-    (low, high), (low_after, high_after) = _wilson(before, n), _wilson(after, m)
+    (low, high), (low_after, high_after) = wilson_interval(before, n), wilson_interval(after, m)
     difference = after - before
     down = ((after - low_after) ** 2 + (high - before) ** 2) ** 0.5
     up = ((high_after - after) ** 2 + (before - low) ** 2) ** 0.5
@@ -94,13 +94,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(order) - rank) * value))
         adjusted[place] = largest
     return adjusted
-
-
-def _wilson(accuracy: float, n: int) -> tuple[float, float]:
-    """Wilson's interval of an accuracy that is rounded or a mean of graded scores: no whole number of successes."""
-    from scipy import stats
-
-    z2 = float(stats.norm.ppf(0.975)) ** 2
-    centre = (accuracy + z2 / (2 * n)) / (1 + z2 / n)
-    reach = (z2 * (accuracy * (1 - accuracy) / n + z2 / (4 * n**2))) ** 0.5 / (1 + z2 / n)
-    return centre - reach, centre + reach

@@ -79,24 +79,24 @@ def clustered_gain(before: Sequence[float], after: Sequence[float], clusters: Se
     from scipy import stats
 
     differences = _differences(before, after)
-    if len(clusters) != differences.size:
-        raise ConfigurationError(
-            f"A clustered gain needs the group of every instance, got {len(clusters)} groups and "
-            f"{differences.size} scores."
-        )
-    numbers: dict[Hashable, int] = {}
-    of = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
-    mean, groups = float(differences.mean()), len(numbers)
+    of, groups = _numbered(clusters, differences.size)
+    mean = float(differences.mean())
     if groups == 1:
         return Gain(100 * mean, None, None)
-    sums = np.bincount(of, weights=differences - mean, minlength=groups)
-    error = float(np.sqrt(groups / (groups - 1) * (sums**2).sum())) / differences.size
+    error = _cluster_error(differences, of, groups)
     if error <= 1e-12:
         totals = np.bincount(of, weights=differences, minlength=groups).astype(np.float64)
         return Gain(100 * mean, (100 * mean, 100 * mean), _sign_flip_p(totals, seed=0, resamples=9_999))
     reach = float(stats.t.ppf(0.975, groups - 1)) * error
     p_value = 2 * float(stats.t.sf(abs(mean) / error, groups - 1))
     return Gain(100 * mean, (100 * (mean - reach), 100 * (mean + reach)), p_value)
+
+
+def gain_by_instance(
+    before: Sequence[float], after: Sequence[float], clusters: Sequence[Hashable] | None = None
+) -> Gain:
+    """``clustered_gain`` where instances come in groups, ``paired_gain`` where they do not (``clusters`` is None)."""
+    return paired_gain(before, after) if clusters is None else clustered_gain(before, after, clusters)
 
 
 def paired_by_seed(differences: Sequence[float]) -> Gain:
@@ -125,17 +125,33 @@ def paired_by_seed(differences: Sequence[float]) -> Gain:
     return Gain(points, (100 * float(low), 100 * float(high)), float(result.pvalue))
 
 
-def accuracy_interval(scores: Sequence[float], seed: int = 0) -> Interval | None:
+def accuracy_interval(
+    scores: Sequence[float], seed: int = 0, clusters: Sequence[Hashable] | None = None
+) -> Interval | None:
     """The 95 % interval of a mean score: Wilson's for 0/1 scores, a bootstrap over instances otherwise.
 
+    Where instances come in groups: for 0/1 scores Wilson's of the effective number of instances, that with which
+    independent instances would have the cluster-robust standard error (CR1) found, never more than there are (Korn and
+    Graubard, 1998, with Wilson's interval in place of the exact one); otherwise Student's t with that standard error.
+
+    Args:
+        scores: Scores in [0, 1], one per instance.
+        seed: Seed of the bootstrap.
+        clusters: The group of each instance; None if all are independent.
+
     Returns:
-        Lower and upper end, fractions in [0, 1]; None without scores, or from a single graded one.
+        Lower and upper end, fractions in [0, 1]; None without scores, from a single graded one, or from a single group.
+
+    Raises:
+        ConfigurationError: There is not one group for each instance.
     """
     import numpy as np
 
     values = np.asarray(scores, dtype=np.float64)
     if values.size == 0:
         return None
+    if clusters is not None:
+        return _clustered_interval(values, clusters)
     if bool(np.isin(values, (0.0, 1.0)).all()):
         return proportion_interval(int(values.sum()), values.size)
     if values.size == 1:
@@ -154,6 +170,21 @@ def proportion_interval(successes: int, n: int) -> Interval | None:
     return max(0.0, float(interval.low)), min(1.0, float(interval.high))
 
 
+def wilson_interval(accuracy: float, n: float) -> Interval:
+    """Wilson's 95 % interval where there is no whole number of successes or of trials.
+
+    Args:
+        accuracy: Rounded, or a mean of graded scores; a fraction in [0, 1].
+        n: Number of instances, or of those that would say as much.
+    """
+    from scipy import stats
+
+    z2 = float(stats.norm.ppf(0.975)) ** 2
+    centre = (accuracy + z2 / (2 * n)) / (1 + z2 / n)
+    reach = (z2 * (accuracy * (1 - accuracy) / n + z2 / (4 * n**2))) ** 0.5 / (1 + z2 / n)
+    return centre - reach, centre + reach
+
+
 def _differences(before: Sequence[float], after: Sequence[float]) -> Floats:
     """After minus before of every instance; at least one."""
     import numpy as np
@@ -165,6 +196,44 @@ def _differences(before: Sequence[float], after: Sequence[float]) -> Floats:
     if not len(before):
         raise ConfigurationError("A paired gain needs at least one instance, got none: evaluate a non-empty split.")
     return np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
+
+
+def _numbered(clusters: Sequence[Hashable], n: int) -> tuple[list[int], int]:
+    """The number of each instance's group, and how many groups there are."""
+    if len(clusters) != n:
+        raise ConfigurationError(
+            f"A clustered interval needs the group of every instance, got {len(clusters)} groups and {n} scores."
+        )
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(cluster, len(numbers)) for cluster in clusters], len(numbers)
+
+
+def _cluster_error(values: Floats, of: Sequence[int], groups: int) -> float:
+    """The cluster-robust standard error (CR1) of the mean of values in at least two groups."""
+    import numpy as np
+
+    sums = np.bincount(of, weights=values - values.mean(), minlength=groups)
+    return float(np.sqrt(groups / (groups - 1) * (sums**2).sum())) / values.size
+
+
+def _clustered_interval(values: Floats, clusters: Sequence[Hashable]) -> Interval | None:
+    """The 95 % interval of the mean of at least one score in groups."""
+    import numpy as np
+    from scipy import stats
+
+    of, groups = _numbered(clusters, values.size)
+    if groups == 1:
+        return None
+    mean, error = float(values.mean()), _cluster_error(values, of, groups)
+    t = float(stats.t.ppf(0.975, groups - 1))
+    if not bool(np.isin(values, (0.0, 1.0)).all()):
+        return max(0.0, mean - t * error), min(1.0, mean + t * error)
+    if mean in (0.0, 1.0):
+        effective = float(groups)  # nothing tells how alike a group's instances are: each group counts once
+    else:
+        effective = values.size / max(1.0, values.size * error**2 / (mean * (1 - mean)))
+    low, high = wilson_interval(mean, effective * (float(stats.norm.ppf(0.975)) / t) ** 2)
+    return max(0.0, low), min(1.0, high)
 
 
 def _all_equal(values: Floats) -> bool:

@@ -77,18 +77,20 @@ def best_of_steps(
         )
     of = np.asarray([numbers[group] for group in groups])
     rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(splits):
-        chosen = (rng.permutation(len(numbers)) < len(numbers) // 2)[of]
-        means = scores[:, chosen].mean(axis=1), scores[:, ~chosen].mean(axis=1)
-        found += [means[1][means[0].argmax()], means[0][means[1].argmax()]]
-    overall = scores.mean(axis=1)
+    total = scores.sum(axis=1)
+    overall = total / scores.shape[1]
     best = int(overall.argmax())  # the first of equals, as in the summary
+    found = []
+    for _ in range(splits if len(steps) > 1 else 0):
+        chosen = (rng.permutation(len(numbers)) < len(numbers) // 2)[of]
+        kept, size = (scores * chosen).sum(axis=1), int(chosen.sum())
+        means = kept / size, (total - kept) / (len(of) - size)
+        found += [means[1][means[0].argmax()], means[0][means[1].argmax()]]
     tested = None if test is None or not test[steps[best]] else test[steps[best]]
     return BestStep(
         step=steps[best],
         naive=float(overall[best]),
-        corrected=float(np.mean(found)),
+        corrected=float(np.mean(found)) if found else float(overall[best]),  # a single step is no choice
         before=float(overall[0]),
         test=None if tested is None else sum(tested) / len(tested),
         test_gain=None if tested is None or test is None else paired_gain(test[steps[0]], tested),

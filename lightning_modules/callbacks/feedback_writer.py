@@ -27,17 +27,18 @@ def find_metrics(trainer: Trainer, needed_by: str) -> SkillMetrics:
     raise ConfigurationError(f"{needed_by} needs SkillMetrics: add it to trainer.callbacks.")
 
 
-def _answered(metrics: SkillMetrics, name: str) -> Iterator[tuple[TaskInstance, Prediction, str | None]]:
-    """The instances of a set with their predictions and skills."""
-    return zip(metrics.instances(name), metrics.predictions(name), metrics.skills(name), strict=True)
+def _answered(metrics: SkillMetrics, name: str) -> Iterator[tuple[TaskInstance, Prediction, str | None, str | None]]:
+    """The instances of a set with their predictions, skills and groups."""
+    parts = (metrics.instances(name), metrics.predictions(name), metrics.skills(name), metrics.clusters(name))
+    return zip(*parts, strict=True)
 
 
 class FeedbackWriter(Callback):
     """Writes ``predictions.jsonl`` and ``feedback.json`` at the end of every evaluation, on rank 0 alone.
 
     ``predictions.jsonl`` has a row for each instance of each set: the fields of a Prediction, ``split``,
-    ``skill`` and, if the instance is about one, the path of its ``image``. ``feedback.json`` is of the validation set
-    alone, whatever else was measured: ``accuracy``, ``n``, ``skills`` and ``errors``.
+    ``skill`` and, where there is one, the path of its ``image`` and its ``cluster``. ``feedback.json`` is of the
+    validation set alone, whatever else was measured: ``accuracy``, ``n``, ``skills`` and ``errors``.
 
     Args:
         folder: Where to; made if it does not exist.
@@ -63,9 +64,9 @@ class FeedbackWriter(Callback):
         except OSError as error:
             raise StorageError(f"Cannot make {self.folder} ({error.strerror}): choose another folder.") from error
         rows = [
-            {**asdict(prediction), "split": name, "skill": skill, "image": instance.image}
+            {**asdict(prediction), "split": name, "skill": skill, "image": instance.image, "cluster": cluster}
             for name in metrics.names
-            for instance, prediction, skill in _answered(metrics, name)
+            for instance, prediction, skill, cluster in _answered(metrics, name)
         ]
         write_json_lines(self.folder / "predictions.jsonl", rows, self.images)
         if "val" in metrics.names:
@@ -83,7 +84,7 @@ class FeedbackWriter(Callback):
                 "skill": skill,
                 **({} if instance.image is None else {"image": instance.image}),
             }
-            for instance, prediction, skill in _answered(metrics, "val")
+            for instance, prediction, skill, _ in _answered(metrics, "val")
             if prediction.score < 1
         ]
         return {

@@ -93,6 +93,7 @@ class SkillMetrics(Callback):
         self._instances: dict[str, Sequence[TaskInstance]] = {}
         self._predictions: dict[str, list[Prediction]] = {}
         self._skills: dict[str, list[str | None]] = {}
+        self._clusters: dict[str, list[str | None]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -118,6 +119,11 @@ class SkillMetrics(Callback):
         """The skill of each of instances()."""
         self._require(name)
         return list(self._skills[name])
+
+    def clusters(self, name: str) -> list[str | None]:
+        """The group of each of instances(); None for one that is independent of all others."""
+        self._require(name)
+        return list(self._clusters[name])
 
     def report(self, name: str) -> SkillReport:
         """Accuracy of a set, overall and by skill."""
@@ -149,6 +155,7 @@ class SkillMetrics(Callback):
             rows = metric.compute()
             answered = [self._instances[name][row] for row in rows]
             self._skills[name] = [task.skill_of(instance) for instance in answered]
+            self._clusters[name] = [task.cluster_of(instance) for instance in answered]
             self._predictions[name] = [
                 Prediction(instance.instance_id, text, score, truncated)
                 for instance, (score, truncated, text) in zip(answered, rows.values(), strict=True)

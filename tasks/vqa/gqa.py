@@ -78,6 +78,11 @@ class GQATask(DescribedTask):
         """1.0 for the right answer, whatever its case and final punctuation, else 0.0."""
         return float(same_answer(instance.answer, text))
 
+    def cluster_of(self, instance: TaskInstance) -> str | None:
+        """The image: what a student does not see in it, it gets wrong in all questions about it."""
+        image_id = instance.metadata.get("imageId")
+        return None if image_id is None else str(image_id)
+
     def training_pool(self) -> Sequence[TrainingRecord]:
         """The questions of ``train.jsonl``; from a local folder only, since the hub's training images are 10 GB.
 

@@ -146,6 +146,11 @@ class NaturalBenchTask(DescribedTask):
         names = {"question_type": "Question_Type", "source": "Source"}
         return {kind: str(instance.metadata[field]) for kind, field in names.items() if instance.metadata.get(field)}
 
+    def cluster_of(self, instance: TaskInstance) -> str | None:
+        """The group: two questions about the same two images, built so that no one answer suits both images."""
+        index = instance.metadata.get("Index")
+        return None if index is None else str(index)
+
     def extra_metrics(self, split: Split, predictions: Sequence[Prediction]) -> Mapping[str, float]:
         """The question, image, binary and group scores; none if the predictions are of a part of the split."""
         instances = self.instances(split)

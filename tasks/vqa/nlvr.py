@@ -73,6 +73,14 @@ class NLVRTask(Task):
         tower = all(item["type"] == "square" and (item["x_loc"], item["size"]) == (40, 20) for item in items)
         return {"scene": "tower" if tower else "scattered"} if items else {}
 
+    def cluster_of(self, instance: TaskInstance) -> str | None:
+        """The sentence, which was written for several scenes: a word that a student does not know fails it in all.
+
+        The number before an id's dash stands for the sentence too, but a sentence that was written twice has two.
+        """
+        sentence = instance.metadata.get("sentence")
+        return None if sentence is None else normalise_text(str(sentence))
+
     def draw(self, description: str) -> Image:
         """The picture of a scene in NLVR's own notation, a JSON list of three lists of items.
 

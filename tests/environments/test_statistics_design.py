@@ -10,8 +10,10 @@ import pytest
 from scipy import stats
 
 from environments.statistics import (
+    accuracy_interval,
     best_of_steps,
     clustered_gain,
+    gain_by_instance,
     gain_of_proportions,
     holm,
     mcnemar,
@@ -137,6 +139,58 @@ def test_degenerate_groups() -> None:
     assert equal.ci95 == pytest.approx((100, 100)) and equal.p_value == pytest.approx(2 * 0.5**4)
     with pytest.raises(ConfigurationError):
         clustered_gain([0.0] * 3, [1.0] * 3, [1, 2])
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.5, 1.0])
+def test_the_interval_of_an_accuracy_holds_it_however_alike_groups_are(alike: float) -> None:
+    """Fifty groups of four; a share of the groups has one answer to all of its instances."""
+    rng, clusters = np.random.default_rng(0), np.repeat(np.arange(50), 4).tolist()
+    held = ignored = 0
+    for _ in range(300):
+        each, shared = rng.random((50, 4)) < 0.2, np.repeat(rng.random((50, 1)) < 0.2, 4, axis=1)
+        scores = np.where(rng.random((50, 1)) < alike, shared, each).astype(float).ravel().tolist()
+        low, high = accuracy_interval(scores, clusters=clusters) or (1.0, 0.0)
+        held += low <= 0.2 <= high
+        low, high = accuracy_interval(scores) or (1.0, 0.0)
+        ignored += low <= 0.2 <= high
+    assert held >= 0.92 * 300
+    assert alike == 0 or ignored < 0.90 * 300
+
+
+def test_the_interval_of_an_accuracy_in_groups() -> None:
+    rng = np.random.default_rng(6)
+    scores = (rng.random(80) < 0.3).astype(float).tolist()
+    alone, fourfold = accuracy_interval(scores, clusters=range(80)), accuracy_interval(scores * 4)
+    copied = accuracy_interval(scores * 4, clusters=[*range(80)] * 4)
+    assert alone is not None and copied is not None and fourfold is not None
+    assert copied == pytest.approx(alone)  # copies of an instance add nothing
+    assert copied[1] - copied[0] > 1.8 * (fourfold[1] - fourfold[0])
+    graded = [0.1, 0.3, 0.2, 0.9, 0.7, 0.9]
+    low, high = accuracy_interval(graded, clusters="aabbcc") or (0.0, 0.0)
+    t = stats.t.interval(0.95, 2, np.mean(graded), stats.sem([0.2, 0.55, 0.8]))
+    assert (low, high) == (max(0.0, t[0]), min(1.0, t[1]))
+
+
+def test_the_interval_of_an_accuracy_in_degenerate_groups() -> None:
+    assert accuracy_interval([1.0, 0.0], clusters="aa") is None
+    low, high = accuracy_interval([1.0] * 40, clusters=[i // 4 for i in range(40)]) or (0.0, 0.0)
+    assert low < (accuracy_interval([1.0] * 10) or (0.0,))[0] and high == 1.0  # ten groups say no more than ten
+    balanced = accuracy_interval([1.0, 0.0] * 20, clusters=[i // 2 for i in range(40)])
+    plain = accuracy_interval([1.0, 0.0] * 20)
+    assert balanced is not None and plain is not None and balanced[0] <= plain[0] and balanced[1] >= plain[1]
+    with pytest.raises(ConfigurationError):
+        accuracy_interval([1.0, 0.0], clusters="a")
+
+
+def test_a_gain_by_instance_takes_the_groups_that_there_are() -> None:
+    before, after = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 0.0, 0.0, 1.0]
+    assert gain_by_instance(before, after) == paired_gain(before, after)
+    assert gain_by_instance(before, after, "aabbcc") == clustered_gain(before, after, "aabbcc")
+
+
+def test_a_single_step_is_no_choice() -> None:
+    best = best_of_steps({0: [1.0, 0.0, 1.0]})
+    assert best.corrected == best.naive and best.optimism == 0.0
 
 
 def test_a_real_best_step_keeps_most_of_its_gain() -> None:

@@ -12,6 +12,7 @@ from datamodules import StudentDataModule
 from lightning_modules.callbacks import FeedbackWriter, SampleLogger, SkillMetrics
 from lightning_modules.callbacks.skill_metrics import ReplyScores
 from tasks.errors import ConfigurationError
+from tasks.math import ProceduralMathTask
 
 
 def test_reply_scores_keep_texts_and_positions():
@@ -96,6 +97,22 @@ def test_feedback_is_of_validation_alone(make_student, small_task, quiet_trainer
     assert "test-0" not in text
     for instance in small_task.instances("test"):
         assert json.dumps(instance.instruction) not in text
+
+
+def test_only_instances_of_a_group_have_a_cluster_written(make_student, quiet_trainer, tmp_path):
+    class PairedTask(ProceduralMathTask):
+        def cluster_of(self, instance):
+            number = int(instance.instance_id.split("-")[1])
+            return f"pair {number // 2}" if instance.instance_id.startswith("val") and number < 4 else None
+
+    task, metrics = PairedTask(val_size=6, test_size=2), SkillMetrics()
+    writer = FeedbackWriter(tmp_path, metrics)
+    quiet_trainer(callbacks=[writer, metrics]).predict(make_student(), StudentDataModule(task))
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert metrics.clusters("val") == ["pair 0", "pair 0", "pair 1", "pair 1", None, None]
+    assert [row.get("cluster") for row in rows] == metrics.clusters("val") + metrics.clusters("test")
+    assert ["cluster" in row for row in rows] == [True] * 4 + [False] * 4
+    assert "pair 0" not in (tmp_path / "feedback.json").read_text()
 
 
 def test_feedback_writer_without_metrics_says_so(make_student, small_task, quiet_trainer, tmp_path):

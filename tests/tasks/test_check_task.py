@@ -139,6 +139,11 @@ class TooSmall(SumTask):
         return TaskInstance("", f"{subskill}, {left} + {right} =", str(left + right), skill, subskill)
 
 
+class EmptyGroup(SumTask):
+    def cluster_of(self, instance: TaskInstance) -> str | None:
+        return ""
+
+
 class SharedQuestions(SumTask):
     def instances(self, split: Split) -> Sequence[TaskInstance]:
         rows = super().instances("val")
@@ -157,6 +162,7 @@ class SharedQuestions(SumTask):
         (WrongSolution, "scores its own '42'"),
         (WrongExample, "the domain text's example scores its own '3'"),
         (TooSmall, "distinct train questions"),
+        (EmptyGroup, "is in the group ''"),
         (SharedQuestions, "val and test share"),
     ],
 )

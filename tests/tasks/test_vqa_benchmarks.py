@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from tasks.base import Task
 from tasks.benchmark_rows import BenchmarkRow
 from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, RecordError
 from tasks.images import Image
-from tasks.types import Prediction, TaskInstance
+from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
 from tasks.vqa.gqa import without_equivalents
 from tasks.vqa.naturalbench import GroupScores, choice, group_scores
@@ -277,6 +278,38 @@ def test_nlvr_keeps_the_scenes_of_a_sentence_together(tmp_path: Path) -> None:
     assert {task.slices_of(i)["scene"] for i in task.instances("test")} == {"tower", "scattered"}
 
 
+def sizes_of_groups(task: Task, split: Split) -> Counter[int]:
+    groups = Counter(task.cluster_of(instance) for instance in task.instances(split))
+    assert None not in groups
+    return Counter(groups.values())
+
+
+def test_instances_come_in_the_groups_of_their_benchmark(tmp_path: Path) -> None:
+    naturalbench = NaturalBenchTask(str(made("naturalbench")), groups=5)
+    assert sizes_of_groups(naturalbench, "val") == {4: 5}
+    assert not {naturalbench.cluster_of(i) for i in naturalbench.instances("val")} & {
+        naturalbench.cluster_of(i) for i in naturalbench.instances("test")
+    }
+    gqa = GQATask(str(made("gqa")))
+    assert {gqa.cluster_of(i) for i in gqa.instances("test")} == {f"n1{number}" for number in range(5)}
+    assert sizes_of_groups(NLVRTask(str(make_nlvr(tmp_path / "nlvr", 30))), "test") == {2: 20}
+
+
+def test_a_sentence_that_was_written_twice_is_one_group() -> None:
+    task = NLVRTask(str(made("nlvr")))
+    twice = [
+        TaskInstance(name, "?", "true", metadata={"sentence": said})
+        for name, said in (("12-0", "There is a tower."), ("98-3", "there is a  tower."), ("98-1", "There is a box."))
+    ]
+    assert [task.cluster_of(instance) == task.cluster_of(twice[0]) for instance in twice] == [True, True, False]
+
+
+@pytest.mark.parametrize("make", [lambda: GQATask(str(made("gqa"))), lambda: NLVRTask(str(made("nlvr")))])
+def test_a_record_seen_as_an_instance_is_in_no_group(make: Any) -> None:
+    task = make()
+    assert task.cluster_of(task.as_instance(TrainingRecord("Is it?", "yes", "yes"))) is None
+
+
 def test_nlvr_draws_its_own_notation() -> None:
     task = NLVRTask(str(made("nlvr")))
     instance = task.instances("val")[0]
@@ -305,6 +338,7 @@ def test_real_nlvr_loads_is_scored_and_is_drawn_as_it_was() -> None:
     task = NLVRTask(str(NLVR))
     instances = [*task.instances("val"), *task.instances("test")]
     assert len(instances) == 300
+    assert len({task.cluster_of(instance) for instance in instances}) < 190
     for instance in instances:
         assert isinstance(instance.image, Image)
         assert task.score(instance, instance.answer) == 1.0
