@@ -1,4 +1,4 @@
-"""What is feedback worth to one teacher? The same seed and budget with true, no, shuffled and stale feedback.
+"""What is feedback worth to any one teacher? The same seed and budget with true, no, shuffled and stale feedback.
 
     python scripts/reproduce/feedback_ablation.py --seeds 5 --jobs 2
     python scripts/reproduce/feedback_ablation.py --environment open_ended --teacher open_ended_procedural
@@ -15,11 +15,12 @@ import argparse
 from collections.abc import Mapping
 
 from cells import ROOT, Cell, more_epochs, no_state, with_feedback
-from figures import Bar, Panel, draw
+from figures import draw
 from grid import add_grid_arguments, run_from, seeds_of
-from scored import compare, read_rows
+from scored import read_rows
 from study import Outcome, Rows, provenance, write
-from tables import INTERVALS, Table, accuracy, compared, p_values
+from table_feedback import COLUMNS, lines, panel
+from tables import INTERVALS, Table
 
 KINDS = ("true", "none", "shuffled", "stale")
 
@@ -50,17 +51,13 @@ def summarise(rows: Rows, names: Mapping[str, str], caption: str) -> Outcome:
         names: The cells' names by what the table calls them; true feedback first.
         caption: The table's caption.
     """
-    columns = ["teacher", "test after, % (by seed)", "true minus this, points (by instance)", "(by seed)"]
-    table = Table([*columns, "detectable", "p (Holm)", "seeds won"], caption)
-    true, *others = ((label, rows[name]) for label, name in names.items() if name in rows)
-    table.add(true[0], accuracy(true[1].accuracies()))
-    made = [compare(true[1], row) for _, row in others]
-    for (label, row), one, p_value in zip(others, made, p_values(made), strict=True):
-        won = f"{one.won} of {len(one.seeds)}"
-        table.add(label, accuracy(row.accuracies()), *compared(one, p_value), won)
-    table.notes.append(f"Before teaching: {100 * true[1].accuracy('before'):.1f} %. {INTERVALS}")
-    bars = [Bar("", label, row.gain().points, row.gain().by_instance.ci95) for label, row in (true, *others)]
-    return Outcome({"feedback": table}, {"feedback": draw([Panel(caption, bars)], y="test gain, points")})
+    found = {label: rows[name] for label, name in names.items() if name in rows}
+    table = Table(COLUMNS, caption)
+    for line in lines(found):
+        table.add(*line)
+    before = next(iter(found.values())).accuracy("before")
+    table.notes.append(f"Before teaching: {100 * before:.1f} %. {INTERVALS}")
+    return Outcome({"feedback": table}, {"feedback": draw([panel(caption, found)], y="test gain, points")})
 
 
 def main() -> None:

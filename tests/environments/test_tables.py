@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
 
 import feedback_ablation
 import table_compute_matched
+import table_feedback
 import table_iterations
 import table_main
 import table_skills
@@ -30,7 +31,7 @@ from environments.finished_run import FinishedRun
 from environments.statistics import minimum_detectable_effect
 
 ROOT = Path(__file__).parents[2]
-STUDIES = (table_main, table_skills, table_iterations, table_compute_matched)
+STUDIES = (table_main, table_skills, table_iterations, table_compute_matched, table_feedback)
 
 
 def a_run(seed=0, val=((0, 0, 1, 1), (0, 1, 1, 1)), test=((0, 0, 1, 1), (1, 1, 1, 1)), clusters=None):
@@ -96,9 +97,16 @@ def test_all_tables_share_the_cells_of_the_main_one():
     whole = {cell.name: cell for cell in table_main.cells_of(EMBEDDED, 0)}
     for study in (table_skills, table_iterations):
         assert all(whole[cell.name] == cell for cell in study.cells_of(EMBEDDED, 0))
-    own = {cell.name: cell for cell in table_compute_matched.cells_of(EMBEDDED, 0)}
-    assert {name for name in own if name not in whole} == {f"math-{name}-tenth" for name in ENVIRONMENTS}
-    assert all(whole[name] == cell for name, cell in own.items() if name in whole)
+    further = {
+        table_compute_matched: {f"math-{name}-tenth" for name in ENVIRONMENTS},
+        table_feedback: {
+            f"{domain}-skill_list-{kind}" for domain in EMBEDDED.domains for kind in ("shuffled", "stale")
+        },
+    }
+    for study, names in further.items():
+        own = {cell.name: cell for cell in study.cells_of(EMBEDDED, 0)}
+        assert {name for name in own if name not in whole} == names
+        assert all(whole[name] == cell for name, cell in own.items() if name in whole)
 
 
 def test_a_tenth_of_the_data_has_the_compute_of_all_of_it():
@@ -239,6 +247,18 @@ def test_feedback_of_each_kind_is_compared_with_the_true_one():
     assert lines["no feedback"][-1] == "1 of 2"
     assert lines["stale feedback"][2].value == pytest.approx(-12.5)
     assert set(outcome.figures) == {"feedback"}
+
+
+def test_feedback_over_all_domains_counts_pairs_of_domain_and_seed():
+    rows = rows_of(EMBEDDED, skill_list=(1, 1, 1, 1))
+    for domain in EMBEDDED.domains:
+        rows[f"{domain}-skill_list-shuffled"] = rows[f"{domain}-skill_list-no_state"]
+    outcome = table_feedback.summarise(EMBEDDED, rows)
+    lines = {line[0]: line for line in outcome.tables["feedback_all"].rows}
+    assert lines["shuffled feedback"][1] == str(2 * len(EMBEDDED.domains))
+    assert lines["shuffled feedback"][2].value == pytest.approx(50.0)
+    assert lines["floor: random records"][-1] == "8 of 8"
+    assert "stale feedback" not in lines
 
 
 SMALL = ["--environment.budget.max_records", "30", "--environment.budget.max_steps", "2", "--trainer.max_epochs", "1"]
