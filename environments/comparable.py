@@ -44,6 +44,16 @@ def board_key(run: FinishedRun, max_epochs: int | None = None) -> str:
     return json.dumps(shared, sort_keys=True, default=str)
 
 
+def differ_in_environment_alone(key: str, other: str) -> bool:
+    """Whether two boards are of different environments and the same in all else, the settings of both included."""
+    here, there = json.loads(key), json.loads(other)
+    blocks = [dict(board.pop("environment") or {}) for board in (here, there)]
+    names = [board["names"].pop(1) for board in (here, there)]
+    settings = [dict(block.get("init_args") or {}) for block in blocks]
+    shared = settings[0].keys() & settings[1].keys()
+    return bool(here == there and names[0] != names[1] and all(settings[0][n] == settings[1][n] for n in shared))
+
+
 def differences(key: str, other: str) -> list[str]:
     """The settings in which two boards differ, each as ``name here (there: other value)``."""
     here, there = (dict(_leaves(json.loads(text))) for text in (key, other))

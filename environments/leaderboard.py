@@ -11,6 +11,7 @@ from environments.comparable import (
     board_key,
     budget_of,
     class_name,
+    differ_in_environment_alone,
     differences,
     names_of,
     policy_of,
@@ -73,8 +74,12 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
 
 
 def _grouped(runs: Sequence[FinishedRun], refused: list[Refusal]) -> dict[str, Groups]:
-    """Runs by board, and in it by teacher; with each teacher the floor that it is, if any."""
-    ordinary = {board_key(run) for run in runs if class_name(policy_of(run)) != _FIRST_STEP}
+    """Runs by board, and in it by teacher; with each teacher the floor that it is, if any.
+
+    What an environment shows makes no difference to a teacher that looks at nothing: its run is a floor in the other
+    environments too, where there is none of that seed.
+    """
+    ordinary = {board_key(run): None for run in runs if class_name(policy_of(run)) != _FIRST_STEP}
     boards: dict[str, dict[str, tuple[Floor | None, dict[int, FinishedRun]]]] = {}
     for run in runs:
         key, floor = _place(run, ordinary)
@@ -83,6 +88,10 @@ def _grouped(runs: Sequence[FinishedRun], refused: list[Refusal]) -> dict[str, G
             refused.append(Refusal(run.path, f"same teacher and seed as {same.path}: only one of them counts"))
             continue
         by_seed[run.seed] = run
+    for key, run in [(board_key(run), run) for run in runs if class_name(policy_of(run)) in _NO_STATE]:
+        for other in ordinary:
+            if other in boards and differ_in_environment_alone(key, other):
+                boards[other].setdefault(teacher_key(run), ("no_state", {}))[1].setdefault(run.seed, run)
     return {
         key: [(floor, [by_seed[seed] for seed in sorted(by_seed)]) for floor, by_seed in teachers.values()]
         for key, teachers in boards.items()

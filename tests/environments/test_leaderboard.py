@@ -99,6 +99,38 @@ def test_floors_of_another_board_do_not_count(tmp_path, settings, why):
     assert {name for name in reasons(made) if name.startswith("good")} == {"good-0", "good-1", "good-2"}
 
 
+OPEN_ENDED = {
+    "environment": {
+        "class_path": "environments.OpenEndedEnvironment",
+        "init_args": {"budget": {"max_records": 30, "max_steps": 3}},
+    }
+}
+
+
+@pytest.mark.parametrize(("own", "ranked"), [("OpenEndedEnvironment", 1), ("SkillListEnvironment", 0)])
+def test_a_teacher_that_looks_at_nothing_is_a_floor_in_every_environment(tmp_path, own, ranked):
+    random = [judged_run(tmp_path / "random-0", RANDOM, 0, 0.1, settings=OPEN_ENDED)]
+    summary = json.loads((tmp_path / "random-0" / "summary.json").read_text())
+    (tmp_path / "random-0" / "summary.json").write_text(json.dumps(summary | {"environment": own}))
+    longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
+    made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
+    board = next(board for board in made.boards if board.environment == "SkillListEnvironment" and not board.apart)
+    assert len(board.rows) == ranked
+    if ranked:
+        assert board.rows[0].over["no_state"].points == pytest.approx(30, abs=5)
+
+
+def test_another_environment_with_another_budget_has_no_floor_to_lend(tmp_path):
+    settings = {"environment": {**OPEN_ENDED["environment"], "init_args": {"budget": {"max_records": 60}}}}
+    random = [judged_run(tmp_path / "random-0", RANDOM, 0, 0.1, settings=settings)]
+    summary = json.loads((tmp_path / "random-0" / "summary.json").read_text())
+    (tmp_path / "random-0" / "summary.json").write_text(json.dumps(summary | {"environment": "OpenEndedEnvironment"}))
+    longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
+    made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
+    assert all(not board.rows for board in made.boards)
+    assert "no-state teacher" in reasons(made)["good-0"]
+
+
 def test_boards_say_what_parts_them_and_refusals_what_the_nearest_floor_differs_in(tmp_path):
     trainer = {"trainer": {"max_epochs": 4, "gradient_clip_val": 0.3}}
     longer = {"trainer": {"max_epochs": 12, "gradient_clip_val": 0.3}}
