@@ -1,0 +1,40 @@
+"""Tables of one row minus another, and what rows are set beside: their floors, and what was rejected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from scored import Row, compare
+from study import Rows
+from tables import INTERVALS, Number, Table, compared, p_values
+
+
+def differences(caption: str, pairs: Iterable[tuple[str, str, Row | None, Row | None]]) -> Table:
+    """Test accuracy of rows after the last step minus that of others.
+
+    Args:
+        caption: What the table shows.
+        pairs: What the row and the other are called, and the two; a pair of which one is missing is left out.
+    """
+    columns = ["teacher", "minus", "points (by instance)", "(by seed)", "detectable", "p (Holm)", "seeds won"]
+    table = Table(columns, caption, [INTERVALS])
+    found = [(label, of, compare(row, base)) for label, of, row, base in pairs if row is not None and base is not None]
+    for (label, of, one), p_value in zip(found, p_values([one for _, _, one in found]), strict=True):
+        table.add(label, of, *compared(one, p_value), f"{one.won} of {len(one.seeds)}")
+    return table
+
+
+def percent(rows: Rows, name: str) -> Number:
+    """Test accuracy of a row after the last step; empty if there is no such row."""
+    return Number(100 * rows[name].accuracy() if name in rows else None)
+
+
+def rejected(row: Row) -> str:
+    """Rejected records of a run, on average over the seeds, with the reasons."""
+    reasons: Counter[str] = Counter()
+    for run in row.runs.values():
+        reasons.update(run.summary.get("rejected") or {})
+    of_a_run = {reason: number / len(row.runs) for reason, number in reasons.most_common()}
+    listed = ", ".join(f"{reason} {number:.1f}" for reason, number in of_a_run.items())
+    return f"{sum(of_a_run.values()):.1f}" + (f" ({listed})" if listed else "")

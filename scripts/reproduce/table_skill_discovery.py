@@ -1,0 +1,185 @@
+"""What are discovered skills worth? Skill-List with the benchmark's own skills and with discovered ones.
+
+    python scripts/reproduce/table_skill_discovery.py --preset embedded --seeds 3
+
+Offline skills are discovered as clusters of the validation texts, and all teachers order records like the errors of a
+skill, since a procedural engine knows no discovered skill by its name; a further row shows what that alone costs. With
+language models the teacher's own discovers the skills, before any cell is run. The floors of random records and of the
+Skill-List teacher that orders by name are those of the main table, and are not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from against import differences, percent, rejected
+from cells import Cell
+from figures import Bar, Panel, draw
+from presets import Preset
+from scored import Row, compare
+from study import Outcome, Rows, Study, run
+from tables import INTERVALS, Entry, Number, Table, compared, p_values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from environments.skills import SkillAssignment
+
+DOMAIN = "math"
+
+_LIKE_ERRORS = {
+    "teacher.init_args.policy": {
+        "class_path": "teachers.policies.LikeErrorsPolicy",
+        "init_args": {"policy": "teachers.policies.RewardHistoryPolicy"},
+    }
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to come by skills.
+
+    Args:
+        cells: Name of its cells.
+        label: What the table calls it.
+        settings: Settings over those of the Skill-List cell, by dotted key.
+        kind: Class of its skills in environments.skills; None for the benchmark's own.
+        init_args: What the class is made with.
+    """
+
+    cells: str
+    label: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    kind: str | None = None
+    init_args: Mapping[str, Any] = field(default_factory=dict)
+
+    def cell(self, preset: Preset, seed: int) -> Cell:
+        """Its episode."""
+        settings = dict(self.settings)
+        if self.kind is not None:
+            class_path = f"environments.skills.{self.kind}"
+            settings["environment.skills"] = {"class_path": class_path, "init_args": dict(self.init_args)}
+        base = preset.cell(DOMAIN, "skill_list", seed)
+        return replace(base, name=self.cells, overrides={**base.overrides, **settings})
+
+
+def arms_of(preset: Preset) -> list[Arm]:
+    """The rows of a preset, the one that the others are compared with first."""
+    base = f"{DOMAIN}-skill_list"
+    if preset.teachers == "procedural":
+        clustered = (
+            Arm(f"{base}-clusters{n}", f"{n} clusters", _LIKE_ERRORS, "ClusteredSkills", {"num_categories": n})
+            for n in (6, 18, 54)
+        )
+        return [Arm(f"{base}-like_errors", "gold", _LIKE_ERRORS), *clustered, Arm(base, "gold, ordered by name")]
+    discovered = []
+    for number in (None, 5, 20):
+        name = "free" if number is None else str(number)
+        path = preset.skills_file(DOMAIN).with_name(f"{DOMAIN}-{name}.json")
+        label = f"discovered, {'number left open' if number is None else number}"
+        init_args = {"path": str(path), "num_categories": number}
+        discovered.append(Arm(f"{base}-discovered_{name}", label, {}, "DiscoveredSkills", init_args))
+    return [Arm(base, "gold"), *discovered]
+
+
+def cells_of(preset: Preset, seed: int) -> list[Cell]:
+    """The episodes of a seed."""
+    taught = [arm.cell(preset, seed) for arm in arms_of(preset)]
+    return [*taught, *(preset.more_epochs(cell) for cell in taught), preset.random_records(DOMAIN, seed)]
+
+
+def summarise(preset: Preset, rows: Rows) -> Outcome:
+    """Every way to come by skills against the benchmark's own, and what each leaves over its floors."""
+    place = preset.domains[DOMAIN].label
+    tables = {
+        "skill_discovery": gains(preset, rows),
+        "skill_discovery_floors": differences(
+            f"Skill-List teachers against what would have been simpler: test accuracy after the last step, {place}",
+            _over_floors(preset, rows),
+        ),
+    }
+    return Outcome(tables, {"skill_discovery": figure(preset, rows)})
+
+
+def gains(preset: Preset, rows: Rows) -> Table:
+    """Skills, gains, and the difference from the benchmark's own skills."""
+    columns = ["skills", "number", "agreement with gold", "before", "after", "gain, points (by instance)", "(by seed)"]
+    columns += ["minus gold (by instance)", "minus gold (by seed)", "detectable", "p (Holm)"]
+    columns += ["floor: random records", "floor: step 1, more epochs", "rejected records of a run"]
+    table = Table(columns, f"Skill-List: test accuracy (%) and gain by skills, {preset.domains[DOMAIN].label}")
+    gold, *others = arms_of(preset)
+    base = rows.get(gold.cells)
+    made = {arm.cells: compare(rows[arm.cells], base) for arm in others if base is not None and arm.cells in rows}
+    adjusted = dict(zip(made, p_values(list(made.values())), strict=True))
+    for arm in (gold, *others):
+        if (row := rows.get(arm.cells)) is None:
+            continue
+        one = row.gain()
+        against: list[Entry] = ["", "", "", ""]
+        if arm.cells in made:
+            against = [*compared(made[arm.cells], adjusted[arm.cells])]
+        table.add(
+            arm.label,
+            str(len(row.runs[row.seeds[0]].lines[0]["val"]["skills"])),
+            agreement(arm, row),
+            Number(100 * row.accuracy("before")),
+            Number(100 * row.accuracy()),
+            Number(one.points, one.by_instance.ci95, signed=True),
+            "" if one.by_seed.ci95 is None else Number(one.by_seed.points, one.by_seed.ci95, signed=True),
+            *against,
+            percent(rows, f"{DOMAIN}-random"),
+            percent(rows, f"{arm.cells}-more_epochs"),
+            rejected(row),
+        )
+    table.notes += [
+        "Agreement: adjusted mutual information of the skills of the validation instances with the benchmark's own (1: "
+        "the same partition, 0: as by chance).",
+        INTERVALS,
+    ]
+    return table
+
+
+def agreement(arm: Arm, row: Row) -> Number:
+    """Adjusted mutual information of a row's discovered skills and the benchmark's own, on validation."""
+    if arm.kind is None:
+        return Number(1.0, digits=2)
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    import environments.skills
+    from environments.audit import build_task
+
+    task = build_task(row.runs[row.seeds[0]].config)
+    # Frozen skills are in their file by now: neither kind needs a language model.
+    assignment: SkillAssignment = getattr(environments.skills, arm.kind)(task, **arm.init_args)
+    assignment.prepare(lambda work: work())
+    labelled = [(task.skill_of(each), assignment.skill_of(each)) for each in task.instances("val")]
+    known = [(gold, found) for gold, found in labelled if gold is not None]
+    if not known:
+        return Number(None)
+    return Number(float(adjusted_mutual_info_score(*zip(*known, strict=True))), digits=2)
+
+
+def figure(preset: Preset, rows: Rows) -> Figure:
+    """Bars of all rows and of their second floor, random records as a line."""
+    bars = []
+    for arm in arms_of(preset):
+        for series, cells in (("teacher", arm.cells), ("floor: step 1, more epochs", f"{arm.cells}-more_epochs")):
+            if (row := rows.get(cells)) is not None:
+                one = row.gain()
+                bars.append(Bar(arm.label.replace(", ", ",\n"), series, one.points, one.by_instance.ci95))
+    random = rows.get(f"{DOMAIN}-random")
+    levels = {} if random is None else {"floor: random records": random.gain().points}
+    return draw([Panel(preset.domains[DOMAIN].label, bars, levels=levels)], y="test gain, points")
+
+
+def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, Row | None, Row | None]]:
+    for arm in arms_of(preset):
+        row = rows.get(arm.cells)
+        yield arm.label, "random records", row, rows.get(f"{DOMAIN}-random")
+        yield arm.label, "step 1, more epochs", row, rows.get(f"{arm.cells}-more_epochs")
+
+
+if __name__ == "__main__":
+    run(Study(cells_of, summarise), __doc__)
