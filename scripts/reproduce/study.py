@@ -51,11 +51,13 @@ class Study:
         cells_of: The episodes of a seed.
         summarise: Tables and figures of the finished rows; a row of which every cell failed is missing.
         seeds: How many seeds are run unless the command says otherwise.
+        domain: The one domain that it is about; None if it is about all.
     """
 
     cells_of: Callable[[Preset, int], list[Cell]]
     summarise: Callable[[Preset, Rows], Outcome]
     seeds: int = 3
+    domain: str | None = None
 
 
 def run(study: Study, description: str | None) -> None:
@@ -73,7 +75,7 @@ def run(study: Study, description: str | None) -> None:
     if arguments.out is not None:
         preset = replace(preset, out=arguments.out.absolute())
     if arguments.domains:
-        preset = replace(preset, domains=_chosen(preset, arguments.domains))
+        preset = replace(preset, domains=_chosen(preset, arguments.domains, study.domain))
     arguments.out = preset.folder
     cells = [cell for seed in seeds_of(arguments) for cell in study.cells_of(preset, seed)]
     if arguments.dry_run:
@@ -143,9 +145,11 @@ def discover_skills(cells: Sequence[Cell]) -> None:
             raise SystemExit(code)
 
 
-def _chosen(preset: Preset, names: Sequence[str]) -> dict[str, Domain]:
+def _chosen(preset: Preset, names: Sequence[str], needed: str | None) -> dict[str, Domain]:
     if unknown := [name for name in names if name not in preset.domains]:
         raise SystemExit(f"--domains {unknown[0]}: preset {preset.name} has {', '.join(preset.domains)}.")
+    if needed is not None and needed not in names:
+        raise SystemExit(f"--domains {' '.join(names)}: this table is about {needed} alone; leave the option out.")
     return {name: preset.domains[name] for name in names}
 
 

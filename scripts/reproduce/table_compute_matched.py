@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from against import percent
 from cells import Cell
 from figures import Bar, Panel, draw
 from presets import ENVIRONMENTS, Preset
 from published import accuracy_in_paper
 from scored import compare
 from study import Outcome, Rows, Study, run
-from tables import Number, Table, compared, p_values, published
+from tables import Table, compared, p_values, published
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
     made = [compare(rows[f"{DOMAIN}-{name}"], rows[f"{DOMAIN}-{name}-tenth"]) for name in found]
     for name, one, p_value in zip(found, made, p_values(made), strict=True):
         cells = (f"{DOMAIN}-{name}", f"{DOMAIN}-{name}-tenth"), (f"{DOMAIN}-random", f"{DOMAIN}-{name}-more_epochs")
-        own, floors = ([_percent(rows, cell) for cell in pair] for pair in cells)
+        own, floors = ([percent(rows, cell) for cell in pair] for pair in cells)
         in_paper = [accuracy_in_paper(DOMAIN, name, "with"), _PAPER_TENTH if name == "open_ended" else ""]
         table.add(ENVIRONMENTS[name], *own, *compared(one, p_value), *floors, *in_paper)
     before = next((100 * row.accuracy("before") for row in rows.values()), None)
@@ -85,9 +86,5 @@ def figure(rows: Rows, label: str) -> Figure:
     return draw([Panel(label, bars, levels=levels)], y="test gain, points")
 
 
-def _percent(rows: Rows, name: str) -> Number:
-    return Number(100 * rows[name].accuracy() if name in rows else None)
-
-
 if __name__ == "__main__":
-    run(Study(cells_of, summarise), __doc__)
+    run(Study(cells_of, summarise, domain=DOMAIN), __doc__)

@@ -182,4 +182,4 @@ def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, Row | N
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise), __doc__)
+    run(Study(cells_of, summarise, domain=DOMAIN), __doc__)

@@ -158,4 +158,4 @@ def _in_paper(name: str, strength: str) -> tuple[Entry, Entry]:
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise), __doc__)
+    run(Study(cells_of, summarise, domain=DOMAIN), __doc__)

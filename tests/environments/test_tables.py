@@ -25,6 +25,7 @@ import table_skills
 from presets import EMBEDDED, ENVIRONMENTS, PAPER, PRESETS
 from published import accuracy_in_paper, gain_in_paper
 from scored import Row, compare
+from study import Study, run
 
 from environments.cli import main
 from environments.finished_run import FinishedRun
@@ -259,6 +260,20 @@ def test_feedback_over_all_domains_counts_pairs_of_domain_and_seed():
     assert lines["shuffled feedback"][2].value == pytest.approx(50.0)
     assert lines["floor: random records"][-1] == "8 of 8"
     assert "stale feedback" not in lines
+
+
+@pytest.mark.parametrize(
+    ("script", "domains", "message"),
+    [
+        ("table_main", "maths", "preset embedded has math, vqa, code, tool_use"),
+        ("table_compute_matched", "vqa", "is about math alone"),
+    ],
+)
+def test_a_domain_that_is_not_there_is_one_line(script, domains, message, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [script, "--domains", domains])
+    module = sys.modules[script]
+    with pytest.raises(SystemExit, match=message):
+        run(Study(module.cells_of, module.summarise, domain=getattr(module, "DOMAIN", None)), "")
 
 
 SMALL = ["--environment.budget.max_records", "30", "--environment.budget.max_steps", "2", "--trainer.max_epochs", "1"]
