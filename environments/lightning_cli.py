@@ -22,6 +22,7 @@ from lightning_modules import StudentModule
 from lightning_modules.callbacks import SkillMetrics
 from tasks.base import Task
 from tasks.errors import ConfigurationError
+from teachers.chat.rehearsal import Rehearsal
 from teachers.teacher import Teacher
 
 _PARSER_KWARGS = {
@@ -94,27 +95,12 @@ class EpisodeCLI(StudentCLI):
 
 def run_episode_command(words: Sequence[str]) -> int:
     """``dataenvgym episode``: builds the parts, runs the loop, writes the report."""
-    _quieten()
-    cli = EpisodeCLI(
-        StudentModule,
-        StudentDataModule,
-        save_config_callback=None,
-        seed_everything_default=0,
-        parser_kwargs=dict(_PARSER_KWARGS),
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        args=list(words),
-        run=False,
-        auto_configure_optimizers=False,
-    )
+    cli = _episode(words)
     parts, config = cli.config_init, cli.config
-    if isinstance(config.seed_everything, bool):
-        raise ConfigurationError("seed_everything is false: an episode follows from its seed, give it a number.")
-    names = {block: _class_name(config[block]) for block in ("task", "environment", "teacher")}
     if config.dry_run:
-        rehearsal = dry_run(parts["task"], parts["environment"], parts["teacher"], config.seed_everything)
-        print(expectation(rehearsal, parts["teacher"].max_usd))
+        print(expectation(*_rehearsed(cli)))
         return 0
+    names = {block: _class_name(config[block]) for block in ("task", "environment", "teacher")}
     if policy := config.teacher.init_args.get("policy"):
         names["teacher"] = _class_name(policy)  # the policy says more than the Teacher that holds it
     run_in_directory(
@@ -131,6 +117,18 @@ def run_episode_command(words: Sequence[str]) -> int:
         names=names | {"student": _model_name(config.model)},
     )
     return 0
+
+
+def rehearse_episode(words: Sequence[str]) -> tuple[Rehearsal, float | None]:
+    """What ``--dry_run`` prints of an episode, for programs.
+
+    Args:
+        words: What follows ``dataenvgym episode``, with or without ``--dry_run``.
+
+    Returns:
+        The calls that its teacher would make, and the teacher's cap in dollars.
+    """
+    return _rehearsed(_episode([*words, "--dry_run"]))
 
 
 def run_training_command(words: Sequence[str]) -> int:
@@ -154,6 +152,36 @@ def run_training_command(words: Sequence[str]) -> int:
             raise KeyboardInterrupt from error  # Lightning turns Ctrl-C into sys.exit(1)
         raise
     return 0
+
+
+def _episode(words: Sequence[str]) -> EpisodeCLI:
+    """The parts of an episode.
+
+    Raises:
+        ConfigurationError: It has no seed.
+    """
+    _quieten()
+    cli = EpisodeCLI(
+        StudentModule,
+        StudentDataModule,
+        save_config_callback=None,
+        seed_everything_default=0,
+        parser_kwargs=dict(_PARSER_KWARGS),
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        args=list(words),
+        run=False,
+        auto_configure_optimizers=False,
+    )
+    if isinstance(cli.config.seed_everything, bool):
+        raise ConfigurationError("seed_everything is false: an episode follows from its seed, give it a number.")
+    return cli
+
+
+def _rehearsed(cli: EpisodeCLI) -> tuple[Rehearsal, float | None]:
+    parts = cli.config_init
+    rehearsal = dry_run(parts["task"], parts["environment"], parts["teacher"], cli.config.seed_everything)
+    return rehearsal, parts["teacher"].max_usd
 
 
 def _class_name(block: Namespace) -> str:

@@ -106,7 +106,7 @@ def run_grid(
     (out / ".grid").mkdir(parents=True, exist_ok=True)
     unique = {cell.folder: cell for cell in cells}
     stamps = {folder: _stamp(cell.words(out)) for folder, cell in unique.items()}
-    due = [folder for folder in unique if not _done(out, folder, stamps[folder])]
+    due = [cell.folder for cell in unfinished(cells, out)]
     environ = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
     work = [
         Job(folder, (*program, *unique[folder].words(out)), ROOT, out / ".grid" / f"{folder}.log", environ, retries)
@@ -122,6 +122,18 @@ def run_grid(
         (cell.name, cell.seed): _summary(out / cell.folder) for cell in unique.values() if cell.folder not in failures
     }
     return Results(finished, failures)
+
+
+def unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
+    """What ``run_grid`` has to run of these cells.
+
+    Args:
+        cells: The cells; those of the same name and seed count once.
+        out: Folder of the run directories.
+    """
+    out = out.absolute()
+    unique = {cell.folder: cell for cell in cells}
+    return [cell for folder, cell in unique.items() if not _done(out, folder, _stamp(cell.words(out)))]
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser, out: Path | None, seeds: int = 8, jobs: int = 2) -> None:
