@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PRIMARY, SECONDARY = ("S", "C"), ("B", "D")
 INTERVALS = (
     "95 % intervals by instance (scores averaged over seeds) and by seed (Student's t). Detectable: the smallest true "
-    "difference that these instances would show in four of five cases. p by instance, Holm's over the table; bold: it "
-    "is below 0.05."
+    "difference that these instances would show in four of five cases. p by instance (at least 0.0001 where scores are "
+    "averaged), Holm's over the table; bold: it is below 0.05."
 )
 DAGGER_NOTE = "† secondary source: quoted from the paper by others, not checked against it."
 
