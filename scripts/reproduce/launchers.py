@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 # How long a cell that is told to stop may take to do so, before it is killed: the end of a batch, not of a step.
 _GRACE_SECONDS = 60
+
+# How long a cluster may take to answer at all.
+_KNOCK_SECONDS = 10
+
+# Runs a command in its own place, to be killed by the kernel (PR_SET_PDEATHSIG) when the process that started it dies:
+# a cell that outlived a killed grid would write into its run directory beside the cell of the next one.
+_TIE = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+# A Ray of this machine alone, made to run cells as they run without it: nobody to keep out, no lower priority than what
+# runs beside it (its own default is 15), and no monitor that kills cells for the memory of others, again and again.
+_RAY_HERE = {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0", "RAY_memory_monitor_refresh_ms": "0"}
+
+# What goes with a job to nodes that have an environment of their own: where data, models and endpoints are, and keys.
+_CARRIED = ("DATAENVGYM_", "HF_", "OPENAI_", "AZURE_OPENAI_")
+
+# The least that Ray admits; what passes through it are descriptions of jobs.
+_OBJECT_STORE_BYTES = 80 * 2**20
 
 
 @dataclass(frozen=True)
@@ -33,7 +58,7 @@ class Job:
     command: tuple[str, ...]
     folder: Path
     log: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)  # there may be keys among them
     retries: int = 1
 
 
@@ -103,7 +128,7 @@ def _run(job: Job, output: int, stop: threading.Event | None) -> int:
     """The exit status of one try."""
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the jobs one by one.
     process = subprocess.Popen(
-        job.command,
+        _tied(job.command),
         cwd=job.folder,
         env={**os.environ, **job.environ},
         stdin=subprocess.DEVNULL,
@@ -121,6 +146,12 @@ def _run(job: Job, output: int, stop: threading.Event | None) -> int:
     except BaseException:
         _interrupted(process)
         raise
+
+
+def _tied(command: Sequence[str]) -> Sequence[str]:
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *command]
 
 
 def _interrupted(process: subprocess.Popen[bytes]) -> int:
@@ -146,30 +177,14 @@ def _here(jobs: Sequence[Job], parallel: int) -> Iterator[Finished]:
 
 
 def _on_ray(jobs: Sequence[Job], parallel: int, threads: int, gpus: float) -> Iterator[Finished]:
-    address = os.environ.get("RAY_ADDRESS")
-    if address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # a cluster of this machine alone has nobody to keep out
-    try:
-        import ray
-    except ImportError:
-        raise SystemExit("--launcher ray needs Ray: pip install 'dataenvgym[ray]', or use --launcher local.") from None
-    here = {} if address else {"num_cpus": max(1, parallel) * threads, "include_dashboard": False}
-    try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            # Workers find this module by its name: the repository lies at the same path on every node.
-            runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}},
-            **here,
-        )
-    except ConnectionError as error:
-        raise SystemExit(
-            f"No Ray cluster at RAY_ADDRESS={address} ({error}): start it, or unset the variable."
-        ) from None
+    _start_ray(parallel * threads)
+    import ray
+
     waiting: dict[ray.ObjectRef, Job] = {}
     try:
         task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=1)(execute)
-        waiting |= {task.remote(job): job for job in jobs}
+        carried = {name: value for name, value in os.environ.items() if name.startswith(_CARRIED)}
+        waiting |= {task.remote(replace(job, environ={**carried, **job.environ})): job for job in jobs}
         while waiting:
             (ready,), _ = ray.wait(list(waiting), num_returns=1)
             job = waiting.pop(ready)
@@ -184,3 +199,52 @@ def _on_ray(jobs: Sequence[Job], parallel: int, threads: int, gpus: float) -> It
         if waiting:
             ray.wait(list(waiting), num_returns=len(waiting), timeout=_GRACE_SECONDS)
         ray.shutdown()
+
+
+def _start_ray(cores: int) -> None:
+    """Joins the cluster at RAY_ADDRESS, or starts one of this machine.
+
+    Args:
+        cores: CPU cores of one that is started.
+
+    Raises:
+        SystemExit: Ray is not installed, cannot be reached, or does not start.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        for name, value in _RAY_HERE.items():
+            os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError:
+        raise SystemExit("--launcher ray needs Ray: pip install 'dataenvgym[ray]', or use --launcher local.") from None
+    here = {"num_cpus": max(1, cores), "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+    try:
+        if address:
+            _knock(address)
+        ray.init(
+            address=address or "local",  # None would join whatever cluster was last started here
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            # Workers find this module by its name: the repository lies at the same path on every node.
+            runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}},
+            **({} if address else here),
+        )
+    except Exception as error:  # Ray raises bare Exceptions too, for one when a busy machine takes too long to start it
+        said = " ".join(str(error).split())
+        if address:
+            raise SystemExit(
+                f"No Ray cluster at RAY_ADDRESS={address} ({said}): start it, or unset the variable."
+            ) from None
+        raise SystemExit(f"Ray does not start here ({said}): try again, or use --launcher local.") from None
+
+
+def _knock(address: str) -> None:
+    """Whether somebody listens at an address: Ray itself tries for minutes before it says that nobody does.
+
+    Raises:
+        OSError: Nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,11 +18,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
+sys.path += [str(Path(__file__).parents[2] / "scripts" / "reproduce"), str(Path(__file__).parents[2] / "scripts")]
 
 import feedback_value
 from cells import Cell, more_epochs, no_state, with_feedback
 from grid import Results, run_grid
+from kill_and_resume import comparable, differences
 from tables import Number, Table, accuracy, gain, published
 
 from environments.cli import main
@@ -47,6 +49,8 @@ tries = folder / "tries"
 tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
 name = folder.name.rsplit("-", 1)[0]
 (folder / "threads").write_text(os.environ["OMP_NUM_THREADS"])
+(folder / "niceness").write_text(str(os.nice(0)))
+(folder / "pid").write_text(str(os.getpid()))
 if name == "dies" or (name == "dies_once" and tries.read_text() == "x"):
     os.kill(os.getpid(), signal.SIGKILL)
 if name == "complains":
@@ -110,7 +114,9 @@ def test_finished_cells_are_skipped_and_changed_ones_are_not(program, tmp_path, 
     assert tries(out, "good-seed0") == 4
 
 
-def test_an_interrupt_ends_the_cells_and_starts_no_others(program, tmp_path):
+@pytest.fixture
+def waiting_grid(program, tmp_path):
+    """A grid in a process of its own, of whose three cells the two that run side by side are waiting."""
     script = tmp_path / "run.py"
     script.write_text(
         textwrap.dedent(f"""
@@ -130,11 +136,35 @@ def test_an_interrupt_ends_the_cells_and_starts_no_others(program, tmp_path):
     while not all(path.exists() for path in started):
         assert grid.poll() is None
         time.sleep(0.05)
+    yield grid, started
+    grid.kill()
+    grid.wait()
+
+
+def test_an_interrupt_ends_the_cells_and_starts_no_others(waiting_grid, tmp_path):
+    grid, started = waiting_grid
     os.kill(grid.pid, signal.SIGINT)
     assert grid.wait(timeout=120) != 0
     assert all((path.parent / "interrupted").exists() for path in started)
     assert [tries(tmp_path / "out", f"waits-seed{seed}") for seed in (0, 1)] == [1, 1]
     assert not (tmp_path / "out" / "waits-seed2").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell a process of its parent's death")
+def test_cells_die_with_a_grid_that_is_killed(waiting_grid):
+    grid, started = waiting_grid
+    running = [Path("/proc") / (path.parent / "pid").read_text() / "stat" for path in started]
+    grid.kill()
+    while any(_alive(path) for path in running):  # else they would write beside the cells of the next grid
+        time.sleep(0.05)
+    assert not any((path.parent / "interrupted").exists() for path in started)
+
+
+def _alive(stat):
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_ray_runs_the_same_cells(program, tmp_path, monkeypatch):
@@ -145,8 +175,18 @@ def test_ray_runs_the_same_cells(program, tmp_path, monkeypatch):
     assert sorted(results.summaries) == [("dies_once", 0), ("dies_once", 1), ("good", 0), ("good", 1)]
     assert sorted(results.failures) == ["dies-seed0", "dies-seed1"]
     assert "killed by signal 9" in results.failures["dies-seed0"]
+    assert (tmp_path / "ray" / "good-seed0" / "niceness").read_text() == str(os.nice(0))
     here = run_grid(cells[:2], tmp_path / "here", program=program)
     assert here.summaries == {key: results.summaries[key] for key in (("good", 0), ("good", 1))}
+
+
+def test_a_cluster_that_is_not_there_is_one_line(program, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(SystemExit, match=r"No Ray cluster at RAY_ADDRESS=127\.0\.0\.1:\d+ .*refused"):
+            run_grid([Cell("good", 0, FRAGMENTS)], tmp_path, launcher="ray", program=program)
 
 
 def test_without_ray_the_launcher_says_so(program, tmp_path, monkeypatch):
@@ -229,6 +269,21 @@ def test_a_real_cell_and_its_floors(episode_words, tmp_path):
     own, longer, true = (results.summaries[name, 0] for name in ("own", "own-more_epochs", "own-true"))
     assert own["after"] == true["after"] and own["records"] == 60
     assert longer["records"] == 30 and longer["steps"] == 2
+
+
+@pytest.mark.slow
+def test_ray_leaves_the_same_files(episode_words, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    words = episode_words(tmp_path, environment="skill_tree", teacher="skill_tree_procedural")
+    fragments = tuple(value for word, value in itertools.pairwise(words) if word == "--config")
+    options = tuple(words[words.index("--model.init_args.model_name_or_path") : words.index("--run_dir")])
+    cells = [Cell("own", seed, fragments, options=options) for seed in (0, 1)]
+    for launcher in ("local", "ray"):
+        assert run_grid(cells, tmp_path / launcher, jobs=2, launcher=launcher).failures == {}
+    for cell in cells:
+        here, there = (comparable(tmp_path / launcher / cell.folder) for launcher in ("local", "ray"))
+        assert differences(here, there) == [] and "step_02/predictions.jsonl" in here
 
 
 def summaries(name, accuracies):
