@@ -232,8 +232,13 @@ def _missing(rows: Sequence[Expectation], preset: Preset) -> list[str]:
 
 def _summed_up(names: Sequence[str], preset: Preset) -> str:
     """Rows in few words: a benchmark that cannot be reached is missing in every row of its domain."""
-    domains = {domain.name for name in names if (domain := _domain(name, preset)) is not None}
-    return f"{len(names)} rows of {domains.pop()}" if len(domains) == 1 < len(names) else ", ".join(names)
+    by_domain: dict[str, list[str]] = {}
+    for name in names:
+        domain = _domain(name, preset)
+        by_domain.setdefault(name if domain is None else domain.name, []).append(name)
+    return ", ".join(
+        rows[0] if len(rows) == 1 else f"{len(rows)} rows of {domain}" for domain, rows in by_domain.items()
+    )
 
 
 def _wall_clock(rows: Sequence[Expectation], jobs: int) -> list[str]:
