@@ -87,9 +87,13 @@ def _read(kind: str, part: str, location: str, revision: str | None, **settings:
     from safetensors import SafetensorError
 
     try:
-        return getattr(transformers, kind).from_pretrained(location, revision=revision, **settings)
+        read = getattr(transformers, kind).from_pretrained(location, revision=revision, **settings)
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise _unreadable(part, location, error) from error
+    # A tokenizer keeps whether it was read offline, and would write that into every student's folder.
+    for tokenizer in (read, getattr(read, "tokenizer", None)):
+        getattr(tokenizer, "init_kwargs", {}).pop("local_files_only", None)
+    return read
 
 
 def fresh_network(location: str, revision: str | None, dtype: str | None, kind: str, share: bool) -> Any:

@@ -1,5 +1,10 @@
 """The chat format: the same text in training and evaluation, under templates like those of real models."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 from tiny_models import make_tiny_tokenizer
 
@@ -118,3 +123,15 @@ def test_a_tokenizer_that_lacks_something_is_one_line(settings, words):
 def test_a_tokenizer_without_a_pad_token_pads_with_its_end_of_sequence_token():
     chat = ChatFormat(make_tiny_tokenizer(pad_token=None), "my/model")
     assert chat.pad_token_id == chat.tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_a_saved_tokenizer_does_not_tell_whether_it_was_read_offline(tmp_path, offline):
+    lines = [
+        "import sys",
+        "from lightning_modules.base_weights import load_chat_format, resolve_model",
+        "load_chat_format(resolve_model('tiny_text'), None).save(sys.argv[1])",
+    ]
+    environ = {**os.environ, "HF_HUB_OFFLINE": offline}
+    subprocess.run([sys.executable, "-c", "\n".join(lines), str(tmp_path)], env=environ, check=True)
+    assert "local_files_only" not in json.loads((tmp_path / "tokenizer_config.json").read_text("utf-8"))
