@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from figures import Bar
 from scored import Row, compare
 from study import Rows
 from tables import INTERVALS, Number, Table, compared, p_values
 
 
-def differences(caption: str, pairs: Iterable[tuple[str, str, Row | None, Row | None]]) -> Table:
+def bar(group: str, series: str, row: Row) -> Bar:
+    """The bar of a row's gain, with its interval by instance."""
+    one = row.gain()
+    return Bar(group, series, one.points, one.by_instance.ci95)
+
+
+def differences(
+    caption: str,
+    pairs: Iterable[tuple[*tuple[str, ...], Row | None, Row | None]],
+    labels: Sequence[str] = ("teacher", "minus"),
+) -> Table:
     """Test accuracy of rows after the last step minus that of others.
 
     Args:
         caption: What the table shows.
         pairs: What the row and the other are called, and the two; a pair of which one is missing is left out.
+        labels: The columns of what they are called.
     """
-    columns = ["teacher", "minus", "points (by instance)", "(by seed)", "detectable", "p (Holm)", "seeds won"]
+    columns = [*labels, "points (by instance)", "(by seed)", "detectable", "p (Holm)", "seeds won"]
     table = Table(columns, caption, [INTERVALS])
-    found = [(label, of, compare(row, base)) for label, of, row, base in pairs if row is not None and base is not None]
-    for (label, of, one), p_value in zip(found, p_values([one for _, _, one in found]), strict=True):
-        table.add(label, of, *compared(one, p_value), f"{one.won} of {len(one.seeds)}")
+    found = [(said, compare(row, base)) for *said, row, base in pairs if row is not None and base is not None]
+    for (said, one), p_value in zip(found, p_values([one for _, one in found]), strict=True):
+        table.add(*said, *compared(one, p_value), f"{one.won} of {len(one.seeds)}")
     return table
 
 

@@ -97,6 +97,13 @@ class Cell:
         return next((value for value in found if value is not None), None)
 
 
+def undiscovered(cell: Cell) -> Mapping[str, Any] | None:
+    """The settings of a cell's discovered skills if the file that they name is not there yet; None otherwise."""
+    skills = cell.setting("environment.skills")
+    settings = (skills.get("init_args") or {}) if isinstance(skills, Mapping) else {}
+    return settings if settings.get("path") and not Path(settings["path"]).exists() else None
+
+
 def no_state(cell: Cell, teacher: str = "teachers/no_state_procedural") -> Cell:
     """The floor of a cell that sees nothing of the student: random valid records, all else the same.
 

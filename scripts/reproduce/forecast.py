@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cells import Cell
+from cells import Cell, undiscovered
 from grid import unfinished
 from presets import Domain, Preset
 from rich import box
@@ -122,7 +122,8 @@ def _expect(
         if isinstance(error, MissingFileError):
             unreachable[task] = problem
         return [replace(row, problem=problem)]
-    path = _skills_to_find(cell)
+    to_find = undiscovered(cell)
+    path = None if to_find is None else Path(to_find["path"])
     shared = [call for call in rehearsal.calls if path is not None and call.purpose == _DISCOVERY]
     own = [call for call in rehearsal.calls if not shared or call.purpose != _DISCOVERY]
     one = _priced(row, own, 1)
@@ -197,13 +198,6 @@ def _seconds_by_domain(preset: Preset) -> dict[str, float]:
         if domain is not None and summary.get("status") == "finished":
             found.setdefault(domain.name, []).append(sum(summary["seconds"].values()))
     return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def _skills_to_find(cell: Cell) -> Path | None:
-    """The file of discovered skills that a cell needs and that is not there yet."""
-    skills = cell.setting("environment.skills")
-    path = (skills.get("init_args") or {}).get("path") if isinstance(skills, Mapping) else None
-    return None if path is None or Path(path).exists() else Path(path)
 
 
 def _told(rows: Sequence[Expectation], finished: int, jobs: int) -> list[str]:

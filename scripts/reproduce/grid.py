@@ -105,12 +105,13 @@ def run_grid(
     out = out.absolute()
     (out / ".grid").mkdir(parents=True, exist_ok=True)
     unique = {cell.folder: cell for cell in cells}
-    stamps = {folder: _stamp(cell.words(out)) for folder, cell in unique.items()}
-    due = [cell.folder for cell in unfinished(cells, out)]
+    due = unfinished(cells, out)
+    words = {cell.folder: cell.words(out) for cell in due}
+    stamps = {folder: _stamp(said) for folder, said in words.items()}
     environ = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
     work = [
-        Job(folder, (*program, *unique[folder].words(out)), ROOT, out / ".grid" / f"{folder}.log", environ, retries)
-        for folder in due
+        Job(folder, (*program, *said), ROOT, out / ".grid" / f"{folder}.log", environ, retries)
+        for folder, said in words.items()
     ]
     failures = {}
     for end in _shown(launch(work, launcher, jobs, threads, gpus), len(unique), len(unique) - len(due), out):

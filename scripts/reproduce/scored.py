@@ -8,7 +8,7 @@ Student's t) says how it would change with other seeds, and is wide with three o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,10 +21,9 @@ from environments.statistics import (
     BestStep,
     Gain,
     best_of_steps,
-    clustered_gain,
+    gain_by_instance,
     minimum_detectable_effect,
     paired_by_seed,
-    paired_gain,
 )
 from tasks.types import Split
 
@@ -80,7 +79,7 @@ class Row:
         """For each seed the best step on validation, with the optimism of the choice taken out."""
         return [
             best_of_steps(
-                {step: by_split["val"] for step, by_split in run.scores.items()}, clusters=_clusters(run, "val")
+                {step: by_split["val"] for step, by_split in run.scores.items()}, clusters=run.clusters.get("val")
             )
             for run in (self.runs[seed] for seed in self.seeds)
         ]
@@ -137,11 +136,10 @@ def compare(row: Row, other: Row, when: When = "last", other_when: When | None =
     assert seeds, f"{row.name} and {other.name} have no seed in common"
     base_when = other_when or when
     own, base = row.scores(when, seeds=seeds), other.scores(base_when, seeds=seeds)
-    clusters = _clusters(row.runs[seeds[0]], "test")
-    by_instance = paired_gain(base, own) if clusters is None else clustered_gain(base, own, clusters)
+    clusters = row.runs[seeds[0]].clusters.get("test")
     pairs = list(zip(row.accuracies(when, seeds=seeds), other.accuracies(base_when, seeds=seeds), strict=True))
     return Comparison(
-        by_instance,
+        gain_by_instance(base, own, clusters),
         paired_by_seed([a - b for a, b in pairs]),
         _detectable(np.asarray(own) - np.asarray(base), clusters),
         tuple(seeds),
@@ -149,17 +147,12 @@ def compare(row: Row, other: Row, when: When = "last", other_when: When | None =
     )
 
 
-def _detectable(differences: np.ndarray, clusters: Sequence[Hashable] | None) -> float:
+def _detectable(differences: np.ndarray, clusters: Sequence[str] | None) -> float:
     """In points; groups count as the units if instances come in groups."""
     if clusters is not None:
-        of = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-        places = [of[cluster] for cluster in clusters]
+        _, places = np.unique(clusters, return_inverse=True)
         differences = np.bincount(places, weights=differences) / np.bincount(places)
     return minimum_detectable_effect(len(differences), discordant=float(np.mean(differences**2)))
-
-
-def _clusters(run: FinishedRun, split: Split) -> Sequence[Hashable] | None:
-    return run.clusters.get(split)
 
 
 def _step(run: FinishedRun, when: When) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cells import ROOT, Cell
+from cells import ROOT, Cell, undiscovered
 from figures import save
 from grid import PROGRAM, Results, add_grid_arguments, run_from, seeds_of
 from presets import PRESETS, Domain, Preset
@@ -133,12 +133,9 @@ def discover_skills(cells: Sequence[Cell]) -> None:
         SystemExit: A discovery ended with an error, which it has printed.
     """
     for cell in cells:
-        skills = cell.overrides.get("environment.skills") or {}
-        settings = skills.get("init_args") or {}
-        path = settings.get("path")
-        if path is None or Path(path).exists():
+        if (settings := undiscovered(cell)) is None:
             continue
-        words = ["discover-skills", *cell.setting_words(("task", "teacher")), "--out", path]
+        words = ["discover-skills", *cell.setting_words(("task", "teacher")), "--out", settings["path"]]
         if settings.get("num_categories"):
             words += ["--num_categories", str(settings["num_categories"])]
         if code := subprocess.run([*PROGRAM, *words], cwd=ROOT, check=False).returncode:

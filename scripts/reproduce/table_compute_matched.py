@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from against import percent
+from against import bar, percent
 from cells import Cell
-from figures import Bar, Panel, draw
+from figures import Panel, draw
 from presets import ENVIRONMENTS, Preset
 from published import accuracy_in_paper
 from scored import compare
@@ -76,7 +76,7 @@ def figure(rows: Rows, label: str) -> Figure:
         "floor: step 1, more epochs": "-more_epochs",
     }
     bars = [
-        Bar(ENVIRONMENTS[name], what, row.gain().points, row.gain().by_instance.ci95)
+        bar(ENVIRONMENTS[name], what, row)
         for name in ENVIRONMENTS
         for what, ending in series.items()
         if (row := rows.get(f"{DOMAIN}-{name}{ending}")) is not None

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from against import bar
 from cells import Cell, with_feedback
-from figures import Bar, Panel, draw
+from figures import Panel, draw
 from presets import ENVIRONMENTS, Preset
 from scored import Row, compare
 from study import Outcome, Rows, Study, run
@@ -81,7 +82,7 @@ def lines(rows: Mapping[str, Row]) -> list[list[str | Number]]:
 
 def panel(title: str, rows: Mapping[str, Row]) -> Panel:
     """Bars of the gains of rows."""
-    return Panel(title, [Bar("", label, row.gain().points, row.gain().by_instance.ci95) for label, row in rows.items()])
+    return Panel(title, [bar("", label, row) for label, row in rows.items()])
 
 
 def together(pairs: Mapping[str, list[tuple[Row, Row]]]) -> Table:

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from against import bar, differences
 from cells import Cell
-from figures import Bar, Panel, draw
+from figures import Panel, draw
 from presets import ENVIRONMENTS, Preset
 from published import LABELS, accuracy_in_paper, benchmark_of, gain_in_paper
-from scored import Row, compare
+from scored import Row
 from study import Outcome, Rows, Study, run
 from tables import INTERVALS, Entry, Number, Table, compared, p_values
 
@@ -33,13 +34,13 @@ class Line:
     Args:
         label: What the table calls it.
         cells: What stands behind the domain in the names of its cells.
-        environment: The paper's row; empty if it has none.
-        state: The paper's state of it: ``no`` or ``with``.
+        environment: Its environment; ``before`` for the untouched student.
+        state: ``no``, ``with`` or ``floor``; the paper has no floors.
     """
 
     label: str
     cells: str
-    environment: str = ""
+    environment: str
     state: str = ""
 
 
@@ -52,7 +53,8 @@ def _lines() -> Iterator[Line]:
 
 TAUGHT = tuple(_lines())
 FLOORS = tuple(
-    Line(f"floor: {label}, step 1, more epochs", f"{name}-more_epochs") for name, label in ENVIRONMENTS.items()
+    Line(f"floor: {label}, step 1, more epochs", f"{name}-more_epochs", name, "floor")
+    for name, label in ENVIRONMENTS.items()
 )
 
 
@@ -95,15 +97,15 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
 
     before = {domain: _before(preset, rows, domain) for domain in preset.domains}
     add(Line("before teaching", "", "before"), before)
+    best = [_best_with_state(rows, domain) for domain in preset.domains]
     for line in (*TAUGHT, *FLOORS):
         found = {domain: rows.get(f"{domain}-{line.cells}") for domain in preset.domains}
-        best = {domain: _best_with_state(rows, domain) for domain in preset.domains}
         add(
             line,
             {
-                domain: Number(
-                    None if row is None else 100 * row.accuracy(), strong=row is not None and row == best[domain]
-                )
+                domain: Number(None)
+                if row is None
+                else Number(100 * row.accuracy(), strong=any(row is one for one in best))
                 for domain, row in found.items()
             },
         )
@@ -141,7 +143,7 @@ def gains(preset: Preset, rows: Rows) -> Table:
             Number(100 * row.accuracy("before")),
             Number(100 * row.accuracy()),
             *compared(one, p_value),
-            gain_in_paper(domain, line.environment, line.state) if line.environment else "",
+            gain_in_paper(domain, line.environment, line.state),
         )
     table.notes.append(INTERVALS)
     return table
@@ -149,49 +151,35 @@ def gains(preset: Preset, rows: Rows) -> Table:
 
 def floors(preset: Preset, rows: Rows) -> Table:
     """What is left over the floors, and what the teacher's knowledge of the student is worth."""
-    columns = [
-        "domain",
-        "teacher with state",
-        "minus",
-        "points (by instance)",
-        "(by seed)",
-        "detectable",
-        "p (Holm)",
-        "seeds won",
-    ]
-    table = Table(
-        columns, "Teachers with state against what would have been simpler: test accuracy after the last step"
+    return differences(
+        "Teachers with state against what would have been simpler: test accuracy after the last step",
+        _over_floors(preset, rows),
+        ("domain", "teacher with state", "minus"),
     )
-    pairs = []
-    for domain in preset.domains:
+
+
+def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, str, Row | None, Row | None]]:
+    for domain, place in preset.domains.items():
         for name, label in ENVIRONMENTS.items():
             against = {"random valid records": "random", "step 1, more epochs": f"{name}-more_epochs"}
             if name != "open_ended":  # there it is the random records
                 against["the same without state"] = f"{name}-no_state"
             for what, other in against.items():
-                row, base = rows.get(f"{domain}-{name}"), rows.get(f"{domain}-{other}")
-                if row is not None and base is not None:
-                    pairs.append((domain, label, what, compare(row, base)))
-    for (domain, label, what, one), p_value in zip(pairs, p_values([pair[-1] for pair in pairs]), strict=True):
-        won = f"{one.won} of {len(one.seeds)}"
-        table.add(preset.domains[domain].label, label, what, *compared(one, p_value), won)
-    table.notes.append(INTERVALS)
-    return table
+                yield place.label, label, what, rows.get(f"{domain}-{name}"), rows.get(f"{domain}-{other}")
 
 
 def figure(preset: Preset, rows: Rows) -> Figure:
-    """Bars of all teachers with the floors as lines, a panel for each domain."""
+    """Bars of all teachers, with and without state, and of the second floor; a panel for each domain."""
+    series = {"no": "no state", "with": "with state", "floor": "floor: step 1, more epochs"}
     panels = []
     for domain, place in preset.domains.items():
-        panel = Panel(place.label)
-        for name, label in ENVIRONMENTS.items():
-            states = (("no state", "random" if name == "open_ended" else f"{name}-no_state"), ("with state", name))
-            for state, cells in (*states, ("floor: step 1, more epochs", f"{name}-more_epochs")):
-                if (row := rows.get(f"{domain}-{cells}")) is not None:
-                    ends = row.gain().by_instance.ci95
-                    panel.bars.append(Bar(label, state, row.gain().points, ends))
-        if panel.bars:
-            panels.append(panel)
+        bars = [
+            bar(ENVIRONMENTS[line.environment], series[line.state], row)
+            for line in (*TAUGHT, *FLOORS)
+            if (row := rows.get(f"{domain}-{line.cells}")) is not None
+        ]
+        if bars:
+            panels.append(Panel(place.label, bars))
     return draw(panels, y="test gain, points")
 
 

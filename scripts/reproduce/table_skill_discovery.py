@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from against import differences, percent, rejected
+from against import bar, differences, percent, rejected
 from cells import Cell
-from figures import Bar, Panel, draw
+from figures import Panel, draw
 from presets import Preset
 from scored import Row, compare
 from study import Outcome, Rows, Study, run
@@ -167,8 +167,7 @@ def figure(preset: Preset, rows: Rows) -> Figure:
     for arm in arms_of(preset):
         for series, cells in (("teacher", arm.cells), ("floor: step 1, more epochs", f"{arm.cells}-more_epochs")):
             if (row := rows.get(cells)) is not None:
-                one = row.gain()
-                bars.append(Bar(arm.label.replace(", ", ",\n"), series, one.points, one.by_instance.ci95))
+                bars.append(bar(arm.label.replace(", ", ",\n"), series, row))
     random = rows.get(f"{DOMAIN}-random")
     levels = {} if random is None else {"floor: random records": random.gain().points}
     return draw([Panel(preset.domains[DOMAIN].label, bars, levels=levels)], y="test gain, points")

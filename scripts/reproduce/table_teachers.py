@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from against import differences, percent, rejected
+from against import bar, differences, percent, rejected
 from cells import Cell
-from figures import Bar, Panel, draw
+from figures import Panel, draw
 from presets import ENVIRONMENTS, Preset
 from published import accuracy_in_paper, gain_in_paper
 from scored import Row
@@ -132,8 +132,7 @@ def figure(preset: Preset, rows: Rows) -> Figure:
                 (f"floor: {strength}, step 1, more epochs", f"{DOMAIN}-{name}{ending}-more_epochs"),
             ):
                 if (row := rows.get(cells)) is not None:
-                    one = row.gain()
-                    bars.append(Bar(label, series, one.points, one.by_instance.ci95))
+                    bars.append(bar(label, series, row))
     levels = {
         f"floor: {strength}, random records": row.gain().points
         for strength, ending in STRENGTHS.items()
