@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
+from tasks.choices import LETTERS, YES_NO, choose
 from tasks.errors import ConfigurationError, RecordError
 from tasks.images import Image
+from tasks.replies import clean_answer
 from tasks.types import Prediction, Split, TaskInstance
 from tasks.vqa.rows import DescribedTask, image_of, plain_fields
-from tasks.vqa.scoring import clean_answer, same_answer
+from tasks.vqa.scoring import same_answer
 
 HUB_ID = "BaiqiL/NaturalBench"
 REVISION = "21c415e3d60cdbabad4a02feaa2e4643789612f4"  # the one that the authors of DataEnvGym pin
@@ -21,28 +22,7 @@ REVISION = "21c415e3d60cdbabad4a02feaa2e4643789612f4"  # the one that the author
 _REQUESTS = {"yes_no": "Answer yes or no.", "multiple_choice": "Answer with the letter of the right option."}
 _SIDES = (0, 1)
 
-_YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-_OPTION = re.compile(r"\b([ab])\b", re.IGNORECASE)
-# "a" before a word is an article ("It is a B", "A banana"), unless the word can only follow a subject ("A is right").
-_ARTICLE = re.compile(r"\s+(?!(?:is|was|because|since|as|and|or|seems|looks)\b)\w", re.IGNORECASE)
-_NAMED = re.compile(r"\b(?:option|answer|choice|letter)\s*:?\s*$", re.IGNORECASE)
-
-
-def choice(text: str, kind: str) -> str | None:
-    """The answer that a reply chooses: the first of yes and no, or of the options A and B; None if it chooses none.
-
-    Args:
-        text: The reply.
-        kind: ``yes_no`` or ``multiple_choice``.
-    """
-    if kind == "yes_no":
-        match = _YES_OR_NO.search(text)
-        return match.group().lower() if match else None
-    for match in _OPTION.finditer(text):
-        named = _NAMED.search(text, max(0, match.start() - 20), match.start())
-        if match.group().lower() == "b" or named or not _ARTICLE.match(text, match.end()):
-            return match.group().upper()
-    return None
+_OPTIONS = {"yes_no": YES_NO, "multiple_choice": LETTERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +115,8 @@ class NaturalBenchTask(DescribedTask):
         """
         text = text.strip().removeprefix(instance.instruction)
         answer = clean_answer(instance.answer)
-        if answer in ("yes", "no"):
-            return float(choice(text, "yes_no") == answer)
-        if answer in ("a", "b"):
-            return float(choice(text, "multiple_choice") == answer.upper())
+        if answer in LETTERS.words:
+            return float(choose(text, LETTERS) == answer)
         return float(same_answer(instance.answer, text))
 
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
@@ -193,7 +171,7 @@ class NaturalBenchTask(DescribedTask):
 
     def _instance(self, row: BenchmarkRow, kind: str, question: int, side: int, image: Image) -> TaskInstance:
         answer = row.text(f"Image_{side}_Question_{question}").strip()
-        if choice(answer, kind) is None:
+        if choose(answer, _OPTIONS[kind]) is None:
             raise RecordError(f"{row.where}: {answer!r} is no answer to a {kind} question; mend or delete that row.")
         fields = plain_fields(row.fields, "Image_0", "Image_1")
         return TaskInstance(

@@ -11,6 +11,7 @@ from tasks.base import Task, normalise_text
 from tasks.benchmark_rows import DATA_DIR, BenchmarkRow, BenchmarkRows
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
 from tasks.images import Image
+from tasks.replies import stated_answer
 from tasks.types import Split, TaskInstance
 from tasks.vqa.nlvr_scenes import check_boxes, drawn, read_boxes
 from tasks.vqa.rows import image_of, plain_fields
@@ -63,8 +64,9 @@ class NLVRTask(Task):
         return self._splits[split]
 
     def score(self, instance: TaskInstance, text: str) -> float:
-        """1.0 for the right one of ``true`` and ``false``, whatever its case and final punctuation, else 0.0."""
-        return float(same_answer(instance.answer, text))
+        """1.0 if the reply chooses the right one of ``true`` and ``false``, else 0.0; a bare "yes" means true."""
+        said = {"yes": "true", "no": "false"}.get(stated_answer(text), text)
+        return float(same_answer(instance.answer, said))
 
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
         """Whether the scene is of towers, or of items scattered over the boxes."""

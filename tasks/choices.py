@@ -1,0 +1,219 @@
+"""Which of some options a reply chooses: yes or no, true or false, A or B, one of the colours.
+
+The benchmarks' own readers take the first option that occurs as a word (NaturalBench, ``extract_answer``). So does this
+one, save for what a careful reader would not take for an answer: an article, a negated option, an open "yes or no".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tasks.replies import plain_text, statements
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a reply may choose from.
+
+    Args:
+        words: The options, in lower case.
+        also: Other words for some of them.
+        opposites: Whether "not" before one of two options means the other, as in "not true".
+    """
+
+    words: tuple[str, ...]
+    also: Mapping[str, str] = field(default_factory=dict)
+    opposites: bool = False
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Any of the options as a word of its own: not the A of "A-frame" or "A's", nor the left of "top-left"."""
+        longest_first = sorted((*self.words, *self.also), key=len, reverse=True)
+        words = "|".join(re.escape(word) for word in longest_first)
+        return re.compile(rf"(?<!\w)(?<!\w['-])(?:{words})(?!\w)(?!['-]\w)", re.IGNORECASE)
+
+    def named(self, word: str) -> str:
+        """The option that a word stands for."""
+        return self.also.get(word.lower(), word.lower())
+
+
+YES_NO = Options(("yes", "no"))
+TRUE_FALSE = Options(("true", "false"), opposites=True)
+LETTERS = Options(("a", "b"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    """An option in a text; ``weak`` is one that may well be no answer, as in "there is no cat" and "option A says"."""
+
+    start: int
+    end: int
+    option: str
+    weak: bool
+
+
+# "A" before a word is an article ("It is a B", "A banana"), unless the word can only follow a subject ("A is right").
+_AFTER_LETTER = (
+    "is|was|because|since|as|and|or|nor|seems|looks|appears|shows|has|would|does|matches|fits|depicts|contains|describes"
+    "|for|but|not|isn't|doesn't|the|this|that|these|there|it|its|he|she|they|we|you|i|in|on|at|with|to|of"
+)
+_ARTICLE = re.compile(rf"[ \t]+[\"'(]*(?!(?:{_AFTER_LETTER})\b)\w", re.IGNORECASE)
+_CALLED = re.compile(r"\b(?:option|answer|choice|letter)\s*:?\s*[\"'(\[]*$", re.IGNORECASE)
+_SENTENCE_START = re.compile(r"(?:^|[.!?:\n])[\s\"'(\[]*$")
+_SHOUTED = re.compile(r"[ \t]+[A-Z]{2}")
+
+# "No" as an answer is followed by a pause or a new sentence; before a noun ("no cat") it may be part of the reasoning.
+_NO_ANSWER = re.compile(
+    r"[ \t]+(?:idea|clue|way|doubt|matter|problem|worries|image|picture|photo|info\w*|context|answer|question|clear"
+    r"|definite|definitive|one)\b",
+    re.IGNORECASE,
+)
+_NO_NOUN = re.compile(
+    r"[ \t]+(?!(?:there|it|he|she|they|this|that|these|those|the|i|we|you|not|because|since|as|but|so|his|her|in|on)\b)\w",
+    re.IGNORECASE,
+)
+
+_NOUN = re.compile(r"[ \t]+(?!(?:because|since|as|is|and|but|so|not)\b)\w", re.IGNORECASE)
+_SUBJECT = re.compile(r"[ \t]+(?:says|shows|states|describes|mentions|claims|refers|would|suggests|depicts)\b", re.IGNORECASE)
+
+_EITHER = re.compile(
+    r"[\"')\].]*\s*(?:,?\s*(?:or|nor)|and|and/or|/|&|\||vs\.?|versus)\s*(?:not\s+)?"
+    r"(?:(?:the|option|answer|choice|both)\s+)*[\"'(\[]*(?:a\s+)?",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"[\"')\]]*\s*,\s*[\"'(\[]*")
+_BETWEEN = (
+    "a|an|the|it|is|it's|be|being|that|this|to|say|choose|pick|select|think|believe|call|case|option|answer|choice"
+    "|letter|statement|sentence|claim|correct|right|really|necessarily|quite|entirely|completely|strictly|actually"
+    "|exactly|simply|at|all|either|with|fully|always|definitely"
+)
+_NEGATED_BEFORE = re.compile(
+    r"(?:\bnot|n't|\bcannot|\bnever|\bneither|\bnor|\brather\s+than|\binstead\s+of|\brul\w+\s+out|\bexclud\w+"
+    rf"|\beliminat\w+|\bdiscard\w*|\breject\w*)(?:\s+(?:{_BETWEEN})){{0,8}}\s+[\"'(\[]*$",
+    re.IGNORECASE,
+)
+_WRONG_AFTER = re.compile(
+    r"[\"')\]]*\s+(?:(?:is|was|seems|looks|does|did|can|could|would|must|may|might)(?:n't|\s*not)\b|can't\b"
+    r"|(?:is|was|seems|looks|appears)(?:\s+(?:to|be|clearly|definitely|also|obviously|simply|just))*"
+    r"\s+(?:wrong|incorrect|false|untrue|inaccurate|ruled|out|excluded)\b)",
+    re.IGNORECASE,
+)
+_QUESTIONED = re.compile(r"[\"')\]]*\s?\?")
+_ITEM = re.compile(r"[).:]\s+\w")
+_ITEM_START = re.compile(r"(?:^|\n|;)[ \t]*\(?$")
+
+_LEAD_IN = re.compile(
+    r"[\W_]*(?:(?:it(?:'s|\s+is)|that(?:'s|\s+is)|i(?:'d|\s+would)?\s+(?:say|choose|pick|select|go\s+with|answer))\s+)?"
+    r"(?:(?:the|correct|right|best|definitely|certainly|clearly|probably|likely|option|answer|choice|letter|statement"
+    r"|sentence|claim|is)\b[\W_]*){0,6}",
+    re.IGNORECASE,
+)
+_PAUSE = re.compile(r"[\W_]*")
+_CONCLUSION = re.compile(r"\b(?:so|therefore|thus|hence|in\s+conclusion|in\s+summary|overall)\b", re.IGNORECASE)
+_CORRECTION = re.compile(
+    r"(?:^|[.!?,;\n(]|\b(?:yes|no|true|false|a|b))[\s\u2014\u2013-]{0,3}"
+    r"(?:no,?\s+)?(?:(?:oh,?\s+)?wait\b[\s,.!:;\u2026\u2014\u2013-]|scratch\s+that\b|on\s+second\s+thoughts?\b"
+    r"|correction\b|let\s+me\s+correct\b|i\s+mean\b)",
+    re.IGNORECASE,
+)
+
+
+def choose(reply: str, options: Options) -> str | None:
+    """The option that a reply chooses, in lower case; None if it chooses none, or leaves it open.
+
+    In this order: what is called the final answer (a box, an answer tag), the option that the reply begins with, what
+    is called the answer, a conclusion ("so no", a last sentence "Yes."), and then the first option that occurs at
+    all. Of more than two options, that last only if no other occurs. What follows "wait" or "I mean" replaces what
+    was said before, if it chooses an option.
+
+    Args:
+        reply: The reply, of any length.
+        options: What it may choose from.
+    """
+    text = plain_text(reply)
+    corrections = [match.end() for match in _CORRECTION.finditer(text)]
+    for start in [corrections[-1], 0] if corrections else [0]:
+        if (chosen := _chosen(text[start:], options)) is not None:
+            return chosen
+    return None
+
+
+def _chosen(text: str, options: Options) -> str | None:
+    every = list(options.pattern.finditer(text))
+    left_open = _left_open(text, every, options)
+    mentions = _mentions(text, [match for match in every if match not in left_open], options)
+    strong = {mention.start: mention.option for mention in mentions if not mention.weak}
+
+    def leads(place: int) -> str | None:
+        # "Right" and "left" lead in to an answer, or are one: the first word is tried, too.
+        starts = [match.end() for pattern in (_LEAD_IN, _PAUSE) if (match := pattern.match(text, place))]
+        return next((strong[start] for start in starts if start in strong), None)
+
+    stated = [(place, final) for place, final in statements(text)]
+    final = [leads(place) for place, is_final in stated if is_final]
+    answer = [leads(place) for place, is_final in stated if not is_final]
+    conclusion = [leads(match.end()) for match in _CONCLUSION.finditer(text)]
+    for found in (reversed(final), [leads(0)], reversed(answer), [_last_sentence(text, mentions)], reversed(conclusion)):
+        if (chosen := next((one for one in found if one), None)) is not None:
+            return chosen
+    if len(options.words) > 2 and (left_open or len({mention.option for mention in mentions}) > 1):
+        return None
+    return next((one.option for one in sorted(mentions, key=lambda one: (one.weak, one.start))), None)
+
+
+def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_Mention]:
+    """The options that a text mentions as possible answers, in order."""
+    mentions: list[_Mention] = []
+    for match in every:
+        start, end = match.span()
+        option, before = options.named(match.group()), text[max(0, start - 80) : start]
+        if _is_article(text, match, before):
+            continue
+        if option == "no" and _NO_ANSWER.match(text, end):
+            continue
+        if _NEGATED_BEFORE.search(before):
+            if not options.opposites:
+                continue
+            option = next(word for word in options.words if word != option)
+        elif len(option) == 1 and _WRONG_AFTER.match(text, end):
+            continue
+        goes_on = _NO_NOUN if option == "no" else _SUBJECT if len(option) == 1 else _NOUN if len(options.words) > 2 else None
+        weak = _QUESTIONED.match(text, end) or (goes_on and goes_on.match(text, end))
+        mentions.append(_Mention(start, end, option, weak is not None))
+    return mentions
+
+
+def _left_open(text: str, every: list[re.Match[str]], options: Options) -> set[re.Match[str]]:
+    """Mentions in "yes or no", "A and B", "red, blue", and of lists of the options, "A) cat", "B) dog"."""
+    found: set[re.Match[str]] = set()
+    for left, right in zip(every, every[1:], strict=False):
+        between = text[left.end() : right.start()]
+        if options.named(left.group()) == options.named(right.group()) or len(between) > 40:
+            continue
+        if _EITHER.fullmatch(between) or (len(options.words) > 2 and _LISTED.fullmatch(between)):
+            found |= {left, right}
+    items = [
+        match
+        for match in every
+        if _ITEM.match(text, match.end()) and _ITEM_START.search(text[max(0, match.start() - 20) : match.start()])
+    ]
+    return found | set(items) if len({match.group().lower() for match in items}) > 1 else found
+
+
+def _is_article(text: str, match: re.Match[str], before: str) -> bool:
+    if match.group().lower() != "a" or not _ARTICLE.match(text, match.end()) or _CALLED.search(before):
+        return False
+    # In the middle of a sentence, a capital is no article: "The answer is A cat".
+    inside = match.group() == "A" and not _SENTENCE_START.search(before)
+    return not inside or _SHOUTED.match(text, match.end()) is not None
+
+
+def _last_sentence(text: str, mentions: list[_Mention]) -> str | None:
+    """The option that is all of the last sentence."""
+    last = mentions[-1] if mentions else None
+    if last is None or last.weak or re.search(r"\w", text[last.end :]):
+        return None
+    return last.option if _SENTENCE_START.search(text[max(0, last.start - 40) : last.start]) else None
