@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tasks.tool_use import ProceduralToolUseTask, aggregate_metrics, parse_plan
+from tasks.tool_use.parsing import read_plan
 from tasks.tool_use.plans import render
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     random.Random(0).shuffle(instances)
     replies = [reply(i.answer, instances[n - 1].answer, n) for n, i in enumerate(instances)]
     for _ in range(options.repeats):
-        parse_plan.cache_clear()
+        read_plan.cache_clear()
         start = time.perf_counter()
         scores = [task.score(instance, text) for instance, text in zip(instances, replies, strict=True)]
         scored = time.perf_counter()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from tasks.replies import plain_text, statements
 
@@ -72,12 +73,15 @@ _NO_ANSWER = re.compile(
     re.IGNORECASE,
 )
 _NO_NOUN = re.compile(
-    r"[ \t]+(?!(?:there|it|he|she|they|this|that|these|those|the|i|we|you|not|because|since|as|but|so|his|her|in|on)\b)\w",
+    r"[ \t]+(?!(?:there|it|he|she|they|this|that|these|those|the|i|we|you|not|because|since|as|but|so|his|her|in|on)\b)"
+    r"\w",
     re.IGNORECASE,
 )
 
 _NOUN = re.compile(r"[ \t]+(?!(?:because|since|as|is|and|but|so|not)\b)\w", re.IGNORECASE)
-_SUBJECT = re.compile(r"[ \t]+(?:says|shows|states|describes|mentions|claims|refers|would|suggests|depicts)\b", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"[ \t]+(?:says|shows|states|describes|mentions|claims|refers|would|suggests|depicts)\b", re.IGNORECASE
+)
 
 _EITHER = re.compile(
     r"[\"')\].]*\s*(?:,?\s*(?:or|nor)|and|and/or|/|&|\||vs\.?|versus)\s*(?:not\s+)?"
@@ -156,7 +160,13 @@ def _chosen(text: str, options: Options) -> str | None:
     final = [leads(place) for place, is_final in stated if is_final]
     answer = [leads(place) for place, is_final in stated if not is_final]
     conclusion = [leads(match.end()) for match in _CONCLUSION.finditer(text)]
-    for found in (reversed(final), [leads(0)], reversed(answer), [_last_sentence(text, mentions)], reversed(conclusion)):
+    for found in (
+        reversed(final),
+        [leads(0)],
+        reversed(answer),
+        [_last_sentence(text, mentions)],
+        reversed(conclusion),
+    ):
         if (chosen := next((one for one in found if one), None)) is not None:
             return chosen
     if len(options.words) > 2 and (left_open or len({mention.option for mention in mentions}) > 1):
@@ -180,7 +190,9 @@ def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_
             option = next(word for word in options.words if word != option)
         elif len(option) == 1 and _WRONG_AFTER.match(text, end):
             continue
-        goes_on = _NO_NOUN if option == "no" else _SUBJECT if len(option) == 1 else _NOUN if len(options.words) > 2 else None
+        goes_on = (
+            _NO_NOUN if option == "no" else _SUBJECT if len(option) == 1 else _NOUN if len(options.words) > 2 else None
+        )
         weak = _QUESTIONED.match(text, end) or (goes_on and goes_on.match(text, end))
         mentions.append(_Mention(start, end, option, weak is not None))
     return mentions
@@ -189,7 +201,7 @@ def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_
 def _left_open(text: str, every: list[re.Match[str]], options: Options) -> set[re.Match[str]]:
     """Mentions in "yes or no", "A and B", "red, blue", and of lists of the options, "A) cat", "B) dog"."""
     found: set[re.Match[str]] = set()
-    for left, right in zip(every, every[1:], strict=False):
+    for left, right in pairwise(every):
         between = text[left.end() : right.start()]
         if options.named(left.group()) == options.named(right.group()) or len(between) > 40:
             continue

@@ -41,7 +41,9 @@ _CUE = re.compile(
     r"[\"']?\s*(?:(?:is|would\s+be|should\s+be|must\s+be)\b(?![\"']?\s*not\b)|:|=|-{1,2}>)[\s:]*(?P<quote>[\"']?)",
     re.IGNORECASE,
 )
-_IT_IS = re.compile(r"(?:it|this|that|these|they)(?:'s|'re|\s+is|\s+are|\s+looks|\s+appears\s+to\s+be)\s+", re.IGNORECASE)
+_IT_IS = re.compile(
+    r"(?:it|this|that|these|they)(?:'s|'re|\s+is|\s+are|\s+looks|\s+appears\s+to\s+be)\s+", re.IGNORECASE
+)
 _REASON = re.compile(r",?\s+(?:because|since|as|due\s+to)\s|[.!?](?:\s|$)|;|\s[-\u2013\u2014]\s")
 _EDGES = " \t\n.,;:!?\"'()[]{}"
 

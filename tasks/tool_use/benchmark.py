@@ -13,6 +13,7 @@ from tasks.base import Task
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.errors import ConfigurationError, RecordError
 from tasks.prompting import DomainText
+from tasks.tool_use.authors import authors_metrics
 from tasks.tool_use.checking import checked_record, plan_domain_text
 from tasks.tool_use.metrics import aggregate_metrics, best_match
 from tasks.tool_use.parsing import parse_plan, plan_from_nodes
@@ -100,17 +101,20 @@ class MnmsTask(Task):
     def extra_metrics(self, split: Split, predictions: Sequence[Prediction]) -> Mapping[str, float]:
         """Precision, recall and F1 of tools, arguments and edges, and every exact measure, each in [0, 1].
 
+        Beside ours stand those of the benchmark's authors, under their names behind ``mnms_`` (``authors.py``).
         With alternatives, a prediction is measured against the one with the nearest tools, as the benchmark does.
 
         Args:
             split: ``val`` or ``test``.
             predictions: One for each instance of the split, in the order of the instances.
         """
-        pairs = []
+        pairs, replies = [], []
         for instance, prediction in zip(self.instances(split), predictions, strict=True):
             predicted = parse_plan(prediction.text)
             pairs.append((best_match(self.gold_plans(instance), predicted), predicted))
-        return aggregate_metrics(pairs)
+            golds = [instance.metadata["plan"], *(instance.metadata["alternatives"] if self.alternatives else ())]
+            replies.append((golds, prediction.text))
+        return {**aggregate_metrics(pairs), **authors_metrics(replies)}
 
     @property
     def split_note(self) -> str:
@@ -170,7 +174,7 @@ class MnmsTask(Task):
             instruction=self._ask(row.text("user_request")),
             answer=render(gold),
             skill=", ".join(tool.replace("_", " ") for tool in gold.tools),
-            metadata={**row.fields, "alternatives": alternatives},
+            metadata={**row.fields, "plan": plan, "alternatives": alternatives},
         )
 
 

@@ -100,7 +100,7 @@ def aggregate_metrics(pairs: Iterable[tuple[Plan, Plan]]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, labels in SET_METRICS.items():
         both = [(set(labels(gold)), set(labels(made))) for gold, made in pairs]
-        scores = _macro(both) if name == "tool" else _pooled(both)
+        scores = macro_average(both) if name == "tool" else pooled(both)
         if not pairs:
             scores = (0.0, 0.0, 0.0)
         found |= {f"{name}_{which}": value for which, value in zip(("precision", "recall", "f1"), scores, strict=True)}
@@ -113,22 +113,23 @@ def best_match(golds: Sequence[Plan], predicted: Plan) -> Plan:
     """The alternative gold plan that a prediction is measured against: the first with the best F1 of tools."""
 
     def closeness(gold: Plan) -> float:
-        return _pooled([(set(gold.tools), set(predicted.tools))])[2]
+        return pooled([(set(gold.tools), set(predicted.tools))])[2]
 
     return max(golds, key=closeness)
 
 
-def _macro(both: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float, float]:
-    """The mean over the tools that occur in gold or predicted plans; an invented tool is no category."""
+def macro_average(both: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float, float]:
+    """Precision, recall and F1 as means over the tools that occur in either plan; an invented tool is no category."""
     tools = sorted({label for pair in both for labels in pair for label in labels} & set(TOOLS))
     if not tools:
         return (0.0, 0.0, 0.0)
-    each = [_pooled([(gold & {tool}, made & {tool}) for gold, made in both]) for tool in tools]
+    each = [pooled([(gold & {tool}, made & {tool}) for gold, made in both]) for tool in tools]
     precision, recall, f1 = (sum(scores[place] for scores in each) / len(each) for place in range(3))
     return precision, recall, f1
 
 
-def _pooled(both: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float, float]:
+def pooled(both: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float, float]:
+    """Precision, recall and F1 over the labels of all plans; a pair of sets (gold, predicted) for each plan."""
     right = sum(len(gold & made) for gold, made in both)
     claimed, wanted = (sum(len(pair[place]) for pair in both) for place in (1, 0))
     if not claimed and not wanted:

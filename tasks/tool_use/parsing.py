@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from tasks.replies import without_reasoning
 from tasks.tool_use.plans import Call, Mixed, Plan, Reference, Value, make_call
 from tasks.tool_use.reading import CodeReader
 from tasks.tool_use.tools import TOOLS
@@ -21,22 +23,42 @@ _MAX_LINES, _MAX_JSON_STARTS = 40, 40
 
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n`]*\n(.*?)(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _INLINE_FENCE = re.compile(r"```(?:python|json)?(.+?)```")
-_BULLET = re.compile(r"^(\s*)(?:[-*•>]|\d+[.)]|>>>|(?:Step|ACTION)\s*\d+:)\s+(?=\S)")
+_INLINE_CODE = re.compile(r"`([^`\n]+)`")
+_BULLET = re.compile(r"^(\s*)(?:[-*•>]|\d+[.)]|>>>|\*{0,2}(?:Step|ACTION)\s*\d+\s*[:.)]\*{0,2})\s+(?=\S)")
+_END_TOKENS = re.compile(r"(?:(?:<\|\w{1,40}\|>|</s>|<eos>|<end_of_turn>)\s*)+\Z")
+# Other white space, and characters without width, mean nothing in code; repr() writes them as escapes.
+_SPACES = str.maketrans(
+    dict.fromkeys("\u00a0\u2007\u202f\u3000", " ")
+    | dict.fromkeys("\r\x0b\x85\u2028\u2029", "\n")
+    | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff")
+)
+_TYPOGRAPHY = str.maketrans(
+    dict.fromkeys("\u201c\u201d\u201e\u201f\uff02", '"')
+    | dict.fromkeys("\u2018\u2019\u201a\u201b\uff07", "'")
+    | {chr(ord(mark) + 0xFEE0): mark for mark in "()[]{}=,:"}  # the wide forms
+)
 _NODE = re.compile(r"<node-(\d+)>(?:\.(\w+))?")
 _OPENING = re.compile(r"[\[{]")
-_NAME_KEYS, _ARGUMENT_KEYS, _LIST_KEYS = ("name", "tool"), ("args", "arguments"), ("nodes", "plan", "calls")
+_NAME_KEYS = ("name", "tool", "tool_name")
+_ARGUMENT_KEYS = ("args", "arguments", "parameters", "tool_args")
+_LIST_KEYS = ("nodes", "plan", "calls")
 
 
-@lru_cache(maxsize=2_048)
 def parse_plan(text: str) -> Plan:
     """The plan in a reply; an empty plan if there is none. Never raises on any text.
 
-    Code fences win over the prose around them. A reply whose fences hold no plan, or that has none, is read whole:
-    as JSON nodes if there are any, else as code, and if it is not code as a whole, statement by statement.
+    Reasoning before ``</think>`` is passed over. Code fences win over the prose around them, and a fence that writes
+    the plan of an earlier one anew replaces it. A reply whose fences hold no plan, or that has none, is read whole: as
+    JSON nodes if there are any, else as code, and if it is not code as a whole, statement by statement.
     """
-    text = text[:MAX_CHARACTERS].replace("\r\n", "\n")
-    for candidate in _candidates(text):
-        if (plan := _parse_json(candidate) or _parse_code(candidate)) is not None:
+    return read_plan(without_reasoning(text)[:MAX_CHARACTERS])
+
+
+@lru_cache(maxsize=2_048)  # of texts that were cut, so that long replies do not stay in memory
+def read_plan(text: str) -> Plan:
+    """The plan in a text of bounded length, as ``parse_plan`` reads it."""
+    for candidate in _candidates(_END_TOKENS.sub("", text.replace("\r\n", "\n"))):
+        if (plan := _parse_json(candidate) or _parse_code(candidate) or _parse_json(_straight(candidate))) is not None:
             return plan
     return Plan()
 
@@ -56,6 +78,8 @@ def plan_from_nodes(nodes: Any) -> Plan:
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"node {place} has no name: {node!r:.80}")
         given = _first(node, _ARGUMENT_KEYS) or {}
+        if isinstance(given, str):  # as chat endpoints write the arguments of a tool call
+            given = json.loads(given)
         if not isinstance(given, Mapping):
             raise ValueError(f"the arguments of node {place} are no mapping: {given!r:.80}")
         arguments = {str(key): _node_value(value, steps, calls) for key, value in given.items()}
@@ -94,12 +118,40 @@ def _node_value(value: Any, steps: Mapping[str, int], calls: Sequence[Call]) -> 
 def _candidates(text: str) -> Iterator[str]:
     fenced = _FENCE.findall(text) or _INLINE_FENCE.findall(text)
     if fenced:
-        yield "\n".join(fenced)
+        yield "\n".join(_last_version(fenced))
     yield text
+    yield "\n".join(_INLINE_CODE.findall(text))
+    start = _OPENING.search(text)
+    value = _value_at(text, start.start())[0] if start else None
+    if isinstance(value, dict):  # {"plan": "output0 = ..."}
+        yield "\n".join(part for part in value.values() if isinstance(part, str))
+
+
+def _last_version(blocks: Sequence[str]) -> list[str]:
+    """The blocks from the last one on that writes the plan anew: that assigns and calls again what an earlier one did.
+
+    A block that uses results of an earlier one goes on with its plan.
+    """
+    kept: list[str] = []
+    names, tools = set[str](), set[str]()
+    for block in blocks:
+        tree = parse_python(_dedent(block))
+        goes_on, assigned, called = False, set[str](), set[str]()
+        for statement in tree.body if tree else ():
+            for part in statement.body if isinstance(statement, ast.FunctionDef) else (statement,):
+                used = [node for node in ast.walk(part) if isinstance(node, ast.Name)]
+                goes_on |= any(isinstance(n.ctx, ast.Load) and n.id in names and n.id not in assigned for n in used)
+                assigned |= {node.id for node in used if isinstance(node.ctx, ast.Store)}
+                called |= {node.id for node in used if node.id in TOOLS}
+        if not goes_on and assigned & names and called & tools:
+            kept, names, tools = [], set(), set()
+        kept.append(block)
+        names, tools = names | assigned, tools | called
+    return kept
 
 
 def _parse_json(text: str) -> Plan | None:
-    """The plan of the JSON in a text, if it holds nodes; nodes in separate objects are one plan."""
+    """The plan of the JSON in a text, if it holds nodes; nodes in separate objects are one plan, until ids repeat."""
     if not any(f'"{key}"' in text or f"'{key}'" in text for key in _NAME_KEYS):
         return None
     found: list[Any] = []
@@ -109,10 +161,10 @@ def _parse_json(text: str) -> Plan | None:
             break
         value, position = _value_at(text, start.start())
         nodes = _first(value, _LIST_KEYS) if isinstance(value, dict) else value
+        nodes = [value] if _is_node(value) else nodes
         if isinstance(nodes, list) and nodes and all(map(_is_node, nodes)):
-            found += nodes
-        elif _is_node(value):
-            found.append(value)
+            again = {str(node["id"]) for node in nodes if "id" in node} & {str(node.get("id")) for node in found}
+            found = [*([] if again else found), *nodes]
         else:
             position = start.end()  # the nodes may lie deeper inside
     try:
@@ -145,6 +197,7 @@ def _value_at(text: str, start: int) -> tuple[Any, int]:
 
 def _parse_code(text: str) -> Plan | None:
     """The plan of the calls in a text; None if there are none."""
+    text = text.translate(_SPACES)
     reader = CodeReader()
     tree = parse_python(_dedent(text))
     for statement in [tree] if tree is not None else _statements(text):
@@ -172,15 +225,23 @@ def _dedent(text: str) -> str:
 def _statements(text: str) -> Iterator[ast.Module]:
     """The statements of a text that holds other things as well: each may span lines while a bracket is open."""
     lines = [_BULLET.sub(r"\1", line).strip().strip("`") for line in text.split("\n")]
+    straight = [_straight(line) for line in lines]
     place = 0
     while place < len(lines):
-        for end in _ends(lines, place):
-            if (tree := parse_python("\n".join(lines[place:end]))) is not None:
+        for end in _ends(straight, place):
+            written, mended = "\n".join(lines[place:end]), "\n".join(straight[place:end])
+            tree = parse_python(written) or (parse_python(mended) if mended != written else None)
+            if tree is not None:
                 yield tree
                 place = end
                 break
         else:
             place += 1
+
+
+def _straight(text: str) -> str:
+    """A text with plain quotes and brackets for typographic ones, without the escapes of markdown and HTML."""
+    return html.unescape(text).translate(_TYPOGRAPHY).replace("\\_", "_")
 
 
 def _ends(lines: Sequence[str], start: int) -> Iterator[int]:

@@ -20,12 +20,14 @@ class CodeReader:
 
     A call of a Python builtin counts only where its result is assigned, and then as an invented tool, as in the
     benchmark (``x = print(...)``); ``print(output1)`` at the end of a plan is not a step of it. Methods of values
-    (``.lower()``) are not tools. Bodies of functions, loops and conditions are read once.
+    (``.lower()``) are not tools, nor are functions that the reply defines (``main()``). Bodies of functions, loops and
+    conditions are read once, where they stand.
     """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._variables: dict[str, Value] = {}
+        self._functions: set[str] = set()
 
     def read(self, tree: ast.Module) -> None:
         """Reads the statements of a tree; one that is nested too deeply is left where it gets too deep."""
@@ -43,6 +45,9 @@ class CodeReader:
             elif isinstance(statement, ast.Expr | ast.Return) and statement.value is not None:
                 self._bare(statement.value)
             elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                if statement.name in TOOLS:
+                    continue  # what a reply believes the tool to be; its calls come later
+                self._functions.add(statement.name)
                 self._body(statement.body)
             else:
                 self._compound(statement)
@@ -155,7 +160,8 @@ class CodeReader:
             return self._method(function, node)
         if isinstance(function, ast.Name) and function.id in _TRANSPARENT and len(node.args) == 1:
             return self._value(node.args[0])
-        if isinstance(function, ast.Name) and _is_builtin(function.id) and not assigned:
+        own = isinstance(function, ast.Name) and function.id in self._functions
+        if isinstance(function, ast.Name) and (own or (_is_builtin(function.id) and not assigned)):
             values = [self._value(argument) for argument in node.args]
             return Unknown(function.id, tuple(one for value in values for one in references(value)))
         if isinstance(function, ast.Name | ast.Attribute):

@@ -33,7 +33,9 @@ _KINDS = (
 )
 _NUMBERS = "zero one two three four five six seven eight nine".split()
 # What a reply may say for them: "three" for 3, "top left" for top-left.
-_ALSO = {word: str(number) for number, word in enumerate(_NUMBERS)} | {place.replace("-", " "): place for place in CORNERS}
+_ALSO = {word: str(number) for number, word in enumerate(_NUMBERS)} | {
+    place.replace("-", " "): place for place in CORNERS
+}
 _CHOICES = tuple(Options(kind, {word: of for word, of in _ALSO.items() if of in kind}) for kind in _KINDS)
 
 
