@@ -33,12 +33,12 @@ def argument_value_labels(plan: Plan) -> list[str]:
     """
     labels: list[str] = []
     names: list[str] = []
+    numbers: dict[str, dict[str, int]] = {}
     for call in plan.calls:
         shown = sorted(f"{name}={_shown(value, names)}" for name, value in call.arguments)
-        label = "--".join((call.tool, *shown))
-        earlier = {other: name for other, name in zip(labels, names, strict=True) if other.split("--")[0] == call.tool}
-        names.append(earlier.get(label, f"{call.tool}#{len(earlier)}"))
-        labels.append(label)
+        labels.append("--".join((call.tool, *shown)))
+        earlier = numbers.setdefault(call.tool, {})
+        names.append(f"{call.tool}#{earlier.setdefault(labels[-1], len(earlier))}")
     return labels
 
 

@@ -12,12 +12,13 @@ import pytest
 
 from tasks.base import Task
 from tasks.benchmark_rows import BenchmarkRow
+from tasks.choices import LETTERS, YES_NO, choose
 from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, RecordError
 from tasks.images import Image
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
 from tasks.vqa.gqa import without_equivalents
-from tasks.vqa.naturalbench import GroupScores, choice, group_scores
+from tasks.vqa.naturalbench import GroupScores, group_scores
 from tests.tasks.vqa_folders import (
     TYPES,
     gqa_row,
@@ -193,7 +194,7 @@ def test_naturalbench_takes_exactly_the_groups_it_says(tmp_path: Path) -> None:
     ("reply", "chosen"), [("Yes", "yes"), ("no.", "no"), ("yes, no", "yes"), ("Nope", None), ("", None)]
 )
 def test_naturalbench_yes_and_no(reply: str, chosen: str | None) -> None:
-    assert choice(reply, "yes_no") == chosen
+    assert choose(reply, YES_NO) == chosen
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_naturalbench_yes_and_no(reply: str, chosen: str | None) -> None:
     ],
 )
 def test_naturalbench_options(reply: str, chosen: str | None) -> None:
-    assert choice(reply, "multiple_choice") == chosen
+    assert choose(reply, LETTERS) == (chosen and chosen.lower())
 
 
 def test_naturalbench_passes_over_a_repeated_question() -> None:
