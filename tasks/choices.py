@@ -1,4 +1,4 @@
-"""Which of some options a reply chooses: yes or no, true or false, A or B, one of the colours.
+"""Which of two options a reply chooses: yes or no, true or false, A or B.
 
 The benchmarks' own readers take the first option that occurs as a word (NaturalBench, ``extract_answer``). So does this
 one, save for what a careful reader would not take for an answer: an article, a negated option, an open "yes or no".
@@ -7,8 +7,7 @@ one, save for what a careful reader would not take for an answer: an article, a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -20,25 +19,17 @@ class Options:
     """What a reply may choose from.
 
     Args:
-        words: The options, in lower case.
-        also: Other words for some of them.
-        opposites: Whether "not" before one of two options means the other, as in "not true".
+        words: The two options, in lower case.
+        opposites: Whether "not" before one of them means the other, as in "not true".
     """
 
-    words: tuple[str, ...]
-    also: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, str]
     opposites: bool = False
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Any of the options as a word of its own: not the A of "A-frame" or "A's", nor the left of "top-left"."""
-        longest_first = sorted((*self.words, *self.also), key=len, reverse=True)
-        words = "|".join(re.escape(word) for word in longest_first)
-        return re.compile(rf"(?<!\w)(?<!\w['-])(?:{words})(?!\w)(?!['-]\w)", re.IGNORECASE)
-
-    def named(self, word: str) -> str:
-        """The option that a word stands for."""
-        return self.also.get(word.lower(), word.lower())
+        """Either option as a word of its own: not the A of "A-frame" or "A's", nor the no of "no-entry"."""
+        return re.compile(rf"(?<!\w)(?<!\w['-])(?:{'|'.join(self.words)})(?!\w)(?!['-]\w)", re.IGNORECASE)
 
 
 YES_NO = Options(("yes", "no"))
@@ -69,7 +60,7 @@ _SHOUTED = re.compile(r"[ \t]+[A-Z]{2}")
 # "No" as an answer is followed by a pause or a new sentence; before a noun ("no cat") it may be part of the reasoning.
 _NO_ANSWER = re.compile(
     r"[ \t]+(?:idea|clue|way|doubt|matter|problem|worries|image|picture|photo|info\w*|context|answer|question|clear"
-    r"|definite|definitive|one)\b",
+    r"|definite|definitive)\b",
     re.IGNORECASE,
 )
 _NO_NOUN = re.compile(
@@ -78,7 +69,6 @@ _NO_NOUN = re.compile(
     re.IGNORECASE,
 )
 
-_NOUN = re.compile(r"[ \t]+(?!(?:because|since|as|is|and|but|so|not)\b)\w", re.IGNORECASE)
 _SUBJECT = re.compile(
     r"[ \t]+(?:says|shows|states|describes|mentions|claims|refers|would|suggests|depicts)\b", re.IGNORECASE
 )
@@ -88,7 +78,6 @@ _EITHER = re.compile(
     r"(?:(?:the|option|answer|choice|both)\s+)*[\"'(\[]*(?:a\s+)?",
     re.IGNORECASE,
 )
-_LISTED = re.compile(r"[\"')\]]*\s*,\s*[\"'(\[]*")
 _BETWEEN = (
     "a|an|the|it|is|it's|be|being|that|this|to|say|choose|pick|select|think|believe|call|case|option|answer|choice"
     "|letter|statement|sentence|claim|correct|right|really|necessarily|quite|entirely|completely|strictly|actually"
@@ -115,7 +104,6 @@ _LEAD_IN = re.compile(
     r"|sentence|claim|is)\b[\W_]*){0,6}",
     re.IGNORECASE,
 )
-_PAUSE = re.compile(r"[\W_]*")
 _CONCLUSION = re.compile(r"\b(?:so|therefore|thus|hence|in\s+conclusion|in\s+summary|overall)\b", re.IGNORECASE)
 _CORRECTION = re.compile(
     r"(?:^|[.!?,;\n(]|\b(?:yes|no|true|false|a|b))[\s\u2014\u2013-]{0,3}"
@@ -130,8 +118,7 @@ def choose(reply: str, options: Options) -> str | None:
 
     In this order: what is called the final answer (a box, an answer tag), the option that the reply begins with, what
     is called the answer, a conclusion ("so no", a last sentence "Yes."), and then the first option that occurs at
-    all. Of more than two options, that last only if no other occurs. What follows "wait" or "I mean" replaces what
-    was said before, if it chooses an option.
+    all. What follows "wait" or "I mean" replaces what was said before, if it chooses an option.
 
     Args:
         reply: The reply, of any length.
@@ -147,14 +134,13 @@ def choose(reply: str, options: Options) -> str | None:
 
 def _chosen(text: str, options: Options) -> str | None:
     every = list(options.pattern.finditer(text))
-    left_open = _left_open(text, every, options)
+    left_open = _left_open(text, every)
     mentions = _mentions(text, [match for match in every if match not in left_open], options)
     strong = {mention.start: mention.option for mention in mentions if not mention.weak}
 
     def leads(place: int) -> str | None:
-        # "Right" and "left" lead in to an answer, or are one: the first word is tried, too.
-        starts = [match.end() for pattern in (_LEAD_IN, _PAUSE) if (match := pattern.match(text, place))]
-        return next((strong[start] for start in starts if start in strong), None)
+        match = _LEAD_IN.match(text, place)
+        return strong.get(match.end()) if match else None
 
     stated = [(place, final) for place, final in statements(text)]
     final = [leads(place) for place, is_final in stated if is_final]
@@ -169,8 +155,6 @@ def _chosen(text: str, options: Options) -> str | None:
     ):
         if (chosen := next((one for one in found if one), None)) is not None:
             return chosen
-    if len(options.words) > 2 and (left_open or len({mention.option for mention in mentions}) > 1):
-        return None
     return next((one.option for one in sorted(mentions, key=lambda one: (one.weak, one.start))), None)
 
 
@@ -179,7 +163,7 @@ def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_
     mentions: list[_Mention] = []
     for match in every:
         start, end = match.span()
-        option, before = options.named(match.group()), text[max(0, start - 80) : start]
+        option, before = match.group().lower(), text[max(0, start - 80) : start]
         if _is_article(text, match, before):
             continue
         if option == "no" and _NO_ANSWER.match(text, end):
@@ -190,22 +174,18 @@ def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_
             option = next(word for word in options.words if word != option)
         elif len(option) == 1 and _WRONG_AFTER.match(text, end):
             continue
-        goes_on = (
-            _NO_NOUN if option == "no" else _SUBJECT if len(option) == 1 else _NOUN if len(options.words) > 2 else None
-        )
-        weak = _QUESTIONED.match(text, end) or (goes_on and goes_on.match(text, end))
+        goes_on = _NO_NOUN if option == "no" else _SUBJECT
+        weak = _QUESTIONED.match(text, end) or goes_on.match(text, end)
         mentions.append(_Mention(start, end, option, weak is not None))
     return mentions
 
 
-def _left_open(text: str, every: list[re.Match[str]], options: Options) -> set[re.Match[str]]:
-    """Mentions in "yes or no", "A and B", "red, blue", and of lists of the options, "A) cat", "B) dog"."""
+def _left_open(text: str, every: list[re.Match[str]]) -> set[re.Match[str]]:
+    """Mentions in "yes or no", "A and B", and of lists of the options, "A) cat", "B) dog"."""
     found: set[re.Match[str]] = set()
     for left, right in pairwise(every):
         between = text[left.end() : right.start()]
-        if options.named(left.group()) == options.named(right.group()) or len(between) > 40:
-            continue
-        if _EITHER.fullmatch(between) or (len(options.words) > 2 and _LISTED.fullmatch(between)):
+        if left.group().lower() != right.group().lower() and len(between) <= 40 and _EITHER.fullmatch(between):
             found |= {left, right}
     items = [
         match

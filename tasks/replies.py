@@ -41,10 +41,16 @@ _CUE = re.compile(
     r"[\"']?\s*(?:(?:is|would\s+be|should\s+be|must\s+be)\b(?![\"']?\s*not\b)|:|=|-{1,2}>)[\s:]*(?P<quote>[\"']?)",
     re.IGNORECASE,
 )
-_IT_IS = re.compile(
-    r"(?:it|this|that|these|they)(?:'s|'re|\s+is|\s+are|\s+looks|\s+appears\s+to\s+be)\s+", re.IGNORECASE
+_SUBJECT = re.compile(
+    r"(?:it|this|that|these|those|they|the(?:\s+(?!is\b|are\b|not\b)[\w'-]+){1,7}?)"
+    r"(?:'s|'re|\s+(?:is|are|looks|seems|appears\s+to\s+be))\s+",
+    re.IGNORECASE,
 )
-_REASON = re.compile(r",?\s+(?:because|since|as|due\s+to)\s|[.!?](?:\s|$)|;|\s[-\u2013\u2014]\s")
+_NOT_BUT = re.compile(r"not\s+[^.,;]{1,40}?,?\s+but\s+", re.IGNORECASE)
+_REASON = re.compile(
+    r",?\s+(?:because|since|as|due\s+to)\s|,\s+(?:not|rather\s+than|instead\s+of)\s|[.!?](?:\s|$)|;|\s[-\u2013\u2014]\s",
+    re.IGNORECASE,
+)
 _EDGES = " \t\n.,;:!?\"'()[]{}"
 
 
@@ -93,8 +99,8 @@ def stated_answer(reply: str) -> str:
     """The short open answer that a reply states, clean; empty if it says nothing.
 
     That is what follows "the answer is", the final one if one is called final; else the first line. Of either, the
-    part up to the end of the sentence or to a reason ("red, because ..."), without "it is". Nothing else is left out:
-    "a red car" does not state "red".
+    part up to the end of the sentence or to a reason ("red, because ..."), without "it is" or "the car is". Nothing
+    else is left out: "a red car" does not state "red".
     """
     text = plain_text(reply)
     found = list(_CUE.finditer(text))
@@ -104,6 +110,7 @@ def stated_answer(reply: str) -> str:
     if chosen and chosen["quote"]:
         line = line.split(chosen["quote"], 1)[0]
     line = line.strip().lstrip(_EDGES)
-    if match := _IT_IS.match(line):
-        line = line[match.end() :]
+    for pattern in (_SUBJECT, _NOT_BUT):
+        if match := pattern.match(line):
+            line = line[match.end() :]
     return clean_answer(_REASON.split(line, maxsplit=1)[0])

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from tasks.base import ProceduralTask
-from tasks.choices import Options, choose
 from tasks.errors import RecordError
 from tasks.images import Image
 from tasks.prompting import DomainText, read_domain_text
@@ -31,12 +30,6 @@ _KINDS = (
     CORNERS,
     (*PLURALS, EQUAL),
 )
-_NUMBERS = "zero one two three four five six seven eight nine".split()
-# What a reply may say for them: "three" for 3, "top left" for top-left.
-_ALSO = {word: str(number) for number, word in enumerate(_NUMBERS)} | {
-    place.replace("-", " "): place for place in CORNERS
-}
-_CHOICES = tuple(Options(kind, {word: of for word, of in _ALSO.items() if of in kind}) for kind in _KINDS)
 
 
 class ProceduralVQATask(ProceduralTask):
@@ -85,10 +78,8 @@ class ProceduralVQATask(ProceduralTask):
         return replace(record, rejected=rng.choice([word for word in wrong if word in words] or wrong))
 
     def score(self, instance: TaskInstance, text: str) -> float:
-        """1.0 if the reply chooses the right answer among those of its kind (the colours, the numbers), else 0.0."""
-        answer = clean_answer(instance.answer)
-        options = next((options for options in _CHOICES if answer in options.words), None)
-        return float(choose(text, options) == answer if options else same_answer(instance.answer, text))
+        """1.0 if the reply states the right answer in its own words (``same_answer``), else 0.0."""
+        return float(same_answer(instance.answer, text))
 
     def draw(self, description: str) -> Image:
         """The picture of a scene's description, always the same bytes.
