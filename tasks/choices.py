@@ -74,10 +74,12 @@ _SUBJECT = re.compile(
 )
 
 _EITHER = re.compile(
-    r"[\"')\].]*\s*(?:,?\s*(?:or|nor)|and|and/or|/|&|\||vs\.?|versus)\s*(?:not\s+)?"
-    r"(?:(?:the|option|answer|choice|both)\s+)*[\"'(\[]*(?:a\s+)?",
+    r"[\"')\].]*\s*(?:,?\s*(?:or|nor)|and|and/or|/|&|\||vs\.?|versus|,\s*(?=maybe|perhaps|partially|partly)|,\s*but(?=\s*also))"
+    r"\s*(?:(?:the|option|answer|choice|both|also|maybe|perhaps|possibly|partially|partly)\s+)*[\"'(\[]*(?:a\s+)?",
     re.IGNORECASE,
 )
+_LISTED = re.compile(r"[\"')\]]*[ \t]*[,;+]?[ \t]*[\"'(\[]*")
+_LIST_ENDS = re.compile(r"[\"')\]}.]*\s*(?:\n|$)")
 _BETWEEN = (
     "a|an|the|it|is|it's|be|being|that|this|to|say|choose|pick|select|think|believe|call|case|option|answer|choice"
     "|letter|statement|sentence|claim|correct|right|really|necessarily|quite|entirely|completely|strictly|actually"
@@ -90,8 +92,14 @@ _NEGATED_BEFORE = re.compile(
 )
 _WRONG_AFTER = re.compile(
     r"[\"')\]]*\s+(?:(?:is|was|seems|looks|does|did|can|could|would|must|may|might)(?:n't|\s*not)\b|can't\b"
-    r"|(?:is|was|seems|looks|appears)(?:\s+(?:to|be|clearly|definitely|also|obviously|simply|just))*"
+    r"|(?:is|was|seems|looks|appears)(?:\s+(?:to|be|the|clearly|definitely|also|obviously|simply|just))*"
     r"\s+(?:wrong|incorrect|false|untrue|inaccurate|ruled|out|excluded)\b)",
+    re.IGNORECASE,
+)
+# "It is hard to say whether it is true", "I doubt it is true", "half true": neither true nor false.
+_UNCERTAIN = re.compile(
+    r"\b(?:whether|if|unless|doubt|hardly|almost|half|partly|partially|nothing|not\s+necessarily"
+    rf"|(?:cannot|can\s?not|can't|couldn't|hard\s+to)\s+(?:say|tell|know))(?:\s+(?:{_BETWEEN}))*\s+[\"'(\[]*$",
     re.IGNORECASE,
 )
 _QUESTIONED = re.compile(r"[\"')\]]*\s?\?")
@@ -166,7 +174,9 @@ def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_
         option, before = match.group().lower(), text[max(0, start - 80) : start]
         if _is_article(text, match, before):
             continue
-        if option == "no" and _NO_ANSWER.match(text, end):
+        if (option == "no" and _NO_ANSWER.match(text, end)) or _UNCERTAIN.search(before):
+            continue
+        if _QUESTIONED.match(text, end) and re.search(r"\w", text[:start] + text[end:]):
             continue
         if _NEGATED_BEFORE.search(before):
             if not options.opposites:
@@ -175,17 +185,19 @@ def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_
         elif len(option) == 1 and _WRONG_AFTER.match(text, end):
             continue
         goes_on = _NO_NOUN if option == "no" else _SUBJECT
-        weak = _QUESTIONED.match(text, end) or goes_on.match(text, end)
-        mentions.append(_Mention(start, end, option, weak is not None))
+        mentions.append(_Mention(start, end, option, goes_on.match(text, end) is not None))
     return mentions
 
 
 def _left_open(text: str, every: list[re.Match[str]]) -> set[re.Match[str]]:
-    """Mentions in "yes or no", "A and B", and of lists of the options, "A) cat", "B) dog"."""
+    """Mentions in "yes or no", "A and B", "A, B", and of lists of the options, "A) cat", "B) dog"."""
     found: set[re.Match[str]] = set()
     for left, right in pairwise(every):
         between = text[left.end() : right.start()]
-        if left.group().lower() != right.group().lower() and len(between) <= 40 and _EITHER.fullmatch(between):
+        if left.group().lower() == right.group().lower() or len(between) > 40:
+            continue
+        both = _LISTED.fullmatch(between) and left.group().isupper() and len(left.group()) == 1
+        if _EITHER.fullmatch(between) or (both and _LIST_ENDS.match(text, right.end())):
             found |= {left, right}
     items = [
         match
