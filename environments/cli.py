@@ -79,6 +79,9 @@ def console() -> None:
 
 
 def _run(command: str, words: list[str]) -> int:
+    from environments.pasted_keys import refuse_pasted_keys
+
+    refuse_pasted_keys(words)
     if command == "report":
         from environments.report_cli import report
 
@@ -135,7 +138,9 @@ def _user_error(error: BaseException | None) -> str | None:
 
 
 def _complain(message: str) -> int:
-    print(f"dataenvgym: error: {message}", file=sys.stderr)
+    from teachers.chat.secrets import conceal
+
+    print(f"dataenvgym: error: {conceal(message)}", file=sys.stderr)
     return _EXIT_USER_ERROR
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tasks.errors import ConfigurationError
+from teachers.chat.addresses import address_of, check_surroundings
 from teachers.chat.conversation import REFUSED
 from teachers.chat.dialect import Dialect, Negotiation, Structured
 from teachers.chat.entry import request_key
-from teachers.chat.secrets import read_key
+from teachers.chat.secrets import check_variable, read_key
 from teachers.chat.types import AttemptError, Chat, ChatError, ChatReply, ChatRequest, Usage
 from teachers.chat.wire import complaint_of, read_completion, retry_after
 
@@ -61,9 +61,12 @@ class OpenAIChat(Chat):
         super().__init__(model, temperature, max_tokens, concurrency, max_attempts, max_reasks)
         if timeout <= 0:
             raise ConfigurationError(f"{type(self).__name__}'s timeout is {timeout}: give seconds above 0.")
-        _check_address(base_url)
+        # All that can be known now: an episode should not train for an hour and then fail at its first call.
+        check_variable(api_key_env, f"{type(self).__name__}'s api_key_env")
+        check_surroundings()
         self.base_url = base_url
         self.api_key_env = api_key_env
+        self._endpoint()
         self.timeout = timeout
         self._negotiation = Negotiation(structured, model)
         self._client: AsyncOpenAI | None = None
@@ -93,11 +96,14 @@ class OpenAIChat(Chat):
         if client is not None:
             await client.close()
 
+    def _endpoint(self) -> str | None:
+        return address_of(self.base_url, "OpenAIChat's base_url", "OPENAI_BASE_URL")
+
     def _make_client(self, key: str) -> AsyncOpenAI:
         from openai import AsyncOpenAI, DefaultAioHttpClient
 
         # Retries are counted, limited and paid for by Calls; the SDK's own would be invisible.
-        return AsyncOpenAI(api_key=key, base_url=self.base_url, max_retries=0, http_client=DefaultAioHttpClient())
+        return AsyncOpenAI(api_key=key, base_url=self._endpoint(), max_retries=0, http_client=DefaultAioHttpClient())
 
     async def _attempt(self, body: dict[str, Any], name: str, key: str, dialect: Dialect) -> ChatReply | None:
         """The reply; None if the request is to be put in another way."""
@@ -206,33 +212,21 @@ class AzureOpenAIChat(OpenAIChat):
         )
         self.api_version = api_version
 
-    def _make_client(self, key: str) -> AsyncOpenAI:
-        import os
+    def _endpoint(self) -> str | None:
+        return address_of(self.base_url, "AzureOpenAIChat's endpoint", "AZURE_OPENAI_ENDPOINT")
 
+    def _make_client(self, key: str) -> AsyncOpenAI:
         from openai import AsyncAzureOpenAI, DefaultAioHttpClient
 
-        endpoint = self.base_url or os.environ.get("AZURE_OPENAI_ENDPOINT")
-        if not endpoint:
+        endpoint = self._endpoint()
+        if endpoint is None:
             raise ConfigurationError("No Azure endpoint: set AZURE_OPENAI_ENDPOINT or the chat's endpoint.")
-        _check_address(endpoint)
         return AsyncAzureOpenAI(
             azure_endpoint=endpoint,
             api_version=self.api_version,
             api_key=key,
             max_retries=0,
             http_client=DefaultAioHttpClient(),
-        )
-
-
-def _check_address(address: str | None) -> None:
-    if address is None:
-        return
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"The chat's address is {address!r}: give it as https://host/path.")
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(
-            f"The chat's address at {parts.hostname} holds a password: keys belong in api_key_env."
         )
 
 

@@ -1,17 +1,68 @@
-"""API keys: read where they are used, and taken out of every text that comes in."""
+"""API keys: which variable holds one, what may be sent as one, and how one is taken out of texts that come in."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from tasks.errors import ConfigurationError
 
 # Local endpoints are given words like "none" for a key. Those are no secrets, and taking them out would spoil texts.
 _SHORTEST_SECRET = 8
+_MASK = "[API key]"
+
+# What keys begin with: OpenAI and what speaks like it, Hugging Face, GitHub, Google, AWS, JSON web tokens.
+_KEY = re.compile(
+    r"(?<![\w/-])(?:sk[-_][\w-]{12,}"
+    r"|(?:csk|fw|gh[a-z]|github_pat|glpat|gsk|hf|key|nvapi|pplx|r8|tgp|xai)[-_](?:\w{1,16}[-_])?[A-Za-z0-9]{20,}"
+    r"|AIza[\w-]{30,}|(?:AKIA|ASIA)[A-Z0-9]{16}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]*)"
+)
+
+# A variable's name is made of words: OPENAI_API_KEY, GPT4O_KEY, my_api_key. What is pasted there by mistake is not.
+_WORD = re.compile(r"[A-Za-z]{1,24}\d{0,4}|\d{1,4}|[A-Za-z\d]{1,6}")
+_LONGEST_NAME = 64
+_WORDS_FOR_KEYS = frozenset({"auth", "credential", "key", "pat", "secret", "token"})
+
+_VARIABLES_OF_KEYS = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD)$")
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
+
+
+def is_variable_name(text: str) -> bool:
+    """Whether this can be the name of an environment variable, and not a key that was pasted in its place.
+
+    A variable that is set is one. Of others the name has to look like one: words joined by underscores, all in
+    capitals or one of them saying what is in it (``my_api_key``), with few digits.
+    """
+    if not text.isascii() or not text.isidentifier():
+        return False
+    if text in os.environ:
+        return True
+    words = [word for word in text.split("_") if word]
+    if _KEY.search(text) or len(text) > _LONGEST_NAME or not all(_WORD.fullmatch(word) for word in words):
+        return False
+    return text.isupper() or not _WORDS_FOR_KEYS.isdisjoint(text.lower().split("_"))
+
+
+def check_variable(name: str, setting: str) -> None:
+    """Refuses what cannot be the name of a variable, and a key in that variable that cannot be sent.
+
+    Raises:
+        ConfigurationError: In words that hold neither: whatever stands there may be the key itself.
+    """
+    if not is_variable_name(name):
+        raise ConfigurationError(
+            f"{setting} is not the name of an environment variable ({len(name)} characters, not shown because they may "
+            "be the key): put the key into a variable, and give api_key_env that variable's name, e.g. OPENAI_API_KEY."
+        )
+    if os.environ.get(name, "").strip():
+        read_key(name)
 
 
 def read_key(variable: str) -> str:
-    """The key in an environment variable.
+    """The key in an environment variable, without space around it.
 
     Raises:
         ConfigurationError: It is not set, or cannot be sent in a header.
@@ -22,11 +73,118 @@ def read_key(variable: str) -> str:
             f"The environment variable {variable} is not set: put the API key there (any word for an endpoint without "
             "keys), or replay a journal, which needs none."
         )
-    if not (key.isascii() and key.isprintable()):
-        raise ConfigurationError(f"The environment variable {variable} holds characters that no API key has.")
+    if not re.fullmatch(r"[!#-&(-~]+", key):
+        raise ConfigurationError(
+            f"The environment variable {variable} holds characters that no API key has (space, line break, quotation "
+            "mark, or beyond ASCII): put the key alone there."
+        )
     return key
 
 
+def holds_key(text: str) -> bool:
+    """Whether a text has in it what looks like an API key, or the value of a variable such as ``OPENAI_API_KEY``."""
+    return bool(_KEY.search(text)) or any(secret in text for secret in _secrets_around())
+
+
+def conceal(text: str) -> str:
+    """A message without keys, and without what stands in addresses besides host and path; the last step before print.
+
+    What the endpoint sends is redacted where it comes in; this is for texts of other origins, such as a parser's words
+    about an option, or the name of a proxy with its password.
+    """
+    for secret in _secrets_around():
+        text = text.replace(secret, _MASK)
+    return _KEY.sub(_MASK, _ADDRESS.sub(lambda match: _bare(match.group(0)), text))
+
+
+def _secrets_around() -> Iterator[str]:
+    for name, value in os.environ.items():
+        # Short ones are words for endpoints without keys, and may be in any text; and some name a file with a key.
+        secret = value.strip()
+        if _VARIABLES_OF_KEYS.search(name.upper()) and len(secret) >= 2 * _SHORTEST_SECRET and secret[0] not in "/~.":
+            yield secret
+
+
+def _bare(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "[address]"
+    cut = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+    return address if cut == parts else f"{cut.geturl()}[…]"
+
+
 def redact(text: str, key: str) -> str:
-    """The text without the key, which endpoints may repeat in errors or replies."""
-    return text.replace(key, "[API key]") if len(key) >= _SHORTEST_SECRET else text
+    r"""A text without the key, which endpoints repeat in errors or replies.
+
+    Parts of it go too: eight characters in a row or more (a message that was cut), and what is left of it around dots
+    or asterisks (``sk-ab***yz``); as it is, percent-encoded, with the escapes of JSON or HTML, or as its SHA-256, by
+    which the LiteLLM proxy names keys.
+    """
+    if len(key) < _SHORTEST_SECRET:
+        return text
+    text = text.replace(key, _MASK).replace(hashlib.sha256(key.encode()).hexdigest(), _MASK)
+    text = _without(text, _remains(text, key))
+    # Replies are long and many, and hardly ever is there anything to take out: four characters of the key, at every
+    # fourth of which a part of eight has them, are looked for first.
+    blocks = [key[index : index + 4] for index in range(0, len(key) - 3, 4)]
+    plain = _ESCAPE.sub(_unescaped, text) if _CODED.search(text) else text.replace("\\", "")
+    if not any(block in plain for block in blocks):
+        return text
+    characters = list(_CHARACTER.finditer(text))
+    found = _parts("".join(map(_unescaped, characters)), key)
+    return _without(text, [(characters[start].start(), characters[end - 1].end()) for start, end in found])
+
+
+_MASKING = re.compile(r"\*{2,}|\.{3,}|…+|•{2,}")
+_CODED = re.compile(r"(?=[%\\&])(?:%[0-9A-Fa-f]{2}|\\[ux]|&#)")
+_ESCAPE = re.compile(
+    r"(?=[%\\&])(?:%(?:25)*([0-9A-Fa-f]{2})|\\+u00([0-9A-Fa-f]{2})|\\+x([0-9A-Fa-f]{2})|&#x([0-9A-Fa-f]{2});|&#(\d{2,3});|\\+(.))",
+    re.DOTALL,
+)
+_CHARACTER = re.compile(f"{_ESCAPE.pattern}|.", re.DOTALL)
+
+
+def _unescaped(character: re.Match[str]) -> str:
+    *hexadecimal, decimal, escaped = character.groups()
+    digits = next(filter(None, hexadecimal), None)
+    return chr(int(digits, 16)) if digits else chr(int(decimal)) if decimal else escaped or character.group(0)
+
+
+def _remains(text: str, key: str) -> Iterator[tuple[int, int]]:
+    """Where dots or asterisks stand for most of the key: behind its beginning, or before its end."""
+    lengths = range(12, 2, -1)
+    for masking in _MASKING.finditer(text):
+        start, end = masking.span()
+        before = next((size for size in lengths if text.endswith(key[:size], 0, start)), 0)
+        if before and start > before and text[start - before - 1].isalnum():
+            before = 0  # the end of another word
+        behind = next((size for size in lengths if text.startswith(key[-size:], end)), 0)
+        if before or behind:
+            yield start - before, end + behind
+
+
+def _parts(text: str, key: str) -> Iterator[tuple[int, int]]:
+    """Where parts of the key stand in a text, each as long as can be."""
+    least = _SHORTEST_SECRET if len(key) >= 2 * _SHORTEST_SECRET else len(key)  # the parts of a short key may be words
+    starts = {key[index : index + least] for index in range(len(key) - least + 1)}
+    done = index = 0
+    while index <= len(text) - least:
+        end = index + least
+        if text[index:end] not in starts or text[index:end].isalpha():  # what has letters only may be a word
+            index += 1
+            continue
+        while end < len(text) and text[index : end + 1] in key:
+            end += 1
+        while index > done and text[index - 1 : end] in key:
+            index -= 1
+        yield index, end
+        done = index = end
+
+
+def _without(text: str, stretches: Iterable[tuple[int, int]]) -> str:
+    kept, done = [], 0
+    for start, end in stretches:
+        kept += [text[done:start], _MASK]
+        done = end
+    return "".join([*kept, text[done:]])

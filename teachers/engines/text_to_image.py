@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.images import Image
-from teachers.chat.secrets import read_key, redact
+from teachers.chat.addresses import address_of, check_surroundings
+from teachers.chat.secrets import check_variable, read_key, redact
 from teachers.engines.illustrators import KeepingIllustrator, check_positive
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class OpenAIImagesIllustrator(KeepingIllustrator):
         folder: Where images are kept; None keeps nothing.
 
     Raises:
-        ConfigurationError: A number cannot work.
+        ConfigurationError: A setting cannot work.
     """
 
     def __init__(
@@ -150,6 +151,8 @@ class OpenAIImagesIllustrator(KeepingIllustrator):
         check_positive(self, concurrency=concurrency, max_attempts=max_attempts, max_images=max_images)
         if timeout <= 0:
             raise ConfigurationError(f"OpenAIImagesIllustrator: timeout is {timeout}; give seconds above 0.")
+        check_variable(api_key_env, "OpenAIImagesIllustrator's api_key_env")
+        check_surroundings()
         self.model, self.base_url, self.api_key_env, self.size = model, base_url, api_key_env, size
         self.concurrency, self.timeout, self.max_attempts, self.max_images = (
             concurrency,
@@ -158,6 +161,10 @@ class OpenAIImagesIllustrator(KeepingIllustrator):
             max_images,
         )
         self._asked = 0
+        self._endpoint()
+
+    def _endpoint(self) -> str | None:
+        return address_of(self.base_url, "OpenAIImagesIllustrator's base_url", "OPENAI_BASE_URL")
 
     def _made(self, descriptions: Sequence[str]) -> Iterator[tuple[str, Image | None]]:
         self._client  # noqa: B018  # made once, before threads ask for it
@@ -213,7 +220,7 @@ class OpenAIImagesIllustrator(KeepingIllustrator):
 
         return OpenAI(
             api_key=read_key(self.api_key_env),
-            base_url=self.base_url,
+            base_url=self._endpoint(),
             timeout=self.timeout,
             max_retries=self.max_attempts - 1,
         )
