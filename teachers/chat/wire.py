@@ -47,7 +47,8 @@ def _usage(given: Any) -> Usage | None:
     cached = details.get("cached_tokens") if isinstance(details, Mapping) else 0
     counts = [given.get("prompt_tokens"), given.get("completion_tokens"), cached or 0]
     sane = [count for count in counts if isinstance(count, int) and not isinstance(count, bool) and count >= 0]
-    return Usage(*sane) if len(sane) == len(counts) else None
+    # No request is of no token: proxies say 0 when the endpoint behind them does not say.
+    return Usage(*sane) if len(sane) == len(counts) and sane[0] else None
 
 
 def complaint_of(error: APIStatusError, key: str) -> str:

@@ -67,9 +67,9 @@ def ask(proxy, model, **settings):
 
 
 def final(proxy, model, **settings):
-    """The one line that a call ends with that can never work."""
+    """The one line that asking ends with where no call can ever work."""
     with pytest.raises(DataEnvGymError) as caught:
-        ask(proxy, model, **settings)
+        calls_to(proxy, model, concurrency=1, **settings).ask(questions(3))
     message = str(caught.value)
     assert "\n" not in message and MASTER_KEY not in message and UPSTREAM_KEY not in message
     return message

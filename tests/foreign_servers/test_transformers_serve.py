@@ -78,7 +78,7 @@ def test_many_questions_have_an_end_each(server):
 
 def test_another_model_ends_in_one_line(server):
     with pytest.raises(DataEnvGymError) as caught:
-        Calls(chat(server, "another")).ask(questions(1))
+        Calls(chat(server, "another", concurrency=1)).ask(questions(3))
     assert "'another'" in str(caught.value) and "\n" not in str(caught.value) and KEY not in str(caught.value)
 
 

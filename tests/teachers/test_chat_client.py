@@ -375,6 +375,7 @@ def test_bodies_that_are_no_completion_and_usage_that_is_none():
         None,
         {},
         {"prompt_tokens": -1, "completion_tokens": 1},
+        {"prompt_tokens": 0, "completion_tokens": 0},
         {"prompt_tokens": "1", "completion_tokens": 1},
     ):
         body = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": usage}
