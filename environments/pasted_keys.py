@@ -22,6 +22,7 @@ _HOLDS_KEY = re.compile(
     re.IGNORECASE,
 )
 _ADDRESSES = ("base_url", "endpoint", "azure_endpoint", "api_base")
+_LONGEST_NAME = 200
 _PAIR = re.compile(r"([\w.]+)[\"']?\s*:\s*[\"']?([^\s\"',}]*)")
 
 
@@ -39,7 +40,8 @@ def refuse_pasted_keys(words: Sequence[str]) -> None:
     """
     for name, value in _settings(words):
         setting = _last(name)
-        shown = "The command" if not name or holds_key(name) else f"The setting {name}"
+        nameless = not name.isprintable() or len(name) > _LONGEST_NAME or holds_key(name)
+        shown = "The command" if nameless or not name else f"The setting {name}"
         if _NAMES_KEY.search(setting):
             check_variable(value, shown)
         elif holds_key(value) or holds_key(name) or (_HOLDS_KEY.fullmatch(setting) and value):

@@ -115,6 +115,8 @@ FILES = [
     ("name, tab", PHRASE, "teacher:\n\tinit_args:\n\t\tapi_key_env: {}"),
     ("setting that does not exist", PHRASE, "teacher:\n  init_args:\n    chat:\n      init_args:\n        api_key: {}"),
     ("block that does not exist", PHRASE, "openai:\n  api_key: {}"),
+    ("under a name of two lines", PHRASE, '"a\\nb": {{api_key: {}}}'),
+    ("endless list", PHRASE, "teacher: &all [*all, {{api_key: {}}}]"),
     ("anything", KEY, "trainer:\n  default_root_dir: {}"),
     (
         "address",
