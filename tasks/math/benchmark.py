@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from tasks.base import Task, normalise_text
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
 from tasks.math.answers import extract_answer, last_boxed
-from tasks.math.equivalence import equivalent, repeats_question
+from tasks.math.equivalence import equivalent, question_formulas, repeats_question
 from tasks.math.records import MATHRecord, read_reply, render_response
 from tasks.math.sympy_process import counts
 from tasks.prompting import DomainText, read_domain_text
@@ -133,10 +134,13 @@ class MATHTask(Task):
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 if the reply's last answer is equivalent to the instance's, else 0.0."""
-        answer = extract_answer(text)
-        if answer is None or repeats_question(instance.instruction, instance.answer, answer):
+        answer, gold = extract_answer(text), instance.answer
+        if answer is None:
             return 0.0
-        return float(equivalent(instance.answer, answer))
+        if "separated by commas" in instance.instruction:
+            gold, answer = (re.sub(r",(?=\d)", ", ", side) for side in (gold, answer))  # 70,110 is a list there
+        asked = question_formulas(instance.instruction)
+        return float(not repeats_question(asked, gold, answer) and equivalent(gold, answer, asked=asked))
 
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
         """The level of an instance."""

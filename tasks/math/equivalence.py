@@ -1,20 +1,22 @@
 r"""Whether two answers are the same: by their text, as numbers, part by part, and by sympy only for what is left.
 
-Lists, tuples, intervals, unions and matrices are compared part by part, so that sympy sees only single formulas.
-Notation that MATH's questions ask for is kept apart: ``10`` is not ``10\%``, ``25_6`` not ``25_8``, ``(1,2)`` not
-``[1,2]``, and words are equal only letter by letter.
+Lists, tuples, intervals, unions, matrices and relations are compared part by part, so that sympy sees only single
+formulas. Notation that MATH's questions ask for is kept apart: ``10`` is not ``10\%``, ``25_6`` not ``25_8``, ``(1,2)``
+not ``[1,2]``, ``1:2`` not ``2:4``, and words are equal only letter by letter. ``x = 5`` answers ``5``, since a name
+stands before its value; no other left side of an equation is dropped.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
 from tasks.math.answers import LONGEST_ANSWER, NO_ANSWER
-from tasks.math.normalisation import normalise_answer
-from tasks.math.sympy_process import SympyProcess, shared_process
+from tasks.math.normalisation import normalise_answer, read_answer
+from tasks.math.structure import Structure, closing_bracket, number, plain_name, read_structure, split_top
+from tasks.math.sympy_process import Mode, SympyProcess, shared_process
+from tasks.math.units import conflicting
 
 # Longest formula for sympy, in characters: its grammar's time grows faster than the text, and MATH's are below 150.
 _LONGEST_FORMULA = 400
@@ -23,35 +25,62 @@ _MOST_PARTS = 60
 # Deepest nesting of brackets: what is compared part by part is compared by recursion.
 _DEEPEST = 40
 
-_INTEGER = r"\d{1,60}"
-_NUMBER = re.compile(r"(?P<whole>\d{0,60})(?:\.(?P<decimals>\d{0,60}))?(?:\\overline\{(?P<period>\d{1,20})\})?")
-_RATIO = re.compile(rf"(?P<whole>{_INTEGER})?(?:\\frac\{{(?P<top>-?{_INTEGER})\}}\{{(?P<bottom>-?{_INTEGER})\}})")
-_SLASH = re.compile(rf"(?P<top>{_INTEGER})/(?P<bottom>{_INTEGER})")
 _WORD = re.compile(r"(?<![\\a-zA-Z])(?:[a-zA-Z]{4,}|[A-Z]{2,})")
-_BASE = re.compile(r"\d_")
-_MATRIX = re.compile(r"\\begin\{([pbvBV]?)matrix\}(.*)\\end\{\1matrix\}", re.DOTALL)
+# Words short enough to be a product of variables; as a whole answer they are words.
+_SHORT_WORDS = frozenset("no on yes odd one two six ten all not any am pm".split())
+# What sympy's reader knows how to read. Anything else is compared by its text: the reader guesses, or leaves it out.
+_FUNCTIONS = "sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp"
+_READABLE = re.compile(
+    r"(?:[0-9a-zA-Z+\-*/^_(){}\[\]|!. ]|"
+    rf"\\(?:frac|sqrt|binom|cdot|times|div|pi|circ|lfloor|rfloor|lceil|rceil|lvert|rvert|{_FUNCTIONS}|"
+    r"alpha|beta|gamma|delta|epsilon|varepsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|varphi|chi|"
+    r"psi|omega|Gamma|Delta|Theta|Lambda|Xi|Sigma|Phi|Psi|Omega|ell)(?![a-zA-Z]))*"
+)
+_UNREADABLE = re.compile(
+    r"[0-9]_|(?<![_0-9])[0-9]+ +[0-9]+(?![0-9/])|/[^/]*/.*[0-9]{4}|[0-9]\.[0-9]*\.|!!|(?<![0-9a-zA-Z)}\]])!"
+)
 _OPERATION = re.compile(r"(?<=.)[-+*/^=!|]|[(|]|\\[a-zA-Z]")
-_BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
-_OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
-_SPELLINGS = (
-    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
-    (re.compile(r"\\(?:leq|leqslant|le)(?![a-zA-Z])|\u2264"), r"\\le "),
-    (re.compile(r"\\(?:geq|geqslant|ge)(?![a-zA-Z])|\u2265"), r"\\ge "),
-    (re.compile(r"\\(?:lbrace)(?![a-zA-Z])"), r"\\{"),
-    (re.compile(r"\\(?:rbrace)(?![a-zA-Z])"), r"\\}"),
-    (re.compile(r"\\(?:neq|ne)(?![a-zA-Z])"), r"\\ne "),
-    (re.compile(r"\\(?:begin|end)\{(?:small|array)\}(?:\{[^{}]*\})?"), ""),
-    (re.compile(r"([_^])\{(\w)\}"), r"\1\2"),
-    (re.compile(r"(?:^|(?<=[(\[,=+-]))\{(-?[\w.]+)\}(?![\w{])"), r"\1"),
-    (re.compile(r"\u221e"), r"\\infty "),
-    (re.compile(r"(?:\+\\infty)(?![a-zA-Z])"), r"\\infty "),
-    (re.compile(r"\u222a"), r"\\cup "),
+_CHOICE = re.compile(r"\(([A-Z])\)(?:[^A-Za-z(].*)?")
+_SPELLINGS = tuple(
+    (re.compile(pattern), spelling)
+    for pattern, spelling in (
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
+        (r"\\(?:leq|leqslant|le)(?![a-zA-Z])|<=", r"\\le "),
+        (r"\\(?:geq|geqslant|ge)(?![a-zA-Z])|>=", r"\\ge "),
+        (r"\\(?:neq|ne)(?![a-zA-Z])", r"\\ne "),
+        (r"\\lt(?![a-zA-Z])", "<"),
+        (r"\\gt(?![a-zA-Z])", ">"),
+        (r"\\lbrace(?![a-zA-Z])", r"\\{"),
+        (r"\\rbrace(?![a-zA-Z])", r"\\}"),
+        (r"\\[lr]?vert(?![a-zA-Z])|\\mid(?![a-zA-Z])", "|"),
+        (r"\\colon(?![a-zA-Z])", ":"),
+        (r"\\(?:varnothing|O)(?![a-zA-Z])|^\\\{\\\}$", r"\\emptyset "),
+        (r"\\(?:begin|end)\{(?:small|array)\}(?:\{[^{}]*\})?", ""),
+        (r"\\\\\[[^\]]{1,8}\]", r"\\\\"),
+        (r"\*\*", "^"),
+        (r"\\ast(?![a-zA-Z])|\*", r"\\cdot "),
+        (r"(?<![\\a-zA-Z])sqrt\(((?:[^()]|\([^()]*\))*)\)", r"\\sqrt{\1}"),
+        (r"(?<![\\a-zA-Z])sqrt([0-9]+)", r"\\sqrt{\1}"),
+        (rf"(?<![\\a-zA-Z])({_FUNCTIONS}|pi|theta|alpha|beta)(?![a-zA-Z])", r"\\\1 "),
+        (r"(?<![\\a-zA-Z])(?:infinity|inf)(?![a-zA-Z])", r"\\infty "),
+        (r"(?<=[0-9.])\s*\\(?:bar|dot)\{?([0-9]+)\}?", r"\\overline{\1}"),
+        (r"([_^])\{(\w)\}(?![0-9])", r"\1\2"),
+        (r"\^-([0-9]+|[a-zA-Z])", r"^{-\1}"),
+        (r"\^\(([^()]*)\)", r"^{\1}"),
+        (r"(?:^|(?<=[(\[,=+-]))\{(-?[\w.]+)\}(?![\w{])", r"\1"),
+        (r"\+\\infty(?![a-zA-Z])", r"\\infty "),
+        (r"\(\s*([0-9A-Fa-f]+)\s*\)_", r"\1_"),
+        (r"\\approx.*", ""),  # what stands before it is exact
+    )
 )
 
-Formulas = Callable[[str, str], bool]
+Formulas = Callable[[str, str, Mode], bool]
 
 
-def equivalent(gold: str, candidate: str, process: SympyProcess | None = None) -> bool:
+def equivalent(
+    gold: str, candidate: str, process: SympyProcess | None = None, asked: Collection[str] = frozenset()
+) -> bool:
     """Whether a candidate answer is the gold answer; symmetric.
 
     Args:
@@ -59,6 +88,7 @@ def equivalent(gold: str, candidate: str, process: SympyProcess | None = None) -
         candidate: The answer to judge.
         process: Compares the formulas that text and arithmetic cannot; the one of this Python process if None. Its
             limit holds for all formulas of an answer together.
+        asked: Formulas of the question, as ``question_formulas`` gives them: with ``x+y`` among them, ``x+y=5`` is 5.
 
     Raises:
         ConfigurationError: The sympy worker cannot be started.
@@ -68,15 +98,19 @@ def equivalent(gold: str, candidate: str, process: SympyProcess | None = None) -
     first, second = normalise_answer(gold), normalise_answer(candidate)
     if not first or not second or NO_ANSWER in (first, second):
         return False
-    if first == second:
-        return True
     if max(_depth(first), _depth(second)) > _DEEPEST:
-        return False
-    return _same(spell(first), spell(second), _within_limit(process or shared_process()))
+        return first == second
+    return _Comparison(process or shared_process(), frozenset(asked)).same_part(gold, candidate)
 
 
-def repeats_question(question: str, gold: str, candidate: str) -> bool:
-    r"""Whether a candidate only repeats a formula of the question.
+def question_formulas(question: str) -> frozenset[str]:
+    """The formulas of a question, normalised and spelled."""
+    # Split at dollars, so that the question's words are no part of its formulas.
+    return frozenset(spell(normalise_answer(part)) for part in re.split(r"\$+|\\[\[\]()]", question)[1::2])
+
+
+def repeats_question(formulas: Collection[str], gold: str, candidate: str) -> bool:
+    r"""Whether a candidate only repeats a formula of the question, as ``question_formulas`` gives them.
 
     ``\sqrt{8}`` has the value that is wanted where it is to be simplified, and is no answer to that. A candidate that
     is the gold answer's own text is one, wherever else it stands.
@@ -84,29 +118,13 @@ def repeats_question(question: str, gold: str, candidate: str) -> bool:
     first, second = (spell(normalise_answer(text)) for text in (gold, candidate))
     if first == second or len(candidate) > LONGEST_ANSWER or not _OPERATION.search(second):
         return False
-    # Split at dollars, so that the question's words are no part of its formulas.
-    formulas = (spell(normalise_answer(part)) for part in re.split(r"\$|\\[\[\]()]", question)[1::2])
     return any(second in formula for formula in formulas)
-
-
-def _within_limit(process: SympyProcess) -> Formulas:
-    left = process.seconds
-
-    def same(first: str, second: str) -> bool:
-        nonlocal left
-        if left <= 0:
-            return False
-        result, seconds = process.same(first, second)
-        left -= seconds
-        return result
-
-    return same
 
 
 def _depth(text: str) -> int:
     depth = deepest = 0
     for character in text:
-        depth += (character in _OPEN) - (character in _CLOSE)
+        depth += (character in "([{") - (character in ")]}")
         deepest = max(deepest, depth)
     return deepest
 
@@ -117,170 +135,184 @@ def spell(text: str) -> str:
     for pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text)
     text = re.sub(r"(\\[a-zA-Z]+)\s+(?![a-zA-Z])", r"\1", text).strip()
-    return text[1:-1] if re.fullmatch(r"\([A-Z]\)", text) else text  # choice (A) is choice A
+    choice = _CHOICE.fullmatch(text)
+    return choice[1] if choice and len(text) == 3 else text
 
 
-def number(text: str) -> Fraction | None:
-    """The value of a whole or mixed number, a (repeating) decimal or a fraction; None if it is none of these."""
-    sign = -1 if text.startswith("-") else 1
-    text = text.removeprefix("-").removeprefix("+") if text[:2] not in ("-+", "+-", "--") else ""
-    if ratio := _RATIO.fullmatch(text) or _SLASH.fullmatch(text):
-        whole, top, bottom = ratio.groupdict().get("whole"), int(ratio["top"]), int(ratio["bottom"])
-        if bottom == 0 or (whole and (top < 0 or bottom < 0)):
-            return None
-        return sign * (int(whole or 0) + Fraction(top, bottom))
-    decimal = _NUMBER.fullmatch(text)
-    if decimal is None or not (decimal["whole"] or decimal["decimals"] or decimal["period"]):
-        return None
-    decimals, period = decimal["decimals"] or "", decimal["period"]
-    if period and decimal["decimals"] is None:
-        return None  # a bar over whole digits repeats nothing
-    value = Fraction(int((decimal["whole"] or "0") + decimals), 10 ** len(decimals))
-    if period:
-        value += Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(decimals))
-    return sign * value
+class _Comparison:
+    """One comparison of two answers, within one limit of processor time for all of their formulas."""
 
+    def __init__(self, process: SympyProcess, asked: frozenset[str]) -> None:
+        self._process, self._left, self._asked = process, process.seconds, asked
 
-def _same(first: str, second: str, formulas: Formulas) -> bool:
-    if first == second:
+    def same_part(self, first: str, second: str) -> bool:
+        """Whether two answers, or parts of such, are the same, units and all."""
+        (one, unit), (other, other_unit) = read_answer(first), read_answer(second)
+        if not one or not other or conflicting(unit, other_unit):
+            return False
+        return self.same(spell(one), spell(other))
+
+    def same(self, first: str, second: str) -> bool:
+        """Whether two spelled answers are the same."""
+        if first == second:
+            return True
+        if first.endswith("\\%") != second.endswith("\\%"):
+            return False
+        first, second = (_inside(side.removesuffix("\\%")) for side in (first, second))
+        left, right = number(first), number(second)
+        if left is not None and right is not None:
+            return left == right
+        one, other = (read_structure(side, self._asked) for side in (first, second))
+        if one is None and other is None:
+            return self._same_formula(first, second)
+        return self._same_structure(one, first, other, second)
+
+    def _same_structure(self, one: Structure | None, first: str, other: Structure | None, second: str) -> bool:
+        if one is None or (other is not None and one.kind != "named" and other.kind == "named"):
+            one, first, other, second = other, second, one, first
+        assert one is not None
+        if one.kind == "named":
+            return self._same_named(one, other, second)
+        if other is None:
+            # A set of one is its element; an inequality or a list is no single formula.
+            return one.kind == "list" and len(one.parts) == 1 and not one.marks and self.same_part(one.parts[0], second)
+        if "assignment" in (one.kind, other.kind):
+            return self._same_assignment(one, other)
+        if "relation" in (one.kind, other.kind) and one.kind != other.kind:
+            one, other = _interval(one), _interval(other)
+        elif "or" in (*one.marks, *other.marks) and "union" in (one.kind, other.kind):
+            one, other = _interval(one), _interval(other)
+        if one is None or other is None or one.kind != other.kind:
+            return False
+        if one.kind == "relation":
+            return self._same_relation(one, other)
+        if one.marks != other.marks or len(one.parts) != len(other.parts) or len(one.parts) > _MOST_PARTS:
+            return False
+        if one.marks == ("ratio",):
+            return one.parts == other.parts
+        if one.kind == "ordered":
+            return all(map(self.same_part, one.parts, other.parts))
+        rights = list(other.parts)
+        for left in one.parts:
+            match = next((place for place, right in enumerate(rights) if self.same_part(left, right)), None)
+            if match is None:
+                return False
+            del rights[match]
         return True
-    if first.endswith("\\%") != second.endswith("\\%"):
-        return False
-    first, second = (side.removesuffix("\\%") for side in (first, second))
-    left, right = number(first), number(second)
-    if left is not None and right is not None:
-        return left == right
-    parts = _parts(first), _parts(second)
-    if parts != (None, None):
-        return _same_parts(*parts, formulas)
-    return _same_formula(_inside(first), _inside(second), formulas)
+
+    def _same_named(self, one: Structure, other: Structure | None, second: str) -> bool:
+        """``x = 5`` with ``5``, with ``x = 5`` or with ``x - 5 = 0``."""
+        name, value = one.marks[0], one.parts[0]
+        if not self._consistent(one) or (other is not None and other.kind == "named" and not self._consistent(other)):
+            return False
+        if other is None or other.kind not in ("named", "relation"):
+            # "x=1, x=2" names no y, whatever "x=1, y=2" has for it.
+            assigned = other is not None and other.kind == "assignment" and bool(name) and not value.startswith("(")
+            return not assigned and self.same_part(value, second)
+        if other.kind == "named":
+            if not name or not other.marks[0] or name == other.marks[0]:
+                return self.same_part(value, other.parts[0])
+            other = Structure("relation", (other.marks[0], other.parts[0]), ("=",))
+        elif set(other.marks) != {"="}:
+            return self.same_part(value, second)  # x in an interval, and the inequality that says so
+        return bool(name) and self._same_relation(Structure("relation", (name, value), ("=",)), other)
+
+    def _consistent(self, named: Structure) -> bool:
+        """Whether no number between a name and its value is another: ``x = 2 + 3 = 6`` says nothing."""
+        return all(
+            self.same_part(between, named.parts[0])
+            for between in named.parts[1:]
+            if not re.search(r"(?<![\\a-zA-Z])[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", between))
+        )
+
+    def _same_assignment(self, one: Structure, other: Structure) -> bool:
+        """``x=3, y=2`` with ``(x,y)=(3,2)`` by name; with ``(3,2)`` in the order of the names."""
+        if one.kind != "assignment":
+            one, other = other, one
+        values = dict(zip(one.marks, one.parts, strict=True))
+        if other.kind == "assignment":
+            others = dict(zip(other.marks, other.parts, strict=True))
+            return set(values) == set(others) and all(self.same_part(values[name], others[name]) for name in values)
+        if other.kind != "list" and other.marks not in (("()",), ("\\langle\\rangle",)):
+            return False
+        if all(len(name) == 1 for name in values) and list(values) != sorted(values):
+            return False  # (y,x)=(2,3) is not (2,3), and a reader may mean either by it
+        return len(values) == len(other.parts) and all(map(self.same_part, values.values(), other.parts))
+
+    def _same_relation(self, one: Structure, other: Structure) -> bool:
+        """Equations that are multiples of each other, inequalities that are positive ones; chains side by side."""
+        if one.marks != other.marks:
+            return False
+        if len(one.marks) > 1:
+            return all(map(self.same_part, one.parts, other.parts))
+        if one.parts == other.parts or (one.marks[0] in ("=", "\\ne") and one.parts == other.parts[::-1]):
+            return True
+        mode: Mode = "multiple" if one.marks[0] in ("=", "\\ne") else "positive multiple"
+        sides = (spell(normalise_answer(side)) for side in (*one.parts, *other.parts))
+        first, second, third, fourth = sides
+        if not all(map(_readable, (first, second, third, fourth))):
+            return False
+        return self._formulas(f"({first})-({second})", f"({third})-({fourth})", mode)
+
+    def _same_formula(self, first: str, second: str) -> bool:
+        """Two single formulas: words, numbers to a base and unknown notation by their text, others by sympy."""
+        if first == second:
+            return True
+        choices = [_CHOICE.fullmatch(side) for side in (first, second)]
+        if len(first) == 1 and choices[1] or len(second) == 1 and choices[0]:
+            return first == (choices[1] or choices[0])[1] or second == (choices[1] or choices[0])[1]  # (B) 34
+        if not (_readable(first) and _readable(second)):
+            return False
+        return self._formulas(first, second, "value")
+
+    def _formulas(self, first: str, second: str, mode: Mode) -> bool:
+        if max(len(first), len(second)) > _LONGEST_FORMULA or self._left <= 0:
+            return False
+        if first > second:
+            first, second = second, first
+        result, seconds = self._process.same(first, second, mode)
+        self._left -= seconds
+        return result
 
 
-def _same_formula(first: str, second: str, formulas: Formulas) -> bool:
-    """Two single formulas: words and numbers to a base by their text, others by sympy."""
-    if first == second:
-        return True
-    if any(_WORD.search(side) or _BASE.search(side) for side in (first, second)):
-        return False
-    left, right = number(first), number(second)
-    if left is not None and right is not None:
-        return left == right
-    sides = [_equation(side) for side in (first, second)]
-    if (sides[0] is None) != (sides[1] is None):
-        # "2x = 6" for "6": the value is what the equation arrives at. Not for 0, where every equation arrives.
-        first, second = (pair[1] if pair else side for side, pair in zip((first, second), sides, strict=True))
-        return "0" not in (first, second) and _same(first, second, formulas)
-    if not first or not second or max(len(first), len(second)) > _LONGEST_FORMULA:
-        return False
-    return formulas(*sorted((first, second)))
-
-
-Parts = tuple[str, Sequence[str]]
-
-
-def _parts(text: str) -> Parts | None:
-    """What an answer is made of, as (kind, parts); None if it is one formula."""
-    if matrix := _MATRIX.fullmatch(text):
-        rows = [row.split("&") for row in re.split(r"\\\\", matrix[2].strip()) if row.strip()]
-        shape = "x".join(str(len(row)) for row in rows)
-        kind = "determinant" if matrix[1] in ("v", "V") else "matrix"
-        return f"{kind} {shape}", [cell for row in rows for cell in row]
-    if "\\pm" in text or "\\mp" in text:
-        return _parts(_both_signs(text))
-    if len(union := split_top(text, "\\cup")) > 1:
-        return "union", union
-    if len(items := split_top(text, ",")) > 1:
-        return "list", items
-    for opening in _BRACKETS:
-        if text.startswith(opening) and (closing := _closing(text, len(opening))):
-            items = split_top(text[len(opening) : len(text) - len(closing)], ",")
-            if opening == "\\{":
-                return "list", [item for item in items if item]
-            if len(items) > 1:
-                return f"{opening}{closing}", items
-    return None
-
-
-def _closing(text: str, start: int) -> str | None:
-    """The bracket that closes the whole text, if the one that opens it is closed at its very end."""
-    depth, place = 1, start
-    while place < len(text):
-        if text[place] in _OPEN:
-            depth += 1
-        elif text[place] in _CLOSE:
-            depth -= 1
-        elif text.startswith(("\\langle", "\\rangle"), place):
-            depth += 1 if text[place + 1] == "l" else -1
-        if depth == 0:
-            rest = text[place:]
-            if rest in (")", "]", "\\rangle"):
-                return rest
-            # The brace of \} comes after its backslash.
-            return "\\}" if rest == "}" and text[place - 1] == "\\" else None
-        place += 1
-    return None
+def _readable(text: str) -> bool:
+    """Whether sympy's reader takes all of a text for what it is."""
+    return bool(
+        text
+        and _READABLE.fullmatch(text)
+        and not _UNREADABLE.search(text)
+        and not _WORD.search(text)
+        and text not in _SHORT_WORDS
+    )
 
 
 def _inside(text: str) -> str:
     """A formula without brackets around the whole of it."""
-    while text.startswith("(") and text.endswith(")") and _closing(text, 1) == ")":
+    while text.startswith("(") and text.endswith(")") and closing_bracket(text, 1) == ")":
+        if len(split_top(text[1:-1], ",")) > 1:
+            break
         text = text[1:-1]
     return text
 
 
-def split_top(text: str, separator: str) -> list[str]:
-    """The parts of a text between separators that stand outside all brackets."""
-    parts, depth, start, place = [], 0, 0, 0
-    while place < len(text):
-        if text[place] in _OPEN:
-            depth += 1
-        elif text[place] in _CLOSE:
-            depth = max(0, depth - 1)
-        elif depth == 0 and text.startswith(separator, place):
-            parts.append(text[start:place])
-            place += len(separator)
-            start = place
-            continue
-        place += 1
-    return [part.strip() for part in (*parts, text[start:])]
-
-
-def _both_signs(text: str) -> str:
-    r"""A list with ``\pm`` written out: each part that has it once with plus and once with minus."""
-    braced = text.startswith("\\{") and _closing(text, 2) == "\\}"
-    written = []
-    for part in split_top(text[2:-2] if braced else text, ","):
-        if "\\pm" in part or "\\mp" in part:
-            written.append(part.replace("\\pm", "+").replace("\\mp", "-").removeprefix("+"))
-            written.append(part.replace("\\pm", "-").replace("\\mp", "+").removeprefix("+"))
-        else:
-            written.append(part)
-    return ",".join(written)
-
-
-def _same_parts(first: Parts | None, second: Parts | None, formulas: Formulas) -> bool:
-    if first is None or second is None or first[0] != second[0] or len(first[1]) != len(second[1]):
-        return False
-    kind, lefts = first
-    rights = list(second[1])
-    if len(rights) > _MOST_PARTS:
-        return False
-    # "1, 2" and "2, 1" are one list of solutions; (1,2) is not (2,1).
-    if kind not in ("list", "union"):
-        return all(_same_part(left, right, formulas) for left, right in zip(lefts, rights, strict=True))
-    for left in lefts:
-        match = next((place for place, right in enumerate(rights) if _same_part(left, right, formulas)), None)
-        if match is None:
-            return False
-        del rights[match]
-    return True
-
-
-def _same_part(left: str, right: str, formulas: Formulas) -> bool:
-    left, right = (spell(normalise_answer(part)) for part in (left, right))
-    return bool(left) and bool(right) and _same(left, right, formulas)
-
-
-def _equation(text: str) -> tuple[str, str] | None:
-    sides = re.split(r"(?<![<>!:\\])=", text)
-    return (sides[0], sides[-1]) if len(sides) > 1 else None
+def _interval(one: Structure) -> Structure | None:
+    r"""The interval or union that an inequality of one variable says: ``1<x\le 3`` is ``(1,3]``, ``x\ne 0`` two."""
+    if one.kind == "list" and one.marks == ("or",):
+        parts = [read_structure(part) for part in one.parts]
+        intervals = [_interval(part) for part in parts if part is not None and part.kind == "relation"]
+        texts = tuple(f"{i.marks[0][0]}{','.join(i.parts)}{i.marks[0][-1]}" for i in intervals if i is not None)
+        return Structure("union", texts) if len(texts) == len(one.parts) else None
+    if one.kind != "relation" or "=" in one.marks:
+        return one if one.kind in ("ordered", "union") else None
+    variable = re.compile(r"[a-zA-Z]")
+    places = [place for place, side in enumerate(one.parts) if variable.fullmatch(plain_name(side))]
+    if len(places) != 1 or (len(one.parts) == 3 and places != [1]) or len(one.parts) > 3:
+        return None
+    if one.marks == ("\\ne",):
+        point = one.parts[1 - places[0]]
+        return Structure("union", (f"(-\\infty,{point})", f"({point},\\infty)"))
+    if "\\ne" in one.marks:
+        return None
+    low, opening = (one.parts[0], one.marks[0]) if places[0] else ("-\\infty", "<")
+    high, closing = (one.parts[-1], one.marks[-1]) if places[0] < len(one.parts) - 1 else ("\\infty", "<")
+    return Structure("ordered", (low, high), (("(" if opening == "<" else "[") + (")" if closing == "<" else "]"),))

@@ -1,71 +1,129 @@
 r"""How an answer is written once units, spacing and LaTeX shorthand are gone: ``12 square inches`` becomes ``12``.
 
 In the manner of the normalisation that the MATH benchmark is usually scored with (Lewkowycz et al., 2022, appendix D),
-except where that takes different answers for the same: a list ``1,3`` is not ``13``, and an equation whose right side
-is 0 is not ``0``.
+except where that takes different answers for the same: a list ``1,3`` is not ``13``, and the left side of an equation
+stays.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from tasks.math.answers import LONGEST_ANSWER
+from tasks.math.units import split_unit
 
 # Not after a backslash: two of them end a matrix's row.
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:[!,;:> ]|quad\b|qquad\b|displaystyle\b|(?:left|right)(?![a-zA-Z])\.?|[bB]igg?[lr]?(?![a-zA-Z]))|~"
+    r"(?<!\\)\\(?:[!,;:> ]|quad\b|qquad\b|displaystyle\b|(?:left|right)(?![a-zA-Z])\.?|(?:[bB]igg?[lrm]?)(?![a-zA-Z])|"
+    r"(?:limits|nolimits|hfill|thinspace|phantom\{[^{}]*\})(?![a-zA-Z]))|~"
 )
-_TEXT = re.compile(
-    r"\\(?:text|mbox|mathrm|textbf|textit|textrm|textsf|mathbf|mathit|operatorname|rm|bf)\s*\{([^{}]*)\}"
+# Every command that only sets type: what stands in it is read as the content of \text.
+_TYPE = re.compile(
+    r"\\(?:text(?:normal|bf|it|rm|sf|tt|sc|up|md)?|[mhf]box|math(?:rm|bf|it|sf|tt|normal|up)|operatorname\*?|emph|bold|"
+    r"boldsymbol|bm|pmb|rm|bf|it|sf|tt)\s*(?=\{)"
 )
+_TYPE_SWITCH = re.compile(
+    r"\{\s*\\(?:rm|bf|it|sf|tt|mathrm|mathbf)(?![a-zA-Z])\s*([^{}]*)\}|\\(?:rm|bf|it)(?![a-zA-Z])"
+)
+_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _OVERLINE = re.compile(r"(?<![\d.])\\overline\s*\{([^{}]*)\}")
-_WRAPPER = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}", re.DOTALL)
-_DOLLARS = re.compile(r"\$\$?(.*?)\$", re.DOTALL)
+_WRAPPER = re.compile(r"\\(?:boxed|fbox|framebox|ensuremath)\s*\{(.*)\}|\*\*(.*)\*\*|`(.*)`", re.DOTALL)
 # LaTeX's thousands separators, and the plain ones, which inside brackets separate coordinates.
-_LATEX_THOUSANDS = re.compile(r"(?<=\d)\s*(?:\{\s*,\s*\}|,\s*\\!)\s*(?=\d{3}(?!\d))")
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d ])")
-_DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ\b)|\\degree\b|\u00b0")
-_PER_CENT = re.compile(r"\\?%|\s*\bpercent\b")
-_TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)\b")
-_FRACTION = re.compile(r"\\([dtc]?)frac\s*(?=[^\s{]|\{)")
-_ROOT = re.compile(r"\\sqrt\s*(\d|[a-zA-Z])")
-_CONJUNCTION = re.compile(r"\s*,?\s*(?:\\text\s*\{\s*)?\b(?:and|or)\b(?:\s*\})?\s*")
+_LATEX_THOUSANDS = re.compile(r"(?<=\d)\s*(?:\{\s*,\s*\}|,\s*\\!|\\[,!;])\s*(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d.,/^_-])\d{1,3}(?: \d{3})+(?![\d /])")
+_PER_CENT = re.compile(r"\\?%|(?:\s|(?<=\d))*\\text\s*\{\s*(?:percent|per cent|\\?%)\s*\}|\s*\bper ?cent\b")
+_SHORTHAND = re.compile(r"\\([dtc]?frac|[dt]?binom)\s*(?=[^\s{]|\{)")
+_ROOT = re.compile(r"\\sqrt\s*(\d|[a-zA-Z]|\\[a-zA-Z]+)")
+_CONJUNCTION = re.compile(r"\s*[,;]?\s*(?:\\text\s*\{\s*)?\b(?P<word>and|or)\b(?:\s*\})?\s*")
+_COMPARISON = re.compile(r"[<>\u2264\u2265]|\\(?:le|ge|lt|gt|leq|geq|leqslant|geqslant)(?![a-zA-Z])")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=[a-zA-Z]{2})", re.IGNORECASE)  # not the variable a
+_MERIDIEM = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?", re.IGNORECASE)
+_CHARACTERS = {
+    **dict.fromkeys("\u2212\u2013\u2014\u2010\u2011\ufe63\uff0d", "-"),
+    **dict.fromkeys("\u00d7\u2a2f", r"\times "),
+    **dict.fromkeys("\u00b7\u22c5\u2219", r"\cdot "),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", ""),
+    **dict.fromkeys("\u201c\u201d", '"'),
+    "\u00f7": r"\div ",
+    "\u00b1": r"\pm ",
+    "\u2213": r"\mp ",
+    "\u221e": r"\infty ",
+    "\u2264": r"\le ",
+    "\u2265": r"\ge ",
+    "\u2260": r"\ne ",
+    "\u222a": r"\cup ",
+    "\u2229": r"\cap ",
+    "\u2208": r"\in ",
+    "\u2205": r"\emptyset ",
+    "\u2220": r"\angle ",
+    "\u25b3": r"\triangle ",
+    "\u27e8": r"\langle ",
+    "\u27e9": r"\rangle ",
+    "\u211d": r"\mathbb{R}",
+    "\u2026": r"\ldots ",
+    "\u2248": r"\approx ",
+    "\u2032": "'",
+    "\u2019": "'",
+    "\u2044": "/",
+    "\u2236": ":",
+    **{
+        chr(code): rf"\{name} "
+        for code, name in zip(
+            range(0x3B1, 0x3CA),
+            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho varsigma sigma tau upsilon "
+            "phi chi psi omega".split(),
+            strict=True,
+        )
+    },
+}
+_SUPERSCRIPTS = re.compile("[\u207a\u207b\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207f]+")
+_SUBSCRIPTS = re.compile("[\u2080-\u2089]+")
+_ROOT_SIGN = re.compile(r"\u221a\s*(?:\(([^()]*)\)|(\d+(?:\.\d+)?|[a-zA-Z]|\\[a-zA-Z]+))|\u221a(?=\s*\{)")
 
-# A unit is words after a number. These are no units: they change what the number means.
-_NO_UNITS = (
-    r"(?!(?:am|pm|a\.m|p\.m|hundred|thousand|million|billion|trillion|dozen|factorial|base|to|in|out|of|plus|minus|"
-    r"times|and|or)\b)"
-)
-_UNIT_WORDS = rf"{_NO_UNITS}[a-zA-Z]+(?:[\s/.-]+[a-zA-Z]+)*\.?\s*"
-_POWER = r"(?:\s*\^\s*(?:\d|\{\s*\d\s*\}))?"
-_UNIT_TEXT = re.compile(
-    rf"(?<=[\d)}}a-zA-Z!])\s*\\(?:text|mbox|mathrm|textrm|textbf|rm)\s*\{{\s*{_UNIT_WORDS}{_POWER}\s*\}}{_POWER}"
-)
-_SHORT_UNITS = "cm|mm|km|ft|in|mi|yd|kg|gm|lb|lbs|oz|hr|hrs|min|sec|mph|deg|sq|cu"
-_UNIT_PLAIN = re.compile(
-    rf"(?<=[\d)}}])\s*(?:\s{_NO_UNITS}(?:(?:{_SHORT_UNITS})\b|[a-zA-Z]{{4,}}|(?:meg|day|way|mil)s?\b)\.?)+{_POWER}\s*$"
-)
-# What may stand before "=" as the name of the answer: a variable, a function's value, an angle, words.
-_NAME = re.compile(
-    r"(?:\\?(?:angle|triangle|overline|vec|hat)\s*)?(?:\{?[a-zA-Z]{1,3}'?\}?|\\[a-z]+|\\text\{[^{}]*\}|[a-zA-Z ]{4,40})"
-    r"(?:_\{?\w{1,3}\}?)?(?:\([-\w,. ]{1,20}\))?"
-)
-_MEMBERSHIP = re.compile(r"^\(?[a-zA-Z](?:,[a-zA-Z])*\)?\s*\\in(?![a-zA-Z])\s*")
+
+def normalise_answer(text: str) -> str:
+    """An answer without what says nothing about its value; a text too long to be an answer comes back as it is."""
+    return read_answer(text)[0]
 
 
 @lru_cache(maxsize=65_536)
-def normalise_answer(text: str) -> str:
-    """An answer without what says nothing about its value; a text too long to be an answer comes back as it is."""
+def read_answer(text: str) -> tuple[str, str]:
+    """An answer without what says nothing about its value, and the unit of measurement that it names, if any."""
     if len(text) > LONGEST_ANSWER:
-        return text
-    text = _THOUSANDS.sub(_without_separators, _unwrap(_LATEX_THOUSANDS.sub("", text)))
-    text = drop_units(_CONJUNCTION.sub(",", text))
-    text = _OVERLINE.sub(r"\1", _TEXT.sub(r"\1", text))
-    text = _ARTICLE.sub("", text.strip()).rstrip(" .,;:")
-    text = _expand_fractions(_ROOT.sub(r"\\sqrt{\1}", text))
-    return drop_name(_squeeze(text))
+        return text, ""
+    text = _unwrap(_LATEX_THOUSANDS.sub("", _plain_characters(text)))
+    text = _THOUSANDS.sub(_without_separators, text)
+    text = _TYPE_SWITCH.sub(lambda match: rf"\text{{{match[1]}}}" if match[1] else "", _TYPE.sub(r"\\text", text))
+    text = _PER_CENT.sub(r"\\%", text)
+    if _COMPARISON.search(text):  # "x < 1 or x > 3" and "x < 1 and x > 3" are different sets
+        text = _CONJUNCTION.sub(lambda match: {"or": r"\lor ", "and": r"\land "}[match["word"]], text)
+    text, unit = split_unit(_CONJUNCTION.sub(",", text))
+    for _ in range(3):  # \text{ in } \text
+        text = _TEXT.sub(r"\1", text)
+    text = _MERIDIEM.sub(lambda match: match[1].lower() + "m", text)
+    text = _ARTICLE.sub("", _OVERLINE.sub(r"\1", text).strip()).rstrip(" .,;:")
+    text = _brace_arguments(_ROOT.sub(r"\\sqrt{\1}", text))
+    return _squeeze(text), unit
+
+
+def _plain_characters(text: str) -> str:
+    """Mathematics in Unicode characters, and characters that only look different, as LaTeX."""
+    if text.isascii():
+        return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", " ", text)
+    text = _SUPERSCRIPTS.sub(
+        lambda run: "^{" + unicodedata.normalize("NFKC", run[0]).replace("\u2212", "-") + "}", text
+    )
+    text = _SUBSCRIPTS.sub(lambda run: "_{" + unicodedata.normalize("NFKC", run[0]) + "}", text)
+    text = re.sub(
+        "[\u00bc-\u00be\u2150-\u215e]",
+        lambda one: r"\frac{{{}}}{{{}}}".format(*unicodedata.normalize("NFKC", one[0]).split("\u2044")),
+        text,
+    )
+    text = "".join(_CHARACTERS.get(character, character) for character in text)
+    text = _ROOT_SIGN.sub(lambda root: rf"\sqrt{{{root[1] or root[2]}}}" if root[1] or root[2] else r"\sqrt", text)
+    return unicodedata.normalize("NFKC", re.sub(r"\s", " ", text))
 
 
 def _without_separators(number: re.Match[str]) -> str:
@@ -88,60 +146,36 @@ def _kept_blank(blank: re.Match[str]) -> str:
     return " " if after.isalpha() and re.search(r"\\[a-zA-Z]+$", before) else ""
 
 
-def drop_name(text: str) -> str:
-    r"""The value of ``x = 5``, ``f(2) = 5``, ``1 + 1 = 2`` or ``x \in [0, 1)``; other equations stay whole."""
-    text = _MEMBERSHIP.sub("", text)
-    first, *others = re.split(r"(?<![<>!:\\])=", text)
-    if not others:
-        return text
-    letters = re.search(r"(?<![\\a-zA-Z])[a-zA-Z]", first)
-    if not others[-1] or (letters and not _NAME.fullmatch(first)):
-        return text
-    if "," in others[0] and len(others) > 1:
-        return text  # x=1,y=2
-    return others[-1]
-
-
-def drop_units(text: str) -> str:
-    """A number without the words after it, its degree sign and its currency; ``5 million`` and ``5 pm`` stay."""
-    text = _PER_CENT.sub(r"\\%", text)
-    if not _TRIGONOMETRY.search(text):  # the sine of 30 degrees is not that of 30
-        text = _DEGREES.sub("", text)
-    text = _UNIT_TEXT.sub("", text)
-    shorter = _UNIT_PLAIN.sub("", text)
-    # "degrees Fahrenheit" after a formula in dollars, say, may leave nothing of value: then the words are the answer.
-    return shorter if shorter.strip() else text
-
-
 def _unwrap(text: str) -> str:
     """The answer out of its boxes, dollars and final full stop, without LaTeX spacing."""
     text = text.strip()
     for _ in range(5):
         before = text
         if wrapped := _WRAPPER.fullmatch(text):
-            text = wrapped[1].strip()
-        text = text.replace(r"\$", "")
-        if inner := _DOLLARS.search(text):
-            text = inner[1].strip()
-        text = text.rstrip(". ").strip() if not text.endswith(r"\.") else text
+            text = next(group for group in wrapped.groups() if group is not None).strip()
+        for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]")):
+            text = text.replace(opening, "").replace(closing, "") if text.startswith(opening) else text
+        if text.count("$") - text.count(r"\$") == 1:
+            text = re.sub(r"^(-?)\s*\$(?=\s*[\d.])", r"\1\\$", text)  # a price: "$5"
+        text = re.sub(r"(?<!\\)\$", " ", text).strip()
+        text = text.rstrip(". ").strip() if not text.endswith((r"\.", "...")) else text
         if text == before:
             break
-    text = text.replace("$", "").replace("\u2212", "-").replace("\u00d7", r"\times").replace("\u03c0", r"\pi ")
-    text = text.replace("{,}", ",").replace(r"\ldots", "").replace(r"\dots", "")
+    text = text.replace("{,}", ",").replace("...", r"\ldots ").replace(r"\dots", r"\ldots")
     return re.sub(r"\s+", " ", _SPACING.sub(lambda match: "" if match[0] == r"\!" else " ", text)).strip()
 
 
-def _expand_fractions(text: str) -> str:
-    r"""Puts shorthand arguments in braces: ``\frac12``, ``\frac 1{2}``, ``\frac{1}2``; others stay as they are."""
+def _brace_arguments(text: str) -> str:
+    r"""Puts shorthand arguments in braces: ``\frac12``, ``\binom 52``, ``\frac{1}2``; others stay as they are."""
     made, place = [], 0
-    for match in _FRACTION.finditer(text):
+    for match in _SHORTHAND.finditer(text):
         if match.start() < place:
             continue
         first = _argument(text, match.end())
         second = _argument(text, first[1]) if first else None
         if first is None or second is None or (text[match.end()] == "{" and text[second[2]] == "{"):
             continue
-        made.append(f"{text[place : match.start()]}\\{match[1]}frac{{{first[0]}}}{{{second[0]}}}")
+        made.append(f"{text[place : match.start()]}\\{match[1]}{{{first[0]}}}{{{second[0]}}}")
         place = second[1]
     return "".join(made) + text[place:]
 
@@ -153,7 +187,7 @@ def _argument(text: str, start: int) -> tuple[str, int, int] | None:
     if start >= len(text) or text[start] == "}":
         return None
     if text[start] == "\\":
-        command = re.compile(r"\\[a-zA-Z]+").match(text, start)
+        command = re.compile(r"\\[a-zA-Z]+(?:\{[^{}]*\})?").match(text, start)
         return (command[0], command.end(), start) if command else None
     if text[start] != "{":
         return text[start], start + 1, start

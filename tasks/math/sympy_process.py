@@ -18,10 +18,14 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from tasks.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
+
+# What is asked of two formulas: one value, or that the first is a (positive) multiple of the second.
+Mode = Literal["value", "multiple", "positive multiple"]
 
 _PROGRAM = Path(__file__).with_name("sympy_worker.py")
 
@@ -59,8 +63,11 @@ class SympyProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def same(self, first: str, second: str) -> tuple[bool, float]:
+    def same(self, first: str, second: str, mode: Mode = "value") -> tuple[bool, float]:
         """Whether two expressions have the same value, and the processor seconds that it took to say so.
+
+        Other modes ask whether one is a constant multiple of the other, as the differences of the sides of two
+        equations are that say the same, or a positive one, as those of two inequalities are.
 
         If it cannot be said within the limit, it is False, and the seconds are the limit's.
 
@@ -71,7 +78,7 @@ class SympyProcess:
             try:
                 process = self._running()
                 self.counts.compared += 1
-                reply = _ask(process, first, second, self.seconds * _PATIENCE)
+                reply = _ask(process, (first, second, mode), self.seconds * _PATIENCE)
             except BaseException:
                 self._end()  # Ctrl-C, say: the reply under way must not be taken for that to the next request
                 raise
@@ -138,11 +145,11 @@ class SympyProcess:
         self._end()
 
 
-def _ask(process: subprocess.Popen[bytes], first: str, second: str, seconds: float) -> bytes | None:
+def _ask(process: subprocess.Popen[bytes], request: tuple[str, str, Mode], seconds: float) -> bytes | None:
     assert process.stdin is not None
     try:
         # A request is shorter than a pipe's buffer (equivalence.py bounds it), so that writing never waits.
-        process.stdin.write(json.dumps([first, second]).encode() + b"\n")
+        process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
     except BrokenPipeError:
         return b""  # it died between two requests
