@@ -21,7 +21,9 @@ _MARKS = re.compile(
     r"(?P<box>\\(?:boxed|fbox|framebox)|(?<![\\a-zA-Z])boxed(?=\s*\{))\s*(?P<open>\{)?|\\.|[{}]", re.DOTALL
 )
 _UNBRACED = re.compile(r"-?[\w.,/]*\w")
-_BETWEEN_BOXES = re.compile(r"[\s$]*(?:,|;|[,;]?[\s$]*(?:\\text\s*\{\s*)?\b(?:and|or)\b\s*\}?)[\s$]*")
+_BETWEEN_BOXES = re.compile(
+    r"[\s$]*(?:,|;|[,;]?[\s$]*(?:\\text\s*\{\s*)?\b(?:and|or)\b\s*\}?)[\s$]*(?:[a-zA-Z]\s*=[\s$]*)?"
+)
 # The distance to "is" is bounded: an unbounded one would make hostile text quadratic.
 _SENTENCE = re.compile(
     r"(?P<final>\bfinal[ \t]+)?\b(?:answers?|ans)\b[ \t]{0,3}[*_]{0,3}"
@@ -42,7 +44,7 @@ _LEAD = re.compile(
 )
 _COPULA = re.compile(r"\b(?:is|are|equals)\b:?")
 _REMARK = re.compile(
-    r"\s*,?\s*\(?\b(?:since|because|as|when|where|so|which|for|in\s+total|in\s+all|altogether|is|are)\b.*"
+    r"(?<![\s,(])[\s,(]*\b(?:since|because|as|when|where|so|which|for|in\s+total|in\s+all|altogether|is|are)\b.*"
 )
 _HEDGE = re.compile(r"\b(?:not|no|never|cannot|between|than|least|most|n't|neither)\b")
 # Shorter runs of letters are products of variables.
@@ -93,7 +95,9 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
     if not boxes:
         return None
     first = len(boxes) - 1
-    while first and _BETWEEN_BOXES.fullmatch(text, boxes[first - 1][1], boxes[first][0]):
+    while first and boxes[first][0] - boxes[first - 1][1] < 40:
+        if not _BETWEEN_BOXES.fullmatch(text, boxes[first - 1][1], boxes[first][0]):
+            break
         first -= 1
     return boxes[-1][0], ", ".join(dict.fromkeys(content for _, _, content in boxes[first:]))
 

@@ -28,6 +28,7 @@ _DEEPEST = 40
 _WORD = re.compile(r"(?<![\\a-zA-Z])(?:[a-zA-Z]{4,}|[A-Z]{2,})")
 # Words short enough to be a product of variables; as a whole answer they are words.
 _SHORT_WORDS = frozenset("no on yes odd one two six ten all not any am pm".split())
+_TYPESET = re.compile(r"\\(?:text|math|[mh]box|operatorname|rm|bf)")
 # What sympy's reader knows how to read. Anything else is compared by its text: the reader guesses, or leaves it out.
 _FUNCTIONS = "sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp"
 _READABLE = re.compile(
@@ -71,6 +72,9 @@ _SPELLINGS = tuple(
         (r"(?:^|(?<=[(\[,=+-]))\{(-?[\w.]+)\}(?![\w{])", r"\1"),
         (r"\+\\infty(?![a-zA-Z])", r"\\infty "),
         (r"\(\s*([0-9A-Fa-f]+)\s*\)_", r"\1_"),
+        (r"^([a-zA-Z])\\approx", r"\1="),
+        (r"^\\approx", ""),
+        (r"^\\mathbb\{?R\}?$|^allreal(?:number|value)?s?$", r"(-\\infty,\\infty)"),
         (r"\\approx.*", ""),  # what stands before it is exact
     )
 )
@@ -103,6 +107,7 @@ def equivalent(
     return _Comparison(process or shared_process(), frozenset(asked)).same_part(gold, candidate)
 
 
+@lru_cache(maxsize=16_384)
 def question_formulas(question: str) -> frozenset[str]:
     """The formulas of a question, normalised and spelled."""
     # Split at dollars, so that the question's words are no part of its formulas.
@@ -150,15 +155,19 @@ class _Comparison:
         (one, unit), (other, other_unit) = read_answer(first), read_answer(second)
         if not one or not other or conflicting(unit, other_unit):
             return False
+        if one.isalpha() and other.isalpha() and _TYPESET.search(first + second):
+            return one == other  # words, however short: tea is not eat
         return self.same(spell(one), spell(other))
 
     def same(self, first: str, second: str) -> bool:
         """Whether two spelled answers are the same."""
         if first == second:
             return True
-        if first.endswith("\\%") != second.endswith("\\%"):
-            return False
-        first, second = (_inside(side.removesuffix("\\%")) for side in (first, second))
+        if not any(split_top(side, ",")[1:] for side in (first, second)):
+            if first.endswith("\\%") != second.endswith("\\%"):
+                return False
+            first, second = (side.removesuffix("\\%") for side in (first, second))
+        first, second = _inside(first), _inside(second)
         left, right = number(first), number(second)
         if left is not None and right is not None:
             return left == right
@@ -235,6 +244,8 @@ class _Comparison:
             return set(values) == set(others) and all(self.same_part(values[name], others[name]) for name in values)
         if other.kind != "list" and other.marks not in (("()",), ("\\langle\\rangle",)):
             return False
+        if other.kind == "list" and len({name.partition("_")[0] for name in values}) == 1 and not other.marks:
+            return self._same_structure(Structure("list", one.parts), "", other, "")  # x_1 and x_2 are solutions
         if all(len(name) == 1 for name in values) and list(values) != sorted(values):
             return False  # (y,x)=(2,3) is not (2,3), and a reader may mean either by it
         return len(values) == len(other.parts) and all(map(self.same_part, values.values(), other.parts))
@@ -258,9 +269,9 @@ class _Comparison:
         """Two single formulas: words, numbers to a base and unknown notation by their text, others by sympy."""
         if first == second:
             return True
-        choices = [_CHOICE.fullmatch(side) for side in (first, second)]
-        if len(first) == 1 and choices[1] or len(second) == 1 and choices[0]:
-            return first == (choices[1] or choices[0])[1] or second == (choices[1] or choices[0])[1]  # (B) 34
+        for letter, described in ((first, second), (second, first)):
+            if (choice := _CHOICE.fullmatch(described)) and letter == choice[1]:
+                return True  # B is (B) 34
         if not (_readable(first) and _readable(second)):
             return False
         return self._formulas(first, second, "value")

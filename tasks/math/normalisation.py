@@ -28,12 +28,13 @@ _TYPE_SWITCH = re.compile(
     r"\{\s*\\(?:rm|bf|it|sf|tt|mathrm|mathbf)(?![a-zA-Z])\s*([^{}]*)\}|\\(?:rm|bf|it)(?![a-zA-Z])"
 )
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+_WHOLE_TEXT = re.compile(r"^\s*\\text\s*\{\s*(\\?\$?\d[^{}]*)\}\s*$")
 _OVERLINE = re.compile(r"(?<![\d.])\\overline\s*\{([^{}]*)\}")
 _WRAPPER = re.compile(r"\\(?:boxed|fbox|framebox|ensuremath)\s*\{(.*)\}|\*\*(.*)\*\*|`(.*)`", re.DOTALL)
 # LaTeX's thousands separators, and the plain ones, which inside brackets separate coordinates.
 _LATEX_THOUSANDS = re.compile(r"(?<=\d)\s*(?:\{\s*,\s*\}|,\s*\\!|\\[,!;])\s*(?=\d{3}(?!\d))")
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d.,/^_-])\d{1,3}(?: \d{3})+(?![\d /])")
-_PER_CENT = re.compile(r"\\?%|(?:\s|(?<=\d))*\\text\s*\{\s*(?:percent|per cent|\\?%)\s*\}|\s*\bper ?cent\b")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d.,/^_])\d{1,3}(?: \d{3})+(?![\d /])")
+_PER_CENT = re.compile(r"\\?%|\s*\\text\s*\{\s*(?:percent|per cent|\\?%)\s*\}|\s*\bper ?cent\b")
 _SHORTHAND = re.compile(r"\\([dtc]?frac|[dt]?binom)\s*(?=[^\s{]|\{)")
 _ROOT = re.compile(r"\\sqrt\s*(\d|[a-zA-Z]|\\[a-zA-Z]+)")
 _CONJUNCTION = re.compile(r"\s*[,;]?\s*(?:\\text\s*\{\s*)?\b(?P<word>and|or)\b(?:\s*\})?\s*")
@@ -72,8 +73,8 @@ _CHARACTERS = {
         chr(code): rf"\{name} "
         for code, name in zip(
             range(0x3B1, 0x3CA),
-            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho varsigma sigma tau upsilon "
-            "phi chi psi omega".split(),
+            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho varsigma sigma tau "
+            "upsilon phi chi psi omega".split(),
             strict=True,
         )
     },
@@ -96,7 +97,7 @@ def read_answer(text: str) -> tuple[str, str]:
     text = _unwrap(_LATEX_THOUSANDS.sub("", _plain_characters(text)))
     text = _THOUSANDS.sub(_without_separators, text)
     text = _TYPE_SWITCH.sub(lambda match: rf"\text{{{match[1]}}}" if match[1] else "", _TYPE.sub(r"\\text", text))
-    text = _PER_CENT.sub(r"\\%", text)
+    text = _PER_CENT.sub(r"\\%", _WHOLE_TEXT.sub(r"\1", text))
     if _COMPARISON.search(text):  # "x < 1 or x > 3" and "x < 1 and x > 3" are different sets
         text = _CONJUNCTION.sub(lambda match: {"or": r"\lor ", "and": r"\land "}[match["word"]], text)
     text, unit = split_unit(_CONJUNCTION.sub(",", text))

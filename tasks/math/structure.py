@@ -6,7 +6,7 @@ r"""What an answer says: a number, words, a formula, a relation with its sides, 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -43,8 +43,8 @@ _NAME = re.compile(
     r"(?:[a-zA-Z]:)+[a-zA-Z]|(?:m\s*)?\\(?:angle|measuredangle|triangle)\s*[A-Z]{1,4}(?:_\w)?|"
     r"\\(?:det|dim|deg)\(?[A-Z]\)?|\\triangle"
 )
-# Words are the answer's description, and say nothing that could differ.
-_LABEL = re.compile(r"(?!.*(?:sin|cos|tan|log|sqrt))[a-zA-Z]{4,60}(?:\([A-Za-z]+\))?|Ans")
+_LABEL = re.compile(r"(?!.*(?:sin|cos|tan|log|sqrt)|ln|exp)[a-zA-Z]{4,60}(?:\([A-Za-z]+\))?|Ans")
+_ANSWER = re.compile(r"(?:the|my|final|correct)*ans(?:wer)?", re.IGNORECASE)
 _NAMES = re.compile(rf"\(({_VARIABLE}(?:,{_VARIABLE})+)\)")
 _MEMBER = re.compile(r"\\in(?![a-zA-Z])")
 
@@ -65,7 +65,7 @@ class Structure:
 
 
 def number(text: str) -> Fraction | None:
-    """The value of a whole or mixed number, a (repeating) decimal, one in scientific notation or a fraction, or None."""
+    """The value of a whole or mixed number, a (repeating) decimal, a power of ten or a fraction; None if it is none."""
     sign = -1 if text.startswith("-") else 1
     text = text.removeprefix("-").removeprefix("+") if text[:2] not in ("-+", "+-", "--") else ""
     if ratio := _RATIO.fullmatch(text) or _SLASH.fullmatch(text):
@@ -87,7 +87,7 @@ def number(text: str) -> Fraction | None:
 
 
 @lru_cache(maxsize=65_536)
-def read_structure(text: str, asked: Collection[str] = frozenset()) -> Structure | None:
+def read_structure(text: str, asked: frozenset[str] = frozenset()) -> Structure | None:
     """What a spelled answer is made of; None if it is a single number, word or formula.
 
     Args:
@@ -126,7 +126,7 @@ def read_structure(text: str, asked: Collection[str] = frozenset()) -> Structure
     return None
 
 
-def _relation(text: str, asked: Collection[str]) -> Structure | None:
+def _relation(text: str, asked: frozenset[str]) -> Structure | None:
     """An equation, inequality or membership; with a name on its left side, the name and its value."""
     if len(member := _MEMBER.split(text)) == 2 and (_NAME.fullmatch(member[0]) or _NAMES.fullmatch(member[0])):
         return Structure("named", (member[1],), (plain_name(member[0]),))
@@ -138,7 +138,7 @@ def _relation(text: str, asked: Collection[str]) -> Structure | None:
         if len(sides) == 2 and names[1] and not names[0] and re.search(r"[0-9]", sides[0]):
             sides, names = sides[::-1], names[::-1]  # 5=x
         if names[0]:
-            name = plain_name(sides[0]) if not _LABEL.fullmatch(sides[0]) and sides[0] not in asked else ""
+            name = "" if _ANSWER.fullmatch(sides[0]) else plain_name(sides[0])
             value = sides[-1]
             if len(name) == 1 and re.search(rf"(?<![\\a-zA-Z]){name}(?![a-zA-Z])", value):
                 return Structure("relation", tuple(sides), tuple(signs))
@@ -163,7 +163,7 @@ def _tuple_of_names(names: Sequence[str], value: str) -> Structure | None:
     return Structure("assignment", tuple(items), tuple(names))
 
 
-def _list(items: Sequence[str], asked: Collection[str]) -> Structure:
+def _list(items: Sequence[str], asked: frozenset[str]) -> Structure:
     """A list; of equations such as ``x=1,y=2`` the values by name, of ``x=1,x=2`` and ``x=1,2`` the values alone."""
     read = [_relation(item, asked) for item in items]
     named = [one for one in read if one is not None and one.kind == "named" and one.marks[0] and len(one.parts) == 1]

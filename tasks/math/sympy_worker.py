@@ -1,6 +1,6 @@
 """A process of its own that compares two LaTeX expressions with sympy: ``python -P sympy_worker.py CPU_SECONDS``.
 
-It reads one JSON list ``[first, second, mode]`` per line and answers each with a line ``[same, seconds of processor time]``.
+It reads one JSON list ``[first, second, mode]`` per line and answers each with a line ``[same, processor seconds]``.
 An item that takes more than it may ends the process: by the kernel's timer and its default action, which no busy
 computation can hold up, as it can a signal handler in Python. So nothing outlives its limit, not even if the parent
 was killed in the meantime; an idle worker ends with its standard input.
@@ -18,6 +18,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 # Address space; towers of powers and expansions ask for more and then fail with MemoryError.
@@ -76,6 +77,7 @@ def _undefined() -> tuple[Any, ...]:
     return zoo, nan, oo, -oo, AccumBounds
 
 
+@lru_cache(maxsize=4096)
 def _read(latex: str) -> Any:
     from latex2sympy2_extended import latex2sympy
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig
@@ -139,12 +141,17 @@ def _same_value(left: Any, right: Any) -> bool:
     if left == right:
         return True
     unknown = sorted(left.free_symbols | right.free_symbols, key=str)
-    zeros = []
+    zeros: list[bool | None] = []
     for values in _points(unknown):
-        one, other = left.subs(values), right.subs(values)
-        zeros.append(_is_zero(one - other, Abs(one) + Abs(other)))
+        try:
+            one, other = left.subs(values), right.subs(values)
+            zeros.append(_is_zero(one - other, Abs(one) + Abs(other)))
+        except OverflowError:
+            zeros.append(None)  # a tower of powers far from 0
+        if zeros[-1] is False:
+            return False
     # Where one has no value, the other may have one: (x^2-1)/(x-1) is x+1.
-    return False not in zeros and zeros.count(True) >= min(2, len(zeros))
+    return zeros.count(True) >= min(2, len(zeros))
 
 
 def _is_multiple(left: Any, right: Any, positive: bool) -> bool:

@@ -62,18 +62,22 @@ _CURRENCY = r"\\\$|\\(?:pounds|euro)(?![a-zA-Z])|[\u20ac\u00a3\u00a5\u20b9]"
 # A unit is words after a number. These are no units: they change what the number means.
 _NO_UNITS = (
     r"(?!(?:am|pm|a\.m|p\.m|AM|PM|hundred|thousand|million|billion|trillion|dozen|tenths?|hundredths?|thousandths?|"
-    r"half|halves|thirds?|fourths?|fifths?|factorial|base|mod|modulo|to|in(?=\s+[a-z])|out|of|plus|minus|times|over|and|or|xor|not|"
-    r"more|less|fewer|remainder|r|if|where|when|for|with|is|are|north|south|east|west|even|odd|true|false|"
+    r"half|halves|thirds?|fourths?|fifths?|quarters?|sixths?|sevenths?|eighths?|ninths?|"
+    r"factorial|squared|cubed|choose|root|above|below|base|mod|modulo|to|in(?=\s+[a-z])|out|of|"
+    r"plus|minus|times|over|and|or|xor|not|more|less|fewer|remainder|r|if|where|when|for|with|is|are|north|south|east|west|even|odd|true|false|"
     r"[Jj]anuary|[Ff]ebruary|[Mm]arch|[Aa]pril|[Mm]ay|[Jj]une|[Jj]uly|[Aa]ugust|[Ss]eptember|[Oo]ctober|[Nn]ovember|"
     r"[Dd]ecember|BC|AD|BCE|CE)\b)"
 )
 _POWER = r"(?:\s*\^\s*(?:\d|\{\s*\d\s*\}))?"
-_WORDS = rf"{_NO_UNITS}[a-zA-Z]+{_POWER}(?:[\s/.-]+{_NO_UNITS}[a-zA-Z]+{_POWER})*\.?\s*"
+# One letter may be a variable or a constant, as in 4\\text{i}, unless it is a unit.
+_LETTERS = "(?:[a-zA-Z]{2,}|[mgshlLNJWVCFK])"
+_WORD = rf"{_LETTERS}(?![a-zA-Z]){_POWER}"
+_WORDS = rf"{_NO_UNITS}{_WORD}(?:[\s/.-]+(?:{_NO_UNITS}|(?=squared|cubed)){_WORD})*\.?\s*"
 _AFTER = r"(?<=[\d)}\]a-zA-Z!])"
 _TEXT_UNIT = re.compile(
     rf"{_AFTER}\s*(\\text\s*\{{\s*{_WORDS}\}}{_POWER}(?:\s*[/\s]\s*\\text\s*\{{\s*{_WORDS}\}}{_POWER})*)"
 )
-_SHORT = "mm|cm|km|ft|in|mi|yd|kg|gm|mg|lb|lbs|oz|hr|hrs|min|sec|ml|mph|kph|deg|sq|cu|meg|meg|day|way|mil|s"
+_SHORT = "mm|cm|km|ft|in|mi|yd|kg|gm|mg|lb|lbs|oz|hr|hrs|min|sec|ml|mph|kph|deg|sq|cu"
 _PLAIN_UNIT = re.compile(
     rf"(?<=[\d)}}])\s*(?:\s(?P<space>{_NO_UNITS}(?:(?:{_SHORT})\b|[a-zA-Z]{{4,}}|(?:day|way|mil|cup|pen|man|men)s?\b)"
     rf"\.?(?:\s+{_NO_UNITS}(?:(?:{_SHORT})\b|[a-zA-Z]{{3,}})\.?)*)"
