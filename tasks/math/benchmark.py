@@ -15,7 +15,7 @@ from tasks.base import Task, normalise_text
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
 from tasks.math.answers import extract_answer, last_boxed
-from tasks.math.equivalence import equivalent, question_formulas, repeats_question
+from tasks.math.equivalence import asked_formulas, equivalent, repeats_question
 from tasks.math.records import MATHRecord, read_reply, render_response
 from tasks.math.sympy_process import counts
 from tasks.prompting import DomainText, read_domain_text
@@ -137,10 +137,11 @@ class MATHTask(Task):
         answer, gold = extract_answer(text), instance.answer
         if answer is None:
             return 0.0
-        if "separated by commas" in instance.instruction:
+        if "," in gold and "separated by commas" in instance.instruction:
             gold, answer = (re.sub(r",(?=\d)", ", ", side) for side in (gold, answer))  # 70,110 is a list there
-        asked = question_formulas(instance.instruction)
-        return float(not repeats_question(asked, gold, answer) and equivalent(gold, answer, asked=asked))
+        if repeats_question(instance.instruction, gold, answer):
+            return 0.0
+        return float(equivalent(gold, answer, asked=asked_formulas(instance.instruction)))
 
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
         """The level of an instance."""

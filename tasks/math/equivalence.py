@@ -40,6 +40,9 @@ _READABLE = re.compile(
 _UNREADABLE = re.compile(
     r"[0-9]_|(?<![_0-9])[0-9]+ +[0-9]+(?![0-9/])|/[^/]*/.*[0-9]{4}|[0-9]\.[0-9]*\.|!!|(?<![0-9a-zA-Z)}\]])!"
 )
+_ASKED = re.compile(
+    r"(?:\b[Ff]ind|[Ww]hat is|[Cc]ompute|[Ee]valuate|[Dd]etermine|[Cc]alculate|values? of)\s+\$([^$]{1,200})\$"
+)
 _OPERATION = re.compile(r"(?<=.)[-+*/^=!|]|[(|]|\\[a-zA-Z]")
 _CHOICE = re.compile(r"\(([A-Z])\)(?:[^A-Za-z(].*)?")
 _SPELLINGS = tuple(
@@ -92,7 +95,7 @@ def equivalent(
         candidate: The answer to judge.
         process: Compares the formulas that text and arithmetic cannot; the one of this Python process if None. Its
             limit holds for all formulas of an answer together.
-        asked: Formulas of the question, as ``question_formulas`` gives them: with ``x+y`` among them, ``x+y=5`` is 5.
+        asked: What the question asks for, as ``asked_formulas`` gives it: with ``x+y`` in it, ``x+y=5`` answers 5.
 
     Raises:
         ConfigurationError: The sympy worker cannot be started.
@@ -108,14 +111,19 @@ def equivalent(
 
 
 @lru_cache(maxsize=16_384)
-def question_formulas(question: str) -> frozenset[str]:
-    """The formulas of a question, normalised and spelled."""
+def asked_formulas(question: str) -> frozenset[str]:
+    """The formulas that a question asks the value of, normalised and spelled."""
+    return frozenset(spell(normalise_answer(formula)) for formula in _ASKED.findall(question))
+
+
+@lru_cache(maxsize=16_384)
+def _formulas_of(question: str) -> frozenset[str]:
     # Split at dollars, so that the question's words are no part of its formulas.
-    return frozenset(spell(normalise_answer(part)) for part in re.split(r"\$+|\\[\[\]()]", question)[1::2])
+    return frozenset(spell(normalise_answer(part)) for part in re.split(r"\$|\\[\[\]()]", question)[1::2])
 
 
-def repeats_question(formulas: Collection[str], gold: str, candidate: str) -> bool:
-    r"""Whether a candidate only repeats a formula of the question, as ``question_formulas`` gives them.
+def repeats_question(question: str, gold: str, candidate: str) -> bool:
+    r"""Whether a candidate only repeats a formula of the question.
 
     ``\sqrt{8}`` has the value that is wanted where it is to be simplified, and is no answer to that. A candidate that
     is the gold answer's own text is one, wherever else it stands.
@@ -123,7 +131,7 @@ def repeats_question(formulas: Collection[str], gold: str, candidate: str) -> bo
     first, second = (spell(normalise_answer(text)) for text in (gold, candidate))
     if first == second or len(candidate) > LONGEST_ANSWER or not _OPERATION.search(second):
         return False
-    return any(second in formula for formula in formulas)
+    return any(second in formula for formula in _formulas_of(question))
 
 
 def _depth(text: str) -> int:

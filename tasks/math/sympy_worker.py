@@ -98,7 +98,7 @@ def _read(latex: str) -> Any:
     expression = latex2sympy(latex, conversion_config=ConversionConfig(lowercase_symbols=False))
     # Decimals as they are written: as binary floats 0.1 + 0.2 - 0.3 would not be 0.
     exact = {decimal: Rational(str(decimal)) for decimal in expression.atoms(Float)}
-    return expression.xreplace(exact).subs(Symbol("i"), I)
+    return expression.xreplace(exact).subs(Symbol("i"), I).doit()  # the reader evaluates nothing
 
 
 def _points(unknown: Sequence[Any]) -> Iterator[dict[Any, Any]]:
