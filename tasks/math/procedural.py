@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tasks.base import ProceduralTask
 from tasks.math.generators import SKILLS
-from tasks.math.scoring import same_decimal, same_text, same_value
+from tasks.math.scoring import final_answer, same_decimal, same_text, same_value
 from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
@@ -51,4 +51,4 @@ class ProceduralMathTask(ProceduralTask):
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 for the right answer, else 0.0: by notation where the skill is one, by value elsewhere."""
         same = _COMPARISONS.get(instance.skill or "", same_value)
-        return float(same(instance.answer, text))
+        return float(same(instance.answer, final_answer(text)))

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError
+from tasks.math.scoring import clean_answer, final_answer
 from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
@@ -95,8 +96,9 @@ DATASETS: Mapping[str, tuple[str, Mapping[str, Settings]]] = {
 class ReasoningGymTask(ProceduralTask):
     """Twelve reasoning-gym datasets as skills, three of their configurations each as subskills.
 
-    An answer's score is the dataset's own verifier's, which gives partial credit in places (for a right answer
-    inside a longer reply, for a factorisation that is right but not into primes).
+    The last answer of a reply counts, in a box or a sentence. Its score is the dataset's own verifier's, which gives
+    partial credit in places (for a right answer inside a longer text, for a factorisation that is right but not into
+    primes).
 
     Args:
         seed: Seed of the evaluation instances, apart from the run's seed.
@@ -148,15 +150,16 @@ class ReasoningGymTask(ProceduralTask):
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """The verifier's score of a reply; an empty one, or one that the verifier cannot read, scores 0.0."""
-        if not text.strip():
+        text = clean_answer(final_answer(text))
+        if not text:
             return 0.0  # some verifiers give a hundredth even for nothing
         # A record that a teacher wrote may name no skill of ours; then only the answer itself is right.
         if instance.skill not in DATASETS:
-            return float(text.strip() == instance.answer)
+            return float(text == instance.answer)
         verifier = _verifier(instance.skill)
         entry = {"question": instance.instruction, "answer": instance.answer, "metadata": dict(instance.metadata)}
         try:
-            score = float(verifier.score_answer(text.strip(), entry))
+            score = float(verifier.score_answer(text, entry))
         except (ValueError, ArithmeticError):
             return 0.0  # verifiers parse numbers and do not all guard against what is none
         return min(1.0, max(0.0, score))

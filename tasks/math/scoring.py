@@ -8,6 +8,8 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 
+from tasks.math.answers import extract_answer
+
 # What may be handed to math-verify: one literal, with its optional box, dollars or fraction. No operators, no
 # powers, no letters, and short: "12 * 10" is not an answer to 12 * 10, and 9**9**9 would hang the simplifier.
 _LITERAL = re.compile(r"[-+]?[\d,]*\.?\d+(\s*/\s*\d+)?%?")
@@ -16,6 +18,16 @@ _QUOTIENT = re.compile(r"[-+]?(\d+)\s*/\s*(\d+)")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _WRAPPERS = (re.compile(r"\\boxed\{(.*)\}"), re.compile(r"\$(.*)\$"), re.compile(r"\\\((.*)\\\)"))
 _MAX_LENGTH = 40
+
+
+def final_answer(reply: str) -> str:
+    """The answer that a reply gives in a box, in bold, after an answer sentence or in a first paragraph of its own.
+
+    A reply that is nothing but its answer comes back as it is.
+    """
+    marked = "boxed" in reply or re.search(r"\banswer\b", reply, re.IGNORECASE)
+    answer = extract_answer(reply) if marked else None
+    return (answer or reply.strip().partition("\n\n")[0]).strip(" *_`")
 
 
 def clean_answer(text: str) -> str:

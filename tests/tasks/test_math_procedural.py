@@ -237,6 +237,28 @@ def test_notation_skills_need_the_notation(skill: str, answer: str, reply: str) 
     assert TASK.score(instance, reply) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("skill", "answer", "reply", "score"),
+    [
+        ("addition", "97", "**97**", 1.0),
+        ("addition", "97", "The answer is 97.", 1.0),
+        ("addition", "97", "Answer: 97", 1.0),
+        ("addition", "97", "75 and 22 make \\boxed{97}.", 1.0),
+        ("addition", "97", "97\n\nBecause 75 and 22 make 97.", 1.0),
+        ("addition", "97", "The answer is 98, not 97.", 0.0),
+        ("addition", "97", "98\n\nOr it may be 97.", 0.0),
+        ("money", "$5.30", "The answer is $5.30.", 1.0),
+        ("clock", "4:06", "**Answer:** 4:06", 1.0),
+        ("clock", "4:06", "**Answer:** 6:04", 0.0),
+        ("expanded_form", "400 + 5", "The answer is $400 + 5$.", 1.0),
+        ("parity", "odd", "The answer is odd.", 1.0),
+        ("parity", "odd", "The answer is even.", 0.0),
+    ],
+)
+def test_an_answer_in_a_sentence_counts(skill: str, answer: str, reply: str, score: float) -> None:
+    assert TASK.score(TaskInstance("x", "?", answer, skill), reply) == score
+
+
 def test_hostile_replies_score_zero_and_end() -> None:
     for pair in TASK.subskill_pairs():
         instance = TASK.generate(*pair, random.Random(0))
