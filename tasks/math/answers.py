@@ -28,7 +28,7 @@ _BETWEEN_BOXES = re.compile(
 _SENTENCE = re.compile(
     r"(?P<final>\bfinal[ \t]+)?\b(?:answers?|ans)\b[ \t]{0,3}[*_]{0,3}"
     r"(?P<about>,?[ \t][^\n.:=$]{1,60}?)??[ \t]{0,3}(?:\b(?P<verb>is|are)\b[ \t]{0,3}:?|:|=)[*_]{0,3}"
-    r"|^[ \t]*(?P<heading>(?:#{1,6}[ \t]*|\*\*|__)(?:final[ \t]+)?answer[*_: \t]*\n|\#{4}(?=[ \t]))",
+    r"|^[ \t]*(?P<heading>(?:#{1,6}[ \t]*|\*\*|__)(?:final[ \t]+)?answer[*_: \t]*\n|\#{4}(?=[ \t])|.*<answer>)",
     re.IGNORECASE | re.MULTILINE,
 )
 _SENTENCE_END = re.compile(r"(?<!\\)[.!?;]?(?:\*\*)?\s*\n|(?<!\\)[.!?](?=\s|\*|$)|(?<!\\);")
@@ -46,6 +46,7 @@ _COPULA = re.compile(r"\b(?:is|are|equals)\b:?")
 _REMARK = re.compile(
     r"(?<![\s,(])[\s,(]*\b(?:since|because|as|when|where|so|which|for|in\s+total|in\s+all|altogether|is|are)\b.*"
 )
+_TAG = re.compile(r"</?(?:b|i|u|em|strong|p|br|div|span|answer)\s*/?>")
 _HEDGE = re.compile(r"\b(?:not|no|never|cannot|between|than|least|most|n't|neither)\b")
 # Shorter runs of letters are products of variables.
 _WORD = re.compile(r"(?<![\\a-zA-Z])(?:[a-zA-Z]{4,}|[A-Z][a-z]+)")
@@ -120,6 +121,7 @@ def _sentence_content(rest: str) -> str:
     """The answer at the beginning of what follows an answer sentence."""
     for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]")):
         rest = rest.replace(opening, "$").replace(closing, "$")
+    rest = _TAG.sub(" ", rest)
     for _ in range(5):
         rest = rest.lstrip(" \t\r\n*_`:")
         if formula := _MATHEMATICS.match(rest):
@@ -137,7 +139,7 @@ def _sentence_content(rest: str) -> str:
         rest = rest[verb.end() :]  # "The largest $n$ is 34"
     plain = rest[: len(sentence)].strip().strip("*_`").strip()
     if re.match(r"[-+(\[\\]*[\d.]", plain):
-        return _REMARK.sub("", plain)
+        return _REMARK.sub("", re.sub(r"\*\*(?![\w(])", "", plain))
     inner = None if _HEDGE.search(sentence) else _MATHEMATICS.search(plain)
     return inner[1].strip() if inner else plain
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from tasks.math.answers import LONGEST_ANSWER, NO_ANSWER
 from tasks.math.normalisation import normalise_answer, read_answer
-from tasks.math.structure import Structure, closing_bracket, number, plain_name, read_structure, split_top
+from tasks.math.structure import Structure, closing_bracket, has_unknown, number, plain_name, read_structure, split_top
 from tasks.math.sympy_process import Mode, SympyProcess, shared_process
 from tasks.math.units import conflicting
 
@@ -60,6 +60,11 @@ _SPELLINGS = tuple(
         (r"\\[lr]?vert(?![a-zA-Z])|\\mid(?![a-zA-Z])", "|"),
         (r"\\colon(?![a-zA-Z])", ":"),
         (r"\\(?:varnothing|O)(?![a-zA-Z])|^\\\{\\\}$", r"\\emptyset "),
+        (
+            r"[(\[]\\begin\{(array|matrix)\}(?:\{[clr|]*\})?(.*)\\end\{\1\}[)\]]",
+            r"\\begin{pmatrix}\2\\end{pmatrix}",
+        ),
+        (r"\{([^{}]+)\\choose(?![a-zA-Z])([^{}]+)\}|^([^{}]+)\\choose(?![a-zA-Z])([^{}]+)$", r"\\binom{\1\3}{\2\4}"),
         (r"\\(?:begin|end)\{(?:small|array)\}(?:\{[^{}]*\})?", ""),
         (r"\\\\\[[^\]]{1,8}\]", r"\\\\"),
         (r"\*\*", "^"),
@@ -236,11 +241,7 @@ class _Comparison:
 
     def _consistent(self, named: Structure) -> bool:
         """Whether no number between a name and its value is another: ``x = 2 + 3 = 6`` says nothing."""
-        return all(
-            self.same_part(between, named.parts[0])
-            for between in named.parts[1:]
-            if not re.search(r"(?<![\\a-zA-Z])[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", between))
-        )
+        return all(self.same_part(between, named.parts[0]) for between in named.parts[1:] if not has_unknown(between))
 
     def _same_assignment(self, one: Structure, other: Structure) -> bool:
         """``x=3, y=2`` with ``(x,y)=(3,2)`` by name; with ``(3,2)`` in the order of the names."""

@@ -34,12 +34,12 @@ _GREEK = (
     r"(?:var)?phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Sigma|Phi|Psi|Omega|ell)(?![a-zA-Z])"
 )
 _VARIABLE = rf"(?:[a-zA-Z]|{_GREEK})'*(?:_(?:\w|\{{\w{{1,6}}\}}))?"
-_SEGMENT = r"\|?(?:\\overline\{)?[A-Z](?:[A-Z]'?){1,5}\}?\|?"
+_SEGMENT = r"(?:\|?(?:\\(?:overline|overrightarrow|vec|widehat)\{)?[A-Z](?:[A-Z]'?){1,5}\}?\|?|\[[A-Z]{3,6}\])"
 # What may stand before "=" as the name of the answer: a variable, a function's value, a length, an angle, words.
 _NAME = re.compile(
     rf"{_VARIABLE}|(?:\\(?:vec|hat|bar|overline|mathbf)\{{?\s*{_VARIABLE}\}}?)|"
     rf"(?:{_VARIABLE}|\\Pr)(?:\^\{{?-1\}}?)?\((?:[^()=]|\([^()]*\)|(?<=[A-Z])=){{1,30}}\)|"
-    rf"\[[A-Z]{{3,6}}\]|\|[A-Z]\||{_SEGMENT}|\\frac\{{{_SEGMENT}\}}\{{{_SEGMENT}\}}|{_SEGMENT}[/:]{_SEGMENT}|"
+    rf"\|[A-Z]\||{_SEGMENT}|\\frac\{{{_SEGMENT}\}}\{{{_SEGMENT}\}}|{_SEGMENT}[/:]{_SEGMENT}|"
     r"(?:[a-zA-Z]:)+[a-zA-Z]|(?:m\s*)?\\(?:angle|measuredangle|triangle)\s*[A-Z]{1,4}(?:_\w)?|"
     r"\\(?:det|dim|deg)\(?[A-Z]\)?|\\triangle"
 )
@@ -148,7 +148,7 @@ def _relation(text: str, asked: frozenset[str]) -> Structure | None:
             return _tuple_of_names(values[1].split(","), sides[1])
         if sides[0] in ("", "\\pm"):
             return None
-        if not any(re.search(r"(?<![\\a-zA-Z])[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", side)) for side in sides):
+        if not any(map(has_unknown, sides)):
             return Structure("named", (sides[-1], *sides[:-1]), ("",))  # 1+1=2
     elif all(sign in (">", "\\ge") for sign in signs):
         sides, signs = sides[::-1], [_MIRRORED[sign] for sign in reversed(signs)]
@@ -201,9 +201,17 @@ def _split_relation(text: str) -> tuple[list[str], list[str]]:
     return [*sides, text[start:].strip()], signs
 
 
+def has_unknown(text: str) -> bool:
+    """Whether a formula has a letter that may be a variable, as e and i are not."""
+    letters = re.findall(r"[a-zA-Z]+", re.sub(r"\\[a-zA-Z]+", " ", text))
+    return bool(re.search(_GREEK, text)) or any(run not in ("e", "i") for run in letters)
+
+
 def plain_name(name: str) -> str:
     r"""A name in one spelling: ``|AB|`` and ``\overline{AB}`` are ``AB``, ``m\angle A`` is ``\angle A``."""
-    name = re.sub(r"\\(?:overline|bar|vec|hat|mathbf)\{?([A-Za-z]+)\}?", r"\1", name.replace("|", ""))
+    name = re.sub(
+        r"\\(?:overline|overrightarrow|bar|vec|widehat|hat|mathbf)\{?([A-Za-z]+)\}?", r"\1", name.replace("|", "")
+    )
     return re.sub(r"^m(?=\\)|[{}\s]", "", name)
 
 
