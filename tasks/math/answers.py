@@ -28,7 +28,7 @@ _BETWEEN_BOXES = re.compile(
 _SENTENCE = re.compile(
     r"(?P<final>\bfinal[ \t]+)?\b(?:answers?|ans)\b[ \t]{0,3}[*_]{0,3}"
     r"(?P<about>,?[ \t][^\n.:=$]{1,60}?)??[ \t]{0,3}(?:\b(?P<verb>is|are)\b[ \t]{0,3}:?|:|=)[*_]{0,3}"
-    r"|^[ \t]*(?P<heading>(?:#{1,6}[ \t]*|\*\*|__)(?:final[ \t]+)?answer[*_: \t]*\n|\#{4}(?=[ \t])|.*<answer>)",
+    r"|(?P<heading>^[ \t]{0,8}(?:#{1,6}[ \t]*|\*\*|__)(?:final[ \t]+)?answer[*_: \t]*\n|^\#{4}(?=[ \t])|<answer>)",
     re.IGNORECASE | re.MULTILINE,
 )
 _SENTENCE_END = re.compile(r"(?<!\\)[.!?;]?(?:\*\*)?\s*\n|(?<!\\)[.!?](?=\s|\*|$)|(?<!\\);")
