@@ -160,7 +160,7 @@ def _bare(text: str) -> str | None:
     text = text.strip()
     if not text or len(text) > LONGEST_ANSWER or "\\boxed" in text or text.endswith(("=", "?")):
         return None
-    plain = re.sub(r"\\(?:begin|end)\s*\{[^{}]*\}|\\(?:text|mbox|mathrm)\s*\{[^{}]*\}", " ", text)
+    plain = re.sub(r"\\(?:begin|end)\s*\{[^{}]*\}|\\(?:text\w*|mbox|mathrm)\s*\{[^{}]*\}", " ", text)
     words = len(_WORD.findall(plain))
     if ("\n" in plain and "\\begin" not in text) or words > 3:
         return None
