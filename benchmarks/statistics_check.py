@@ -28,7 +28,7 @@ from environments.statistics import (
 
 Scores = NDArray[np.float64]
 
-# Of a benchmark with 400 instances and a student at 20 %, as in the paper's LiveCodeBench; bootstrap resamples are
+# Of a benchmark with 400 instances, as LiveCodeBench has, and a student at 20 %; bootstrap resamples are
 # fewer than in reports (9,999), which makes single intervals a little rougher and leaves coverage as it is.
 INSTANCES, ACCURACY, DISCORDANT, RESAMPLES = 400, 0.2, 0.15, 999
 

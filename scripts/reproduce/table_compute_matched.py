@@ -14,7 +14,7 @@ from against import bar, percent
 from cells import Cell
 from figures import Panel, draw
 from presets import ENVIRONMENTS, Preset
-from published import accuracy_in_paper
+from published import accuracy_in_paper, apart_from_ours
 from scored import compare
 from study import Outcome, Rows, Study, run
 from tables import Table, compared, p_values, published
@@ -64,7 +64,8 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
         table.add(ENVIRONMENTS[name], *own, *compared(one, p_value), *floors, *in_paper)
     before = next((100 * row.accuracy("before") for row in rows.values()), None)
     if before is not None:
-        table.notes.append(f"Before teaching: {before:.1f} % here, {accuracy_in_paper(DOMAIN, 'before').text()} there.")
+        there = accuracy_in_paper(DOMAIN, "before").text()
+        table.notes.append(f"Before teaching: {before:.1f} % here, {there} there. {apart_from_ours(preset.name)}")
     return Outcome({"compute_matched": table}, {"compute_matched": figure(rows, label)} if found else {})
 
 

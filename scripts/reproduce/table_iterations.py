@@ -50,8 +50,7 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
         if found:
             panels.append(Panel(place.label, curves=[_curve(label, row) for label, row in found]))
     table.notes.append(
-        "The paper's best student on MATH, Open-Ended: iteration 10, 752 records, about $17 and 4 GPU-hours "
-        "(secondary source)."
+        "The paper's best student on MATH, Open-Ended: iteration 10, 752† records, about $17† and 4† GPU-hours."
     )
     return Outcome({"iterations": table}, {"iterations": draw(panels, "records", "test accuracy, %")} if panels else {})
 

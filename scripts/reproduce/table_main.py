@@ -11,14 +11,14 @@ command can be stopped and started again: finished cells are skipped and interru
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from against import bar, differences
 from cells import Cell
 from figures import Panel, draw
 from presets import ENVIRONMENTS, Preset
-from published import LABELS, accuracy_in_paper, benchmark_of, gain_in_paper
+from published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
 from scored import Row
 from study import Outcome, Rows, Study, run
 from tables import INTERVALS, Entry, Number, Table, compared, p_values
@@ -92,7 +92,7 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
         for domain in preset.domains:
             entries.append(own[domain])
             if benchmark_of(domain):
-                entries.append(accuracy_in_paper(domain, line.environment, line.state))
+                entries.append(_in_paper(domain, line))
         table.add(*entries)
 
     before = {domain: _before(preset, rows, domain) for domain in preset.domains}
@@ -111,7 +111,7 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
         )
     table.notes.append(
         "Open-Ended without state orders valid records at random, and is the floor of that name. Bold: the best with "
-        "state. The paper's numbers are of other students and benchmarks, at the best of ten steps."
+        f"state. {apart_from_ours(preset.name)}"
     )
     return table
 
@@ -145,7 +145,7 @@ def gains(preset: Preset, rows: Rows) -> Table:
             *compared(one, p_value),
             gain_in_paper(domain, line.environment, line.state),
         )
-    table.notes.append(INTERVALS)
+    table.notes += [INTERVALS, apart_from_ours(preset.name)]
     return table
 
 
@@ -181,6 +181,13 @@ def figure(preset: Preset, rows: Rows) -> Figure:
         if bars:
             panels.append(Panel(place.label, bars))
     return draw(panels, y="test gain, points")
+
+
+def _in_paper(domain: str, line: Line) -> Number:
+    """The paper's accuracy, or its gain where only that is known; empty if neither is."""
+    accuracy = accuracy_in_paper(domain, line.environment, line.state)
+    gained = gain_in_paper(domain, line.environment, line.state)
+    return accuracy if gained.value is None else replace(gained, label="gain")
 
 
 def _before(preset: Preset, rows: Rows, domain: str) -> Number:

@@ -87,7 +87,7 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
         if panel.points:
             panels.append(panel)
     by_difficulty.notes.append(
-        "The paper finds the largest gains on skills of middling difficulty and on frequent skills (secondary source). "
+        "The paper finds the largest gains on skills of middling difficulty and on frequent skills†. "
         "Here every skill has as many evaluation instances, so that frequent means: given more records."
     )
     figures = {"skills": draw(panels, "accuracy before teaching, %", "gain, points")} if panels else {}

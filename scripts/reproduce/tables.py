@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from scored import Comparison
 
 # Where a published number is from: the paper's own documents (S) and code (C) stand for themselves; numbers that others
-# quote from it (B), or that nobody has confirmed (D), get a dagger.
-PRIMARY, SECONDARY = ("S", "C"), ("B", "D")
+# quote from it (B) get a dagger.
+PRIMARY, SECONDARY = ("S", "C"), ("B",)
 INTERVALS = (
     "95 % intervals by instance (scores averaged over seeds) and by seed (Student's t). Detectable: the smallest true "
     "difference that these instances would show in four of five cases. p by instance (at least 0.0001 where scores are "
     "averaged), Holm's over the table; bold: it is below 0.05."
 )
-DAGGER_NOTE = "† secondary source: quoted from the paper by others, not checked against it."
+DAGGER_NOTE = "† secondary source, not checked against the paper."
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Number:
         unit: What stands behind it (``%``).
         secondary: Whether it gets a dagger.
         strong: Whether it is set in bold.
+        label: What stands before it, where it is of another kind than the rest of its column (``gain``).
     """
 
     value: float | None
@@ -46,6 +47,7 @@ class Number:
     unit: str = ""
     secondary: bool = False
     strong: bool = False
+    label: str = ""
 
     def text(self, dagger: str = "†", minus: str = "-") -> str:
         """The number as people read it; empty if it is not known."""
@@ -54,7 +56,7 @@ class Number:
         shown = f"{self._one(self.value)}{self.unit and ' ' + self.unit}{dagger if self.secondary else ''}"
         if self.ci95 is not None:
             shown += f" ({self._one(self.ci95[0])} to {self._one(self.ci95[1])})"
-        return shown.replace("-", minus)
+        return f"{self.label and self.label + ' '}{shown.replace('-', minus)}"
 
     def _one(self, value: float) -> str:
         return f"{value:{'+' if self.signed else ''}.{self.digits}f}"
@@ -129,8 +131,8 @@ class Table:
 
     @property
     def _notes(self) -> list[str]:
-        daggers = any(isinstance(entry, Number) and entry.secondary for row in self.rows for entry in row)
-        return [*self.notes, *([DAGGER_NOTE] if daggers else [])]
+        marked = any(isinstance(entry, Number) and entry.secondary for row in self.rows for entry in row)
+        return [*self.notes, *([DAGGER_NOTE] if marked or "†" in "".join(self.notes) else [])]
 
     def _parts(self, place: int) -> tuple[bool, bool]:
         """Whether a column has intervals, and daggers."""
@@ -181,7 +183,7 @@ def p_values(comparisons: Sequence[Comparison]) -> list[float | None]:
 
 
 def published(value: float | None, source: str, digits: int = 2, signed: bool = False, unit: str = "%") -> Number:
-    """A number of the paper with the mark of where it is from (``S``, ``C``, ``B`` or ``D``)."""
+    """A number of the paper with the mark of where it is from (``S``, ``C`` or ``B``)."""
     assert source in (*PRIMARY, *SECONDARY), f"no such source: {source}"
     return Number(value, digits=digits, signed=signed, unit=unit, secondary=source in SECONDARY)
 
@@ -202,7 +204,9 @@ def _bare(entry: Entry, kinds: tuple[bool, bool]) -> list[object]:
     if isinstance(entry, str):
         return [entry, *[""] * (2 * kinds[0] + kinds[1])]
     low, high = entry.ci95 or ("", "")
-    values: list[object] = ["" if entry.value is None else entry.value]
+    # A number of another kind than its column's stays text: nobody plots a gain as an accuracy.
+    shown: object = entry.text(dagger="") if entry.label else entry.value
+    values: list[object] = ["" if shown is None else shown]
     values += [low, high] if kinds[0] else []
     return values + (["secondary" if entry.secondary else ""] if kinds[1] else [])
 

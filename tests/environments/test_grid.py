@@ -315,7 +315,7 @@ def test_feedback_value_table_is_as_it_was():
 @pytest.fixture
 def table():
     made = Table(["teacher", "ours & mine", "paper"], "Accuracy in %", ["A note_1."])
-    made.add("no state", accuracy([0.5, 0.6]), published(43.48, "D"))
+    made.add("no state", accuracy([0.5, 0.6]), published(23.44, "B"))
     made.add("skill | tree", gain(Gain(2.0, (1.0, 3.0), 0.01)), published(15.78, "S"))
     made.add("blank", Number(None))
     return made
@@ -324,23 +324,23 @@ def table():
 def test_markdown(table):
     lines = table.markdown().splitlines()
     assert lines[0] == "Accuracy in %"
-    assert lines[4].startswith("| no state | 55.0 % (0.0 to 100.0) | 43.48 %† |")
+    assert lines[4].startswith("| no state | 55.0 % (0.0 to 100.0) | 23.44 %† |")
     assert lines[5] == r"| skill \| tree | **+2.00 (+1.00 to +3.00)** | 15.78 % |"
     assert lines[6] == "| blank |  |  |"
-    assert lines[-2:] == ["A note_1.", "† secondary source: quoted from the paper by others, not checked against it."]
+    assert lines[-2:] == ["A note_1.", "† secondary source, not checked against the paper."]
 
 
 def test_csv_has_bare_numbers(table):
     lines = table.csv().splitlines()
     assert lines[0] == "teacher,ours & mine,ours & mine low,ours & mine high,paper,paper source"
-    assert lines[1].startswith("no state,55.0") and lines[1].endswith("43.48,secondary")
+    assert lines[1].startswith("no state,55.0") and lines[1].endswith("23.44,secondary")
     assert lines[2] == "skill | tree,2.0,1.0,3.0,15.78,"
     assert lines[3] == "blank,,,,,"
 
 
 def test_latex_is_escaped(table):
     text = table.latex()
-    for part in (r"ours \& mine", r"43.48 \%\textsuperscript{\dag}", r"\textbf{+2.00 (+1.00 to +3.00)}", r"A note\_1."):
+    for part in (r"ours \& mine", r"23.44 \%\textsuperscript{\dag}", r"\textbf{+2.00 (+1.00 to +3.00)}", r"A note\_1."):
         assert part in text
     assert text.count(r"\\") == 4 and r"\begin{tabular}{lrr}" in text
 

@@ -50,11 +50,11 @@ def test_the_best_of_ten_steps_of_noise_is_biased_and_the_corrected_number_is_no
 
 
 def test_the_papers_gain_on_400_problems_is_not_significant() -> None:
-    gain = gain_of_proportions(0.1650, 0.1891, 400)
+    gain = gain_of_proportions(0.2, 0.2241, 400)  # from which accuracy is not known; at any from 10 % up it is not
     assert gain.points == pytest.approx(2.41)
     assert gain.ci95 is not None and gain.ci95[0] < 0 < gain.ci95[1]
     assert gain.p_value is not None and gain.p_value > 0.3
-    assert stats.norm.isf(gain.p_value / 2) == pytest.approx(0.9, abs=0.05)
+    assert stats.norm.isf(gain.p_value / 2) == pytest.approx(0.83, abs=0.05)
 
 
 def test_newcombe_known_value() -> None:

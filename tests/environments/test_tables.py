@@ -23,7 +23,6 @@ import table_iterations
 import table_main
 import table_skills
 from presets import EMBEDDED, ENVIRONMENTS, PAPER, PRESETS
-from published import accuracy_in_paper, gain_in_paper
 from scored import Row, compare
 from study import Study, run
 
@@ -68,9 +67,9 @@ def a_run(seed=0, val=((0, 0, 1, 1), (0, 1, 1, 1)), test=((0, 0, 1, 1), (1, 1, 1
     )
 
 
-def rows_of(preset, **after):
-    """Rows of all cells of the main table; test scores after the last step by the end of a cell's name."""
-    names = {cell.name for cell in table_main.cells_of(preset, 0)}
+def rows_of(preset, study=table_main, **after):
+    """Rows of all cells of a table; test scores after the last step by the end of a cell's name."""
+    names = {cell.name for cell in study.cells_of(preset, 0)}
     rows = {}
     for name in sorted(names):
         end = name.split("-", 1)[1]
@@ -188,17 +187,6 @@ def test_the_main_table_shows_losses_as_it_shows_wins():
     lost = [row for row in floors.rows if row[:3] == ["Mathematics", "Skill-Tree", "random valid records"]]
     assert lost[0][3].value == pytest.approx(-25.0)
     assert lost[0][-1] == "0 of 2"
-
-
-def test_the_papers_numbers_stand_beside_ours_with_daggers():
-    table = table_main.accuracies(EMBEDDED, rows_of(EMBEDDED)).markdown()
-    line = next(line for line in table.splitlines() if line.startswith("| Open-Ended, with state"))
-    assert "23.44 %†" in line
-    assert "47.90 %†" in line
-    assert "secondary source" in table
-    assert accuracy_in_paper("tool_use", "open_ended", "with").value is None
-    assert gain_in_paper("gqa", "skill_tree", "with").text() == "+5.58†"
-    assert gain_in_paper("livecodebench", "open_ended", "with").value == pytest.approx(2.41)
 
 
 def test_tables_are_written_from_what_there_is():
