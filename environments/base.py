@@ -15,7 +15,7 @@ from environments.intake import Intake
 from environments.protocol import Start, StudentLoop
 from environments.quality import QualityFilters
 from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
-from environments.skills.assignment import SkillAssignment, skill_report
+from environments.skills.assignment import NoSkills, SkillAssignment, skill_report
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError
 from tasks.types import Accuracy, Prediction, SkillReport, Split, TaskInstance, TrainingRecord
@@ -93,7 +93,7 @@ class Environment(ABC):
         if restored is not None and restored.steps:
             self._restore(restored)
         else:
-            self._finish(self.loop.run(0, (), self.start, None), trained=False)
+            self._finish(self.loop.run(0, (), self.start, None, self._shown_skills), trained=False)
         return self._observe()
 
     def plan(self, action: Action) -> DataPlan:
@@ -174,6 +174,11 @@ class Environment(ABC):
         self._over = False
 
     @property
+    def _shown_skills(self) -> SkillAssignment:
+        """The skills that a teacher is shown here."""
+        return NoSkills()
+
+    @property
     def _step(self) -> int:
         """The number of the unfinished step."""
         return len(self._results)
@@ -211,7 +216,8 @@ class Environment(ABC):
             self._finish(self._evaluated, trained=False)
             return
         previous = next((result.step for result in reversed(self._results) if result.trained), None)
-        self._finish(self.loop.run(self._step, self._training_pool(), self.start, previous), trained=True)
+        evaluation = self.loop.run(self._step, self._training_pool(), self.start, previous, self._shown_skills)
+        self._finish(evaluation, trained=True)
 
     def _finish(self, evaluation: Evaluation, trained: bool) -> None:
         val, test = self._report("val", evaluation.val), self._report("test", evaluation.test)
@@ -273,19 +279,20 @@ class Environment(ABC):
     def _observe(self) -> Observation:
         self._over = self._last and not self._call
         steps_left = self.budget.steps_left(len(self._results) - 1)
-        return self._show(
-            Observation(
-                step=len(self._results) - 1,
-                seed=self.loop.seed,
-                last=self._over,
-                accuracy=self._results[-1].val.overall,
-                errors=self._wrong[-1],
-                history=tuple(self.history),
-                records_left=self.budget.records_left(self._records),
-                calls_left=None if steps_left is None else steps_left * self.calls_per_step - self._call,
-                call=self._call,
-            )
+        core = Observation(
+            step=len(self._results) - 1,
+            seed=self.loop.seed,
+            last=self._over,
+            accuracy=self._results[-1].val.overall,
+            errors=self._wrong[-1],
+            history=tuple(self.history),
+            records_left=self.budget.records_left(self._records),
+            calls_left=None if steps_left is None else steps_left * self.calls_per_step - self._call,
+            call=self._call,
         )
+        observation = self._show(core)
+        self.loop.keep_observation(observation)
+        return observation
 
     def _errors(self, evaluation: Evaluation) -> tuple[ErrorExample, ...]:
         by_id = {instance.instance_id: instance for instance in self._val}

@@ -18,11 +18,13 @@ from typing import Any, TypeVar
 from environments.base import Environment
 from environments.protocol import Start
 from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
+from environments.skills.assignment import SkillAssignment
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
 from teachers.chat.offer import offering
 from teachers.chat.rehearsal import Rehearsal
+from teachers.observation import Observation
 from teachers.plan import DataPlan
 from teachers.teacher import Teacher
 
@@ -105,7 +107,14 @@ class _StandIn:
         except ConfigurationError:  # a task without texts for language models has an estimate for its engine alone
             self._reply = "x" * _REPLY_CHARACTERS
 
-    def run(self, step: int, records: Sequence[TrainingRecord], start: Start, previous: int | None) -> Evaluation:
+    def run(
+        self,
+        step: int,
+        records: Sequence[TrainingRecord],
+        start: Start,
+        previous: int | None,
+        skills: SkillAssignment,
+    ) -> Evaluation:
         """Answers to both splits."""
         return Evaluation(*(tuple(self.answer(self.task.instances(split))) for split in ("val", "test")))
 
@@ -133,6 +142,9 @@ class _StandIn:
         """Nothing is kept."""
 
     def keep_step(self, result: StepResult) -> None:
+        """Nothing is kept."""
+
+    def keep_observation(self, observation: Observation) -> None:
         """Nothing is kept."""
 
     def restore(self) -> RestoredEpisode | None:

@@ -122,7 +122,9 @@ class EpisodeLogger:
 
     def _images(self, tag: str, pictures: Sequence[tuple[Image, str]], step: int) -> None:
         if pictures:
-            self._writer.add_figure(tag, contact_sheet(pictures), global_step=step)
+            import numpy as np
+
+            self._writer.add_image(tag, np.asarray(contact_sheet(pictures)), global_step=step, dataformats="HWC")
 
     def _text(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[Any]], of: int, step: int) -> None:
         lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
+from environments.skills.assignment import SkillAssignment
 from tasks.types import Prediction, TaskInstance, TrainingRecord
+from teachers.observation import Observation
 from teachers.plan import DataPlan
 
 Start = Literal["base", "previous"]
@@ -17,14 +19,22 @@ class StudentLoop(Protocol):
     """Trains, evaluates and probes the student of one episode, and keeps what happened.
 
     Writes come in this order, which is what makes a resume exact: ``keep_call`` once for each teacher call, then
-    ``run``, then ``keep_step``. A kill between any two of them loses nothing but the unfinished one.
+    ``run``, then ``keep_step``, and ``keep_observation`` before the next action. A kill between any two of them loses
+    nothing but the unfinished one.
     """
 
     @property
     def seed(self) -> int:
         """The run's seed."""
 
-    def run(self, step: int, records: Sequence[TrainingRecord], start: Start, previous: int | None) -> Evaluation:
+    def run(
+        self,
+        step: int,
+        records: Sequence[TrainingRecord],
+        start: Start,
+        previous: int | None,
+        skills: SkillAssignment,
+    ) -> Evaluation:
         """Trains a student on records, then evaluates it.
 
         Args:
@@ -32,6 +42,7 @@ class StudentLoop(Protocol):
             records: What to train on; none in step 0, which evaluates the untouched student.
             start: Whether training starts from the base weights or from those of ``previous``.
             previous: The last step that trained a student, if any.
+            skills: The skills that the teacher is shown, for files that say what it may know.
         """
 
     def answer(self, instances: Sequence[TaskInstance]) -> Sequence[Prediction]:
@@ -56,6 +67,9 @@ class StudentLoop(Protocol):
 
     def keep_step(self, result: StepResult) -> None:
         """Keeps a finished step."""
+
+    def keep_observation(self, observation: Observation) -> None:
+        """Keeps what the policy is about to be given."""
 
     def restore(self) -> RestoredEpisode | None:
         """What an earlier process kept of this run, its student made the present one; None for a new run."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from environments.clusters import clusters_by_split
 from environments.episode_logger import EpisodeLogger
+from environments.observations import ObservationFiles
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.run_dir import RunDir
 from environments.summary import summarise
@@ -19,6 +20,7 @@ from tasks.images import Image
 from tasks.records import record_from_mapping
 from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
 from teachers.chat.calls import Calls
+from teachers.observation import Observation
 from teachers.plan import DataPlan, DataSpec
 
 
@@ -52,6 +54,7 @@ class Recorder:
         self._calls: list[dict[str, Any]] = []
         self._pending: tuple[list[TrainingRecord], list[Rejection]] = ([], [])
         self._mark = time.monotonic()
+        self._observations = ObservationFiles(run_dir)
         self._logger: EpisodeLogger | None = None
 
     @property
@@ -112,6 +115,11 @@ class Recorder:
             self.run_dir.write_episode(self._lines)
             self._publish(accepted)
         return self._lines[-1]
+
+    def keep_observation(self, observation: Observation) -> None:
+        """Keeps what the policy is about to be given, in the folder of the last finished step."""
+        if self._writes:
+            self._observations.write(observation)
 
     def write_summary(self, status: str, stopped: str | None = None) -> dict[str, Any]:
         """Rewrites summary.json from the finished steps.

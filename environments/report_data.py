@@ -105,13 +105,17 @@ def read_run(path: Path) -> Run:
         provenance=_document(path / "provenance.json", notes),
         curves={split: curve for split in SPLITS if (curve := _curve(lines, predictions, split))},
         samples={step: _rows(path, step, "records.jsonl", notes) for step in steps if step > 0},
-        errors={
-            step: list(_document(_step_folder(path, step) / "feedback.json", notes).get("errors") or ())
-            for step in trained
-        },
+        errors={step: _errors(path, step, predictions[step], notes) for step in trained},
         calls=_calls(path / "calls.jsonl"),
         notes=notes,
     )
+
+
+def _errors(path: Path, step: int, predictions: list[Row], notes: list[str]) -> list[Row]:
+    """The errors of a step; where the teacher was shown no skills, people see the task's own."""
+    own = {row.get("instance_id"): row.get("skill") for row in predictions}
+    errors = _document(_step_folder(path, step) / "feedback.json", notes).get("errors") or ()
+    return [{**row, "skill": row.get("skill") or own.get(row.get("instance_id"))} for row in errors]
 
 
 def _calls(path: Path) -> dict[str, Row]:

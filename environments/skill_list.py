@@ -60,6 +60,10 @@ class SkillListEnvironment(Environment):
                 "or the Open-Ended environment."
             )
 
+    @property
+    def _shown_skills(self) -> SkillAssignment:
+        return self.assignment
+
     def _show(self, core: Observation) -> Observation:
         return SkillListObservation(**shown_fields(core), skills=self._listed(self._results[-1]))
 

@@ -16,11 +16,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from datamodules import StudentDataModule
 from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
+from environments.skills.assignment import SkillAssignment
 from lightning_modules import StudentModule
 from lightning_modules.callbacks import FeedbackWriter, SampleLogger, SkillMetrics
 from tasks.base import Task
 from tasks.errors import ConfigurationError, DataEnvGymError, StorageError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
+from teachers.observation import Observation
 from teachers.plan import DataPlan
 
 if TYPE_CHECKING:
@@ -99,7 +101,12 @@ class StudentLoop:
             self.answer(first)
 
     def run(
-        self, step: int, records: Sequence[TrainingRecord], start: Literal["base", "previous"], previous: int | None
+        self,
+        step: int,
+        records: Sequence[TrainingRecord],
+        start: Literal["base", "previous"],
+        previous: int | None,
+        skills: SkillAssignment,
     ) -> Evaluation:
         """Trains a fresh student on records and evaluates it on validation and test.
 
@@ -108,6 +115,7 @@ class StudentLoop:
             records: What to train on; with none (step 0) the untouched student is evaluated.
             start: Whether training starts from the base weights or from those of ``previous``.
             previous: The last step that trained a student, if any.
+            skills: The skills that the teacher is shown: feedback.json is by these.
         """
         self._seed(step)
         student = copy.deepcopy(self._student)
@@ -119,7 +127,7 @@ class StudentLoop:
             folder=folder,
             callbacks=[
                 metrics,
-                FeedbackWriter(folder, metrics, self._recorder.run_dir.images),
+                FeedbackWriter(folder, metrics, self._recorder.run_dir.images, skills),
                 SampleLogger(),
                 _PhaseTicks(self._progress),
             ],
@@ -183,6 +191,10 @@ class StudentLoop:
             result.step, result.val.overall.value, result.test.overall.value, result.pool, sum(line["seconds"].values())
         )
         self._progress.step_started(result.step + 1)
+
+    def keep_observation(self, observation: Observation) -> None:
+        """Keeps what the policy is about to be given."""
+        self._recorder.keep_observation(observation)
 
     def restore(self) -> RestoredEpisode | None:
         """What an earlier process kept of this run, its student made the present one; None for a new run."""

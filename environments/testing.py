@@ -6,6 +6,8 @@ import dataclasses
 import json
 from collections.abc import Callable
 
+from pydantic import TypeAdapter
+
 from environments.base import Environment
 from tasks.errors import ConfigurationError
 from teachers.observation import Observation
@@ -93,6 +95,9 @@ def _check_observation(environment: Environment, observation: Observation) -> No
         pass
     else:
         raise AssertionError("an observation must be immutable")
+    adapter = TypeAdapter(type(observation))
+    kept = json.loads(json.dumps(adapter.dump_python(observation, mode="json")))
+    assert adapter.validate_python(kept) == observation, "an observation must be the same after a round trip by JSON"
     val = {instance.instance_id: instance for instance in environment.task.instances("val")}
     for error in observation.errors:
         assert error.instance_id in val, f"{error.instance_id} is shown as an error and is no validation instance"

@@ -60,6 +60,18 @@ class GoldSkills(SkillAssignment):
         return self._task.skill_of(instance)
 
 
+class NoSkills(SkillAssignment):
+    """The assignment of an environment that shows no skills."""
+
+    def skills(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def skill_of(self, instance: TaskInstance) -> None:
+        """None."""
+        return None
+
+
 def skill_report(
     predictions: Sequence[Prediction],
     instances: Sequence[TaskInstance],

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_modules.callbacks.skill_metrics import SkillMetrics
 from tasks.errors import ConfigurationError, StorageError
 from tasks.records import write_json, write_json_lines
-from tasks.types import Prediction, TaskInstance
+from tasks.types import Accuracy, Prediction, SkillReport, TaskInstance
+
+
+class ShownSkills(Protocol):
+    """The skills that a teacher is shown, and which of them an instance counts under."""
+
+    def skills(self) -> Sequence[str]:
+        """The listed skills, in their order."""
+
+    def skill_of(self, instance: TaskInstance) -> str | None:
+        """The skill of an instance; None if it belongs to none."""
 
 
 def find_metrics(trainer: Trainer, needed_by: str) -> SkillMetrics:
@@ -36,22 +46,29 @@ def _answered(metrics: SkillMetrics, name: str) -> Iterator[tuple[TaskInstance, 
 class FeedbackWriter(Callback):
     """Writes ``predictions.jsonl`` and ``feedback.json`` at the end of every evaluation, on rank 0 alone.
 
-    ``predictions.jsonl`` has a row for each instance of each set: the fields of a Prediction, ``split``,
-    ``skill`` and, where there is one, the path of its ``image`` and its ``cluster``. ``feedback.json`` is of the
-    validation set alone, whatever else was measured: ``accuracy``, ``n``, ``skills`` and ``errors``.
+    ``predictions.jsonl`` has a row for each instance of each set: the fields of a Prediction, ``split``, ``skill`` (the
+    task's own) and, where there is one, the path of its ``image`` and its ``cluster``. ``feedback.json`` is of the
+    validation set alone, whatever else was measured, and of no skills but those that are shown: ``accuracy``, ``n``,
+    ``skills`` and ``errors``.
 
     Args:
         folder: Where to; made if it does not exist.
         metrics: Where from; None takes the trainer's SkillMetrics.
         images: Folder where images are stored, each once; None takes ``images`` in the folder.
+        skills: The skills that ``feedback.json`` is by; None takes the task's own.
     """
 
     def __init__(
-        self, folder: str | Path, metrics: SkillMetrics | None = None, images: str | Path | None = None
+        self,
+        folder: str | Path,
+        metrics: SkillMetrics | None = None,
+        images: str | Path | None = None,
+        skills: ShownSkills | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.metrics = metrics
         self.images = self.folder / "images" if images is None else Path(images)
+        self.skills = skills
 
     def write(self, metrics: SkillMetrics) -> None:
         """Writes both files from what was measured so far.
@@ -73,7 +90,10 @@ class FeedbackWriter(Callback):
             write_json(self.folder / "feedback.json", self._feedback(metrics), self.images)
 
     def _feedback(self, metrics: SkillMetrics) -> dict[str, Any]:
-        report = metrics.report("val")
+        answered = list(_answered(metrics, "val"))
+        skills = [own if self.skills is None else self.skills.skill_of(instance) for instance, _, own, _ in answered]
+        report = SkillReport.of([prediction.score for _, prediction, _, _ in answered], skills)
+        listed = report.skills if self.skills is None else self.skills.skills()
         errors = [
             {
                 "instance_id": instance.instance_id,
@@ -84,14 +104,15 @@ class FeedbackWriter(Callback):
                 "skill": skill,
                 **({} if instance.image is None else {"image": instance.image}),
             }
-            for instance, prediction, skill, _ in _answered(metrics, "val")
+            for (instance, prediction, _, _), skill in zip(answered, skills, strict=True)
             if prediction.score < 1
         ]
+        accuracies = {name: report.skills.get(name, Accuracy(None, 0)) for name in listed}
         return {
             "split": "val",
             "accuracy": report.overall.value,
             "n": report.overall.n,
-            "skills": {name: {"accuracy": part.value, "n": part.n} for name, part in report.skills.items()},
+            "skills": {name: {"accuracy": part.value, "n": part.n} for name, part in accuracies.items()},
             "errors": errors,
         }
 

@@ -1,13 +1,19 @@
 """An episode about images: they are stored once, come back with identical pixels, and people see them."""
 
+import base64
 import hashlib
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from PIL import Image as pillow
 from tiny_vision_models import make_tiny_vision_model
 
 from environments.cli import main
+from environments.contact_sheet import SIDE, contact_sheet, corner, fitted
+from environments.episode_logger import spread
 from environments.report_data import read_run
 from tasks.images import Image
 from tasks.records import read_records
@@ -63,12 +69,85 @@ def test_each_image_is_stored_once_and_none_in_the_rows(run_dir):
     assert used == {file.resolve() for file in files}
 
 
-def test_people_see_errors_and_records(run_dir):
+def pixels(picture):
+    return picture.size, picture.convert("RGB").tobytes()
+
+
+def test_people_see_the_pictures_of_errors_and_records_in_tensorboard(run_dir):
+    """Each image on each sheet is, pixel by pixel, that of the instance or record whose text stands beside it."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    page = (run_dir / "report.html").read_text(encoding="utf-8")
-    errors = read_run(run_dir).errors
-    assert errors[0] and page.count('<img class="picture" src="data:image/png;base64,') >= 10
-    events = EventAccumulator(str(run_dir / "tensorboard"))
+    drawn = {one.instance_id: one.image for one in ProceduralVQATask(**SIZES).instances("val")}
+    errors, records = {}, {}
+    for step in (0, 1, 2):
+        folder = run_dir / f"step_{step:02d}"
+        wrong = json.loads((folder / "feedback.json").read_text(encoding="utf-8"))["errors"]
+        errors[step] = [drawn[row["instance_id"]] for row in spread(wrong, 10)]
+        if step:
+            records[step] = [record.image for record in spread(read_records(folder / "records.jsonl"), 10)]
+    events = EventAccumulator(str(run_dir / "tensorboard"), size_guidance={"images": 0})
     events.Reload()
-    assert {"samples/error_images", "samples/record_images"} <= set(events.Tags()["images"])
+    for tag, expected in (("samples/error_images", errors), ("samples/record_images", records)):
+        shown = events.Images(tag)
+        assert [event.step for event in shown] == list(expected)
+        for event in shown:
+            sheet = pillow.open(io.BytesIO(event.encoded_image_string))
+            images = expected[event.step]
+            assert len(images) == 10 and sheet.size == (event.width, event.height)
+            seen = set()
+            for index, image in enumerate(images):
+                left, top = corner(index)
+                cut = sheet.crop((left, top, left + SIDE, top + SIDE))
+                times = SIDE // 64
+                assert pixels(cut.resize((64, 64), pillow.Resampling.NEAREST)) == pixels(image.picture())
+                assert pixels(cut) == pixels(
+                    image.picture().resize((64 * times, 64 * times), pillow.Resampling.NEAREST)
+                )
+                assert len(cut.getcolors(SIDE * SIDE)) > 1, "a blank picture"
+                caption = sheet.crop((left, top + SIDE + 1, left + SIDE, top + SIDE + 40))
+                assert caption.convert("L").getextrema()[0] < 100, "no caption"
+                seen.add(pixels(cut))
+            assert len(seen) > 1
+
+
+def test_people_see_the_pictures_of_errors_and_records_in_the_report(run_dir):
+    page = (run_dir / "report.html").read_text(encoding="utf-8")
+    shown = [
+        pixels(pillow.open(io.BytesIO(base64.b64decode(data))))
+        for data in re.findall(r'<img class="picture" src="data:image/png;base64,([^"]+)"', page)
+    ]
+    run = read_run(run_dir)
+    rows = [(step, row) for step, rows in run.samples.items() for row in spread(rows, 6)]
+    rows += [(step, row) for step in (0, 2) for row in spread(run.errors[step], 12)]
+    task = ProceduralVQATask(**SIZES)
+    drawn = {one.instance_id: one.image for one in task.instances("val")}
+    expected = []
+    for step, row in rows:
+        if (image := drawn.get(row.get("instance_id"))) is None:
+            records = read_records(run_dir / f"step_{step:02d}/records.jsonl")
+            image = next(
+                one.image
+                for one in records
+                if one.instruction == row["instruction"]
+                and one.response == row["response"]
+                and row["image"].endswith(one.image.name)
+            )
+        expected.append(pixels(image.picture()))
+    assert len(expected) == 36
+    assert shown == expected
+    assert len(set(shown)) > 20
+    assert all(len(set(data)) > 1 for _, data in shown)
+
+
+def test_sheets_of_any_number_and_size():
+    pictures = [
+        Image.drawn(pillow.new("RGB", (w, h), (w % 256, h % 256, 7))) for w, h in ((1, 1), (640, 480), (3, 150))
+    ]
+    for count in (1, 3, 6, 11):
+        images = [pictures[index % 3] for index in range(count)]
+        sheet = contact_sheet([(image, "$5 or $x_ ✓ →\n" + "long " * 60) for image in images])
+        for index, image in enumerate(images):
+            left, top = corner(index)
+            shown = fitted(image)
+            assert max(shown.size) <= SIDE and left + SIDE <= sheet.width and top + SIDE <= sheet.height
+            assert pixels(sheet.crop((left, top, left + shown.width, top + shown.height))) == pixels(shown)

@@ -6,8 +6,6 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
 
 import table_compute_matched
@@ -39,7 +37,6 @@ def test_the_papers_numbers_stand_beside_ours_with_daggers():
     assert "† secondary source, not checked against the paper." in table.splitlines()
     written = table_main.accuracies(EMBEDDED, rows_of(EMBEDDED)).csv()
     assert "gain +3.72,secondary" in written and ",3.72," not in written
-
 
 
 # All that is sourced of the paper's results: Table 2's four accuracies and four gains, the compute-matched control, the

@@ -17,7 +17,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from kill_and_resume import comparable, differences, finish, start  # noqa: E402
 
 # Each marks a moment: the file appears just before the kill.
-MOMENTS = ["config.yaml", "step_00/feedback.json", "step_01/plan.json", "step_01/student", "step_02/records.jsonl"]
+MOMENTS = ["config.yaml", "step_00/feedback.json", "step_00/observation.json", "step_01/plan.json"]
+MOMENTS += ["step_00/observation_call_1.json", "step_01/student", "step_01/observation.json", "step_02/records.jsonl"]
+
+SHOWN = ("observation.json", "observation_call_1.json")
 
 
 @pytest.fixture
@@ -41,6 +44,7 @@ def test_sigkill_and_resume_equal_the_undisturbed_run(words, tmp_path):
     assert main(words(tmp_path / "whole")) == 0
     expected = comparable(tmp_path / "whole")
     assert {"config.yaml", "episode.jsonl", "summary.json", "step_02/records.jsonl"} <= set(expected)
+    assert {f"step_0{step}/{name}" for step in (0, 1) for name in SHOWN} | {"step_02/observation.json"} <= set(expected)
     run_dir = tmp_path / "killed"
     command = (
         words(run_dir)[1 : words(run_dir).index("--run_dir")] + words(run_dir)[words(run_dir).index("--run_dir") + 2 :]

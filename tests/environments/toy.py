@@ -12,13 +12,14 @@ from typing import Any, ClassVar, TypeVar
 
 from environments.base import Environment
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
+from environments.skills.assignment import SkillAssignment
 from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
 from teachers.engines import ProceduralEngine
 from teachers.observation import Observation
 from teachers.plan import DataPlan
-from teachers.teacher import Policy
+from teachers.teacher import Engine, Policy
 
 Outcome = TypeVar("Outcome")
 
@@ -58,6 +59,7 @@ class Kept:
     calls: list[KeptCall] = field(default_factory=list)
     evaluations: dict[int, Evaluation] = field(default_factory=dict)
     students: dict[int, Counter[str]] = field(default_factory=dict)
+    observations: dict[tuple[int, int], Observation] = field(default_factory=dict)  # by step and call
 
 
 class Killed(Exception):
@@ -81,7 +83,14 @@ class LookupLoop:
         self._known: Counter[str] = Counter()
         self._kill_in = kill_at
 
-    def run(self, step: int, records: Sequence[TrainingRecord], start: str, previous: int | None) -> Evaluation:
+    def run(
+        self,
+        step: int,
+        records: Sequence[TrainingRecord],
+        start: str,
+        previous: int | None,
+        skills: SkillAssignment,
+    ) -> Evaluation:
         self._tick()
         known = self.kept.students[previous] if start == "previous" and previous is not None else Counter()
         self._known = known + Counter(f"{record.skill}/{record.subskill}" for record in records)
@@ -128,6 +137,11 @@ class LookupLoop:
         self.kept.steps.append(copy.deepcopy(result))
         self._tick()
 
+    def keep_observation(self, observation: Observation) -> None:
+        self._tick()
+        self.kept.observations[observation.step, observation.call] = observation
+        self._tick()
+
     def restore(self) -> RestoredEpisode | None:
         if not self.kept.steps:
             return None
@@ -151,9 +165,9 @@ class LookupLoop:
             self._kill_in -= 1
 
 
-def run(environment: Environment, policy: Policy) -> list[Observation]:
-    """All observations of one episode with the procedural engine."""
-    engine = ProceduralEngine(environment.task)
+def run(environment: Environment, policy: Policy, engine: Engine | None = None) -> list[Observation]:
+    """All observations of one episode, with the procedural engine unless another is given."""
+    engine = engine or ProceduralEngine(environment.task)
     observations = [environment.reset()]
     while not observations[-1].last:
         plan = environment.plan(policy.act(observations[-1]))

@@ -1,0 +1,281 @@
+"""observation.json holds exactly what the policy was given, and feedback.json the skills that it was shown."""
+
+import copy
+import dataclasses
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from environments import Budget, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
+from environments.cli import main
+from environments.observations import ObservationFiles, file_name, read_observation
+from environments.run_dir import RunDir
+from environments.skills import ClusteredSkills
+from environments.skills.frozen import Fingerprint, FrozenCategory, FrozenSkills, write_skills
+from tasks.base import Task
+from tasks.errors import MissingFileError, RecordError
+from tasks.math import ProceduralMathTask
+from tasks.types import Accuracy, TrainingRecord
+from teachers import Action, DataSpec, Observation, Policy
+from teachers.engines import ProceduralEngine
+from teachers.observation import ErrorExample, PastStep, SkillListObservation, SkillTreeObservation
+from teachers.plan import DataPlan, Explore
+from teachers.policies import AlternatingPolicy, ErrorProportionalPolicy, OpenEndedPolicy
+from tests.environments.toy import Kept, Killed, LookupLoop, ToyTask, run
+
+GIVEN: list[Observation] = []
+
+
+class WatchedPolicy(Policy):
+    """Keeps a copy of everything that it is given, and orders by it; grows trees where it is shown any."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def act(self, observation: Observation) -> Action:
+        GIVEN.append(copy.deepcopy(observation))
+        share = observation.even_share()
+        if isinstance(observation, SkillTreeObservation):
+            skills = list(observation.trees)[:2]
+            name = f"proposed at {observation.step}/{observation.call}"
+            return {skill: Explore((name,), max(1, share // 8)) for skill in skills}
+        return [DataSpec(share)]
+
+
+class AnyNameEngine(ProceduralEngine):
+    """Makes records of any kind for skills that the task does not know by their names."""
+
+    def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
+        anything = replace(plan, specs=tuple(DataSpec(spec.count) for spec in plan.specs))
+        names = [(spec.skill, spec.subskill) for spec in plan.specs for _ in range(spec.count)]
+        made = super().generate(anything)
+        return [
+            replace(record, skill=skill, subskill=subskill)
+            for record, (skill, subskill) in zip(made, names, strict=False)
+        ]
+
+
+class FileLoop(LookupLoop):
+    """The toy student's loop, with the files of a run directory for what was shown."""
+
+    def __init__(self, task: ToyTask, folder: Path, kept: Kept | None = None, kill_at: int | None = None) -> None:
+        super().__init__(task, kept=kept, kill_at=kill_at)
+        self._files = ObservationFiles(RunDir(folder))
+
+    def keep_observation(self, observation: Observation) -> None:
+        super().keep_observation(observation)
+        self._files.write(observation)
+        self._tick()
+
+
+def frozen(task: Task, path: Path) -> Path:
+    """A file of skills as a chat model might find them: not the task's own, and one without any instance."""
+    found = {one.instance_id: f"found {len(one.instruction) % 3}" for one in task.instances("val")}
+    names = [*sorted(set(found.values()), reverse=True), "found nowhere"]
+    write_skills(
+        path,
+        FrozenSkills(
+            fingerprint=Fingerprint.of(task),
+            model="a-model",
+            num_categories=None,
+            categories=[FrozenCategory(name=name, labels=[name]) for name in names],
+            labels=found,
+            assignment=found,
+            counters={},
+        ),
+    )
+    return path
+
+
+def environments_of(task: ToyTask):
+    """Each environment, with gold, clustered and shared calls among them, and a policy for it."""
+    budget = Budget(max_records=150, max_steps=4)
+    clusters = {"skills": lambda task: ClusteredSkills(task, 5)}
+    return {
+        "open_ended": (lambda loop: OpenEndedEnvironment(task, loop, budget), OpenEndedPolicy(task)),
+        "skill_list": (lambda loop: SkillListEnvironment(task, loop, budget), ErrorProportionalPolicy(task)),
+        "skill_list, clustered": (
+            lambda loop: SkillListEnvironment(task, loop, budget, calls_per_step=2, **clusters),
+            WatchedPolicy(task),
+        ),
+        "skill_tree": (
+            lambda loop: SkillTreeEnvironment(task, loop, budget, calls_per_step=3),
+            AlternatingPolicy(task, new_subskills=1, records_each=9),
+        ),
+        "skill_tree, clustered": (
+            lambda loop: SkillTreeEnvironment(task, loop, budget, **clusters),
+            WatchedPolicy(task),
+        ),
+    }
+
+
+def path_of(folder: Path, observation: Observation) -> Path:
+    return RunDir(folder).step(observation.step) / file_name(observation.call)
+
+
+def order_of(value):
+    """The keys of all mappings in a value, in their order: a policy sees that too."""
+    if isinstance(value, dict):
+        return [(key, order_of(item)) for key, item in value.items()]
+    return [order_of(item) for item in value] if isinstance(value, (list, tuple)) else None
+
+
+def same(read: Observation, given: Observation) -> bool:
+    return (
+        type(read) is type(given)
+        and read == given
+        and repr(read) == repr(given)
+        and order_of(dataclasses.asdict(read)) == order_of(dataclasses.asdict(given))
+    )
+
+
+@pytest.mark.parametrize("name", environments_of(ToyTask()))
+def test_files_equal_what_was_given_also_after_a_kill_at_any_moment(name, tmp_path):
+    task = ToyTask()
+    make, policy = environments_of(task)[name]
+    engine = (AnyNameEngine if "clustered" in name else ProceduralEngine)(task)
+    shown = run(make(FileLoop(task, tmp_path / "whole")), policy, engine)
+    assert len(shown) > 4
+    for observation in shown:
+        assert same(read_observation(path_of(tmp_path / "whole", observation)), observation)
+    bytes_of = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in tmp_path.rglob("*.json")}
+    assert len(bytes_of) == len(shown)
+    for moment in range(500):
+        kept, folder = Kept(), tmp_path / f"killed{moment}"
+        try:
+            run(make(FileLoop(task, folder, kept, kill_at=moment)), policy, engine)
+            break
+        except Killed:
+            pass
+        run(make(FileLoop(task, folder, kept)), policy, engine)
+        again = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.json")}
+        assert again == bytes_of, moment
+    assert moment > 20
+
+
+def an_observation(step: int, errors: int = 50, **changes) -> Observation:
+    wrong = tuple(ErrorExample(f"val-{i}", f"{i} \u2028 “é” \x00", "a\\b\n", "|", None) for i in range(errors))
+    past = tuple(PastStep(k, Accuracy(0.1 + 0.2, 3), k, errors=wrong) for k in range(step + 1))
+    known = {"step": step, "seed": 7, "last": False, "accuracy": past[-1].accuracy, "errors": wrong, "history": past}
+    return Observation(**{**known, **changes})
+
+
+def test_errors_are_stored_once_for_each_step(tmp_path):
+    files = ObservationFiles(RunDir(tmp_path))
+    sizes = []
+    for step in range(12):
+        files.write(an_observation(step))
+        path = path_of(tmp_path, an_observation(step))
+        sizes.append(path.stat().st_size)
+        assert same(read_observation(path), an_observation(step))
+    assert sizes[-1] < 1.5 * sizes[0]
+
+
+def test_errors_that_differ_from_those_of_their_step_are_written_out(tmp_path):
+    """An environment may show another past than it showed then; what is read is still what was given."""
+    ObservationFiles(RunDir(tmp_path)).write(an_observation(0))
+    later = an_observation(1, errors=40)
+    ObservationFiles(RunDir(tmp_path)).write(later)
+    assert same(read_observation(path_of(tmp_path, later)), later)
+    other = an_observation(1, errors=40, call=1, history=an_observation(1, errors=3).history)
+    ObservationFiles(RunDir(tmp_path)).write(other)
+    assert same(read_observation(path_of(tmp_path, other)), other)
+    assert read_observation(tmp_path / "step_01/observation_call_1.json").call == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "expected a JSON object"),
+        ("{}", "unknown kind"),
+        ('{"kind": "os.system"}', "unknown kind"),
+        ('{"kind": "Observation", "step": "x"}', r"holds no Observation \(step:"),
+        ('{"kind": "Observation", "errors": {"step": 5}}', "does not exist"),
+        ('{"kind": "Observation", "errors": {"step": "../../x"}}', "refers to the errors of step"),
+        ('{"kind": "Observation", "history": [3], "errors": {"step": 0}}', "no list of errors"),
+        (b"\xff\xfe", "is not JSON"),
+    ],
+)
+def test_a_damaged_file_is_one_line(tmp_path, text, message):
+    (tmp_path / "step_00").mkdir()
+    path = tmp_path / "step_00" / "observation.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises((RecordError, MissingFileError), match=message) as raised:
+        read_observation(path)
+    assert "\n" not in str(raised.value)
+
+
+CASES = [
+    ("open_ended", "gold", 1),
+    ("skill_list", "gold", 1),
+    ("skill_list", "discovered", 1),
+    ("skill_tree", "clustered", 3),
+    ("skill_tree", "discovered", 2),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("environment", "kind", "calls"), CASES)
+def test_an_episode_keeps_what_its_policy_received(environment, kind, calls, episode_words, tmp_path):
+    settings = ["--environment.calls_per_step", str(calls)]
+    if kind == "clustered":
+        settings += ["--environment.skills", "environments.skills.ClusteredSkills"]
+        settings += ["--environment.skills.init_args.num_categories", "7"]
+    if kind == "discovered":
+        path = frozen(ProceduralMathTask(val_size=54, test_size=54), tmp_path / "skills.json")
+        settings += ["--environment.skills", "environments.skills.DiscoveredSkills"]
+        settings += ["--environment.skills.init_args.path", str(path)]
+    if kind != "gold":
+        settings += ["--teacher.init_args.engine", f"{__name__}.AnyNameEngine"]
+    policy = f"{__name__}.WatchedPolicy"
+    run_dir = tmp_path / "run"
+    words = episode_words(run_dir, *settings, "--teacher.init_args.policy", policy, environment=environment)
+    GIVEN.clear()
+    assert main(words) == 0
+    given = list(GIVEN)
+    assert len(given) >= 2
+    check(run_dir, given, kind, environment)
+    before = {path: path.read_bytes() for path in run_dir.glob("step_*/*.json")}
+    # As a kill after step 1 leaves it: the resumed process knows nothing but the files.
+    lines = (run_dir / "episode.jsonl").read_text().splitlines(keepends=True)
+    (run_dir / "episode.jsonl").write_text("".join(lines[:2]))
+    summary = (run_dir / "summary.json").read_text()
+    (run_dir / "summary.json").write_text(summary.replace('"finished"', '"running"'))
+    shutil.rmtree(run_dir / "step_02")
+    for path in run_dir.glob("step_01/observation*.json"):
+        path.unlink()
+    GIVEN.clear()
+    assert main([*words, "--resume"]) == 0
+    assert GIVEN and all(same(again, first) for again, first in zip(GIVEN[::-1], given[::-1], strict=False))
+    assert {path: path.read_bytes() for path in run_dir.glob("step_*/*.json")} == before
+
+
+def check(run_dir: Path, given: list[Observation], kind: str, environment: str) -> None:
+    """What the policy received against the files, and feedback.json against both."""
+    for observation in given:
+        assert same(read_observation(path_of(run_dir, observation)), observation)
+    task = ProceduralMathTask(val_size=54, test_size=54)
+    for path in sorted(run_dir.glob("step_*/observation.json")):
+        observation = read_observation(path)
+        feedback = json.loads((path.parent / "feedback.json").read_text(encoding="utf-8"))
+        assert feedback["accuracy"] == observation.accuracy.value and feedback["n"] == observation.accuracy.n
+        keys = [field.name for field in dataclasses.fields(ErrorExample)]
+        assert [ErrorExample(*map(row.get, keys)) for row in feedback["errors"]] == list(observation.errors)
+        shown = observation.skills if isinstance(observation, SkillListObservation) else {}
+        assert feedback["skills"] == {name: {"accuracy": one.value, "n": one.n} for name, one in shown.items()}
+        assert list(feedback["skills"]) == list(shown)
+        gold = set(task.skills())
+        assert (set(shown) == gold) == (kind == "gold" and environment != "open_ended")
+        if kind != "gold":
+            assert not gold & {row["skill"] for row in feedback["errors"]}
+        if kind == "discovered":
+            assert shown["found nowhere"] == Accuracy(None, 0)
+    if environment == "skill_tree":
+        assert any(tree.subskills for tree in given[-1].trees.values())
+        assert given[-1].call > 0
