@@ -1,4 +1,7 @@
-"""Episode-level TensorBoard curves: one point per step, per skill and overall, and samples to read."""
+"""Episode-level TensorBoard curves: one point per step, per skill and overall, and samples to read.
+
+TensorBoard sorts its charts by name and opens on the first: ``accuracy/…`` are the learning curves.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """
     for split in ("val", "test"):
         report = result.get(split) or {}
+        yield from _accuracy(f"accuracy/{split}", report.get("overall"))
         yield from _accuracy(f"{split}/accuracy", report.get("overall"))
         for kind in ("skill", "slice"):
             for name, accuracy in (report.get(f"{kind}s") or {}).items():

@@ -227,7 +227,7 @@ class StudentLoop:
             return cast(Outcome, result)
 
     def _trainer(self, folder: Path | None, callbacks: list[Callback]) -> Trainer:
-        logger = TensorBoardLogger(folder, name="tensorboard", version="") if folder is not None else False
+        logger = _FitLogger(folder, "tensorboard", "", prefix="fit", default_hp_metric=False) if folder else False
         return self._make_trainer(
             logger=logger,
             callbacks=callbacks,
@@ -263,6 +263,12 @@ class StudentLoop:
             yield
         finally:
             self._seconds[phase] += time.monotonic() - start
+
+
+class _FitLogger(TensorBoardLogger):
+    """Curves under ``fit/…``, against optimiser steps: no chart of TensorBoard mixes them with the episode's."""
+
+    LOGGER_JOIN_CHAR = "/"
 
 
 class _PhaseTicks(Callback):
