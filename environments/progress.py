@@ -13,6 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from environments.time_left import StepTime, first_step_left, phase_rest, seconds_left, steps_left
+
 _BARS = "▁▂▃▄▅▆▇█"
 
 # The panel is redrawn by a thread at this rate whatever happens; a tick only adds to a counter.
@@ -70,7 +72,9 @@ class EpisodeProgress:
         self._records = 0
         self._accuracies: list[float] = []
         self._last_accuracy: float | None = None
-        self._durations: dict[int, float] = {}
+        self._finished: list[StepTime] = []
+        self._spent: dict[str, float] = {}  # seconds by phase, of the step under way
+        self._spent_before: dict[str, float] = {}  # of the step before it
 
     def __enter__(self) -> Self:
         """Starts the display."""
@@ -103,6 +107,7 @@ class EpisodeProgress:
         # After the last step there is no next one, but the caller cannot know which is the last.
         self._step = step if self._steps is None else min(step, self._steps)
         self._step_began = self._clock()
+        self._spent_before, self._spent = self._spent or self._spent_before, {}
 
     def phase(self, name: str, total: int | None = None) -> None:
         """A phase of the step begins (and the one before ends).
@@ -121,6 +126,10 @@ class EpisodeProgress:
         """So many more ticks (batches, calls) of the phase are done; costs an addition."""
         self._done += n
 
+    def reached(self, done: int) -> None:
+        """So many ticks of the phase are done in all."""
+        self._done = done
+
     def asked(self, done: int, total: int) -> None:
         """So many of the questions that a teacher has asked at once are answered."""
         self._done, self._total = done, total
@@ -138,11 +147,7 @@ class EpisodeProgress:
             seconds: How long the step took.
         """
         self._end_phase()
-        self._step, self._records, self._last_accuracy = step, records, accuracy
-        self._durations[step] = seconds
-        self._step_began = self._clock()
-        if accuracy is not None:
-            self._accuracies.append(accuracy)
+        self.step_restored(step, accuracy, records, seconds)
         test = "" if test_accuracy is None else f", test {percent(test_accuracy)}"
         left = self.seconds_left()
         self._print(
@@ -150,19 +155,35 @@ class EpisodeProgress:
             + ("" if not left else f", about {duration(left)} left")
         )
 
-    def seconds_left(self) -> float | None:
-        """Estimate of the time that the episode still needs; None if the number of steps or their length is unknown.
+    def step_restored(self, step: int, accuracy: float | None, records: int, seconds: float) -> None:
+        """A step was over before a resume: what step_finished() counts, without a line."""
+        self._step, self._records, self._last_accuracy = step, records, accuracy
+        self._finished.append(StepTime(records, seconds))
+        self._step_began = self._clock()
+        if accuracy is not None:
+            self._accuracies.append(accuracy)
 
-        Training steps count by their mean length; step 0, which trains nothing, only stands in until there is one.
+    def seconds_left(self) -> float | None:
+        """Estimate of the time that the episode still needs; None while too little is known of it.
+
+        That is: no number of steps in the budget, or no batch of a training behind it.
         """
-        if self._steps is None or not self._durations:
+        finished, now = self._finished, self._clock()
+        if self._steps is None or not finished:
             return None
-        lengths = [seconds for step, seconds in self._durations.items() if step > 0] or list(self._durations.values())
-        mean = sum(lengths) / len(lengths)
-        if self._step in self._durations:
-            return mean * (self._steps - self._step)
-        running = max(0.0, mean - (self._clock() - self._step_began))
-        return running + mean * (self._steps - self._step)
+        steps_after = self._steps - self._step
+        if self._step < len(finished):  # between two steps
+            return steps_left(finished, steps_after) if len(finished) > 1 else None
+        elapsed = now - self._step_began
+        if len(finished) > 1:
+            ahead = sum(spent for name, spent in self._spent_before.items() if name not in {*self._spent, self._phase})
+            return seconds_left(finished, elapsed, ahead, steps_after)
+        rest = phase_rest(now - self._phase_began, self._done, self._total)
+        trains = "train" in (*self._spent, self._phase)  # before that, nothing is known of how long it will take
+        if rest is None or not trains:
+            return None
+        untouched = finished[0].seconds
+        return first_step_left(untouched, elapsed, rest + (untouched if self._phase == "train" else 0), steps_after)
 
     def close(self) -> None:
         """Ends the display; may be called twice."""
@@ -177,6 +198,8 @@ class EpisodeProgress:
             ticks = f" {self._done}{total}," if self._done or self._total else ""
             spent = duration(self._clock() - self._phase_began)
             self._print(f"{self._step_name()} · {self._phase}:{ticks} {spent}")
+        if self._phase:
+            self._spent[self._phase] = self._spent.get(self._phase, 0.0) + self._clock() - self._phase_began
         self._phase, self._total, self._done = "", None, 0
 
     def _print(self, line: str) -> None:

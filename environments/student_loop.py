@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -202,6 +203,10 @@ class StudentLoop:
         if restored is None:
             return None
         self._evaluation = restored.evaluations[-1]
+        for line in self._recorder.lines:
+            accuracy, seconds = line["val"]["overall"]["value"], sum(line["seconds"].values())
+            self._progress.step_restored(line["step"], accuracy, line["pool"], seconds)
+        self._progress.step_started(len(restored.steps))
         self._current = copy.deepcopy(self._student)
         trained = [result.step for result in restored.steps if result.trained and result.step]
         if trained:
@@ -278,13 +283,15 @@ class _PhaseTicks(Callback):
         self._progress = progress
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
-        self._progress.phase("train", int(trainer.estimated_stepping_batches))
+        # Optimiser steps, of which several batches may share one; without an end (max_epochs -1) there is no total.
+        steps = trainer.estimated_stepping_batches
+        self._progress.phase("train", int(steps) if math.isfinite(steps) else None)
 
     def on_predict_start(self, trainer: Trainer, *_: Any) -> None:
         self._progress.phase("evaluate", sum(int(count) for count in trainer.num_predict_batches))
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        self._progress.advance()
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self._progress.reached(trainer.global_step)
 
     def on_predict_batch_end(self, *_: Any, **__: Any) -> None:
         self._progress.advance()

@@ -17,9 +17,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from kill_and_resume import comparable, differences, finish, start  # noqa: E402
 
 # Each marks a moment: the file appears just before the kill.
-MOMENTS = ["config.yaml", "step_00/feedback.json", "step_00/observation.json", "step_01/plan.json"]
-MOMENTS += ["step_00/observation_call_1.json", "step_01/student", "step_01/observation.json", "step_02/records.jsonl"]
-
+MOMENTS = ["config.yaml", "step_00/feedback.json", "step_00/observation_call_1.json", "step_01/student"]
+MOMENTS += ["step_01/observation.json", "step_02/records.jsonl"]
 SHOWN = ("observation.json", "observation_call_1.json")
 
 

@@ -1,0 +1,95 @@
+"""How long an episode still takes: pure functions of the times so far, for the terminal display.
+
+A step trains on all records so far, so each takes longer than the one before: seconds are a line over records.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """One finished step.
+
+    Args:
+        records: Records accepted so far, those of the step included; 0 for step 0.
+        seconds: How long it took.
+    """
+
+    records: float
+    seconds: float
+
+
+def phase_rest(elapsed: float, done: int, total: int | None) -> float | None:
+    """Seconds that a phase still takes at its present rate; None if nothing of it is done or its total is unknown.
+
+    Args:
+        elapsed: Seconds of the phase so far.
+        done: Ticks of the phase so far.
+        total: All its ticks.
+    """
+    if not done or total is None:
+        return None
+    return elapsed * max(0, total - done) / done
+
+
+def first_step_left(untouched: float, elapsed: float, rest: float, steps_after: int) -> float:
+    """Seconds left while the first step that trains is under way; later ones train on as many more records each.
+
+    Args:
+        untouched: Seconds of step 0, which only evaluates.
+        elapsed: Seconds of the step so far.
+        rest: Seconds that it still takes, by its own rate.
+        steps_after: Steps after it.
+    """
+    growth = max(0.0, elapsed + rest - untouched)  # what the records of one step add
+    return rest + sum(untouched + growth * step for step in range(2, steps_after + 2))
+
+
+def steps_left(finished: Sequence[StepTime], steps: int, skip: int = 0) -> float:
+    """Seconds of so many steps after the finished ones, each with as many more records as those before had on average.
+
+    Args:
+        finished: The finished steps, step 0 first and at least one more.
+        steps: How many are to come.
+        skip: Leave out so many of the next ones (the one that is under way).
+    """
+    last, share = finished[-1].records, finished[-1].records / (len(finished) - 1)
+    return sum(_foreseen(finished, last + share * step) for step in range(1 + skip, 1 + skip + steps))
+
+
+def seconds_left(finished: Sequence[StepTime], elapsed: float, ahead: float, steps_after: int) -> float:
+    """Seconds left while a step is under way.
+
+    A step that is late (an endpoint that hangs) is taken to be delayed by as much again, and to say something about the
+    steps after it: the estimate rises for as long as it waits.
+
+    Args:
+        finished: The finished steps, step 0 first and at least one more.
+        elapsed: Seconds of the step under way so far.
+        ahead: Seconds that those of its phases took in the step before which have not begun yet.
+        steps_after: Steps after it.
+    """
+    foreseen = steps_left(finished, 1)
+    late = max(0.0, elapsed + ahead - foreseen)
+    if not late:
+        return foreseen - elapsed + steps_left(finished, steps_after, skip=1)
+    rest = ahead + late
+    records = finished[-1].records * len(finished) / (len(finished) - 1)
+    return rest + steps_left([*finished, StepTime(records, elapsed + rest)], steps_after)
+
+
+def _foreseen(finished: Sequence[StepTime], records: float) -> float:
+    """Seconds of a step: on the line through the steps that trained, or their mean if that does not rise."""
+    trained = finished[1:]
+    # Of one step that trained, what its records cost is what it took longer than step 0, which had none.
+    points = trained if len(trained) > 1 else finished
+    if len({point.records for point in points}) < 2:
+        return statistics.fmean(point.seconds for point in trained)
+    line = statistics.linear_regression([one.records for one in points], [one.seconds for one in points])
+    if line.slope <= 0:
+        return statistics.fmean(point.seconds for point in trained)
+    return line.intercept + line.slope * records
