@@ -83,6 +83,13 @@ def _grouped(runs: Sequence[FinishedRun], refused: list[Refusal]) -> dict[str, G
     boards: dict[str, dict[str, tuple[Floor | None, dict[int, FinishedRun]]]] = {}
     for run in runs:
         key, floor = _place(run, ordinary)
+        if floor is None and class_name(policy_of(run)) == _FIRST_STEP:
+            reason = (
+                f"{_FIRST_STEP} is a floor and never a teacher, and no board among the runs is its own: give it "
+                "steps: 1 and trainer.max_epochs times the number of the teacher's steps"
+            )
+            refused.append(Refusal(run.path, reason))
+            continue
         _, by_seed = boards.setdefault(key, {}).setdefault(teacher_key(run), (floor, {}))
         if (same := by_seed.get(run.seed)) is not None:
             refused.append(Refusal(run.path, f"same teacher and seed as {same.path}: only one of them counts"))
@@ -137,8 +144,11 @@ def _board(
         else:
             ranked.append(replace(row, over=over))
     adjusted = holm([row.over["no_state"].p_value for row in ranked])
-    ranked = [replace(row, adjusted=value) for row, value in zip(ranked, adjusted, strict=True)]
-    ranked.sort(key=lambda row: (-row.after, row.name))
+    ranked = [
+        replace(row, adjusted=value, below=_not_above(row, floors)) for row, value in zip(ranked, adjusted, strict=True)
+    ]
+    ranked.sort(key=lambda row: (bool(row.below), -row.after, row.name))
+    ranked = [row if row.below else replace(row, rank=place) for place, row in enumerate(ranked, start=1)]
     one = made[0].runs[0]
     return Board(
         task=str(one.summary.get("task")),
@@ -199,6 +209,15 @@ def _over(row: Row, floors: Sequence[Row], by: Ranking) -> tuple[dict[Floor, Gai
             return over, f"no floor: the {name} was run with other seeds ({own[0].seeds}) than this ({row.seeds})"
         over[kind] = min((_minus(row, floor, by) for floor in shared), key=lambda gain: gain.points)
     return over, ""
+
+
+def _not_above(row: Row, floors: Sequence[Row]) -> tuple[Floor, ...]:
+    """The kinds of floors that a teacher is not above: paired with it, or by the accuracies that the board shows."""
+    return tuple(
+        kind
+        for kind, gain in row.over.items()
+        if gain.points <= 0 or any(floor.after >= row.after for floor in floors if floor.floor == kind)
+    )
 
 
 def _nearest(key: str, have: Iterable[Floor], boards: Mapping[str, Groups]) -> str:

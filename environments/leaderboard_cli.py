@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from environments.leaderboard import make_leaderboard
-from environments.leaderboard_page import title_of, to_html, to_markdown
+from environments.leaderboard_page import rank_of, title_of, to_html, to_markdown
 from environments.leaderboard_rows import Leaderboard
 from environments.run_dir import RunDir
 from tasks.records import write_atomic
@@ -43,10 +43,8 @@ def leaderboard(words: Sequence[str]) -> int:
 def _say(made: Leaderboard, folder: Path) -> None:
     for board in made.boards:
         print(title_of(board))
-        for place, row in enumerate(board.rows, start=1):
-            print(f"  {place:>3}  {100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
-        for row in board.floors:
-            print(f"  floor{100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
+        for row in board.lines:
+            print(f"  {rank_of(row):>13}  {100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
     for refusal in made.refused:
         print(f"not ranked   {refusal.path}: {refusal.reason}")
     print(f"leaderboard  {folder / 'leaderboard.html'} and leaderboard.md")

@@ -13,8 +13,8 @@ _STEPS = {"last": "the last step", "best": "the best step on validation"}
 _BASIS = (
     "Intervals are at 95 %: Student's t over seeds where there are several, over instances where there is one, those "
     "that come in groups by group. The p-value is of the gain over the no-state teacher, corrected after Holm for the "
-    "rows of the board. Validation of the best step is first as its choice saw it, then on instances that took no part "
-    "in the choice."
+    "teachers of the board. Floors have no rank, and a teacher that is not above both has none. Validation of the best "
+    "step is first as its choice saw it, then on instances that took no part in the choice."
 )
 
 
@@ -28,8 +28,7 @@ def to_html(leaderboard: Leaderboard) -> str:
     )
     return environment.from_string(template).render(
         boards=[
-            {"title": title_of(board), "rows": [_cells(row, rank) for rank, row in _ranked(board)]}
-            for board in leaderboard.boards
+            {"title": title_of(board), "rows": [_cells(row) for row in board.lines]} for board in leaderboard.boards
         ],
         refused=[{"path": str(refusal.path), "reason": refusal.reason} for refusal in leaderboard.refused],
         ranked_by=_STEPS[leaderboard.by],
@@ -45,14 +44,14 @@ def to_markdown(leaderboard: Leaderboard) -> str:
         heads = ["rank", "teacher", "seeds", "test, before → after", "gain, points", "over no state"]
         heads += ["over more epochs", "p (Holm)", "best step: test", "its validation", "records", "dollars"]
         lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-        for rank, row in _ranked(board):
-            cells = _cells(row, rank)
+        for row in board.lines:
+            cells = _cells(row)
             after = f"{cells['before']} → {cells['after']} ({cells['interval']})"
             shown = [cells["rank"], cells["name"], cells["seeds"], after, _joined(cells["gain"])]
             shown += [_joined(cells["no_state"]), _joined(cells["more_epochs"]), cells["p_value"], cells["best"]]
             shown += [f"{cells['naive']}, {cells['corrected']}", cells["records"], cells["usd"]]
             lines.append("| " + " | ".join(str(each).replace("|", r"\|") for each in shown) + " |")
-        lines += ["", *(f"- {note}" for _, row in _ranked(board) for note in row.notes), ""]
+        lines += ["", *(f"- {row.name}: {note}" for row in board.lines for note in _cells(row)["notes"]), ""]
     if leaderboard.refused:
         lines += ["## Not ranked", ""]
         lines += [f"- {refusal.path}: {refusal.reason}" for refusal in leaderboard.refused]
@@ -65,15 +64,19 @@ def title_of(board: Board) -> str:
     return f"{board.task}, {board.environment}, {board.student}: {board.budget}{apart}"
 
 
-def _ranked(board: Board) -> list[tuple[int | None, Row]]:
-    return [*((place, row) for place, row in enumerate(board.rows, start=1)), *((None, row) for row in board.floors)]
+def rank_of(row: Row) -> str:
+    """The rank of a row in words."""
+    if row.floor is not None:
+        return "floor"
+    return "below a floor" if row.rank is None else str(row.rank)
 
 
-def _cells(row: Row, rank: int | None) -> dict[str, Any]:
+def _cells(row: Row) -> dict[str, Any]:
     """A row in words."""
     tokens = f"{row.tokens:,.0f}"
+    below = [f"not above the floor: {FLOORS[kind]}" for kind in row.below]
     return {
-        "rank": "floor" if row.floor is not None else str(rank),
+        "rank": rank_of(row),
         "name": f"{row.name} ({FLOORS[row.floor]})" if row.floor is not None else row.name,
         "seeds": _seeds(row.seeds),
         "before": pct(row.before),
@@ -89,7 +92,7 @@ def _cells(row: Row, rank: int | None) -> dict[str, Any]:
         "records": f"{row.records:,.0f}",
         "usd": "unknown" if row.usd is None else f"{row.usd:.2f}",
         "tokens": tokens,
-        "notes": list(row.notes),
+        "notes": [*below, *row.notes],
     }
 
 

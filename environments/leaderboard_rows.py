@@ -36,7 +36,7 @@ class Row:
     Args:
         name: Policy and engine (and chat model), with the settings that tell it from others of that name.
         runs: By seed.
-        floor: Which floor it is; None for a teacher that is ranked.
+        floor: Which floor it is; None for a teacher. Floors have no rank: they are what a rank is measured by.
         before: Mean accuracy of the untouched student.
         after: Mean accuracy of the step that the board ranks by.
         interval: Its 95 % interval, over seeds; over instances (or groups of them) if there is one seed.
@@ -50,6 +50,8 @@ class Row:
         tokens: Mean tokens of a run.
         records: Mean accepted records of a run.
         notes: What a reader should know.
+        below: The floors that it is not above; a teacher with any has no rank.
+        rank: Its place among the teachers that are above all floors; None without a place.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Row:
     over: Mapping[Floor, Gain] = field(default_factory=dict)
     adjusted: float | None = None
     notes: tuple[str, ...] = ()
+    below: tuple[Floor, ...] = ()
+    rank: int | None = None
 
     @property
     def seeds(self) -> list[int]:
@@ -85,8 +89,8 @@ class Board:
         student: The student's.
         budget: Its budget in words.
         apart: In which settings it differs from an earlier board of the same names; empty for the first.
-        rows: Ranked teachers, the best first.
-        floors: The floors.
+        rows: Teachers: those with a rank, then those without, the best first.
+        floors: The floors, the highest first.
     """
 
     task: str
@@ -96,6 +100,12 @@ class Board:
     apart: str
     rows: tuple[Row, ...]
     floors: tuple[Row, ...]
+
+    @property
+    def lines(self) -> list[Row]:
+        """All rows in the order of the page: teachers with a rank, then floors and all others by accuracy."""
+        others = [*self.floors, *(row for row in self.rows if row.rank is None)]
+        return [*(row for row in self.rows if row.rank is not None), *sorted(others, key=lambda row: -row.after)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,3 +317,55 @@ def test_shared_long_runs_of_words_are_noted(tmp_path):
     assert Audit().check(read_finished(run)) == []  # the toy task's questions are shorter than that
     (note,) = Audit(words=len(words)).check(read_finished(run))
     assert note == f"1 accepted records share {len(words)} words in a row with an evaluation instance"
+
+
+WORSE = "teachers.policies.ErrorProportionalPolicy"
+
+
+@pytest.mark.parametrize(
+    ("gain", "below"),
+    [
+        (0.2, ()),
+        (0.1, ("no_state",)),  # as good as random valid records is not above them
+        (0.07, ("no_state",)),
+        (0.05, ("no_state", "more_epochs")),
+        (-0.1, ("no_state", "more_epochs")),
+    ],
+)
+def test_a_teacher_that_is_not_above_the_floors_has_no_rank(gain, below, tmp_path):
+    (board,) = make_leaderboard([*floors(tmp_path), *teacher(tmp_path, gain=gain)]).boards
+    (row,) = board.rows
+    assert set(row.below) >= set(below) and bool(row.below) == bool(below)
+    assert row.rank == (None if below else 1)
+    for floor in board.floors:
+        assert floor.rank is None
+        assert below or row.after > floor.after
+
+
+def test_ranks_go_to_teachers_above_all_floors_alone(tmp_path):
+    runs = [*teacher(tmp_path, "lost", WORSE, gain=0.0), *teacher(tmp_path, "won"), *floors(tmp_path)]
+    made = make_leaderboard(runs)
+    (board,) = made.boards
+    assert [(row.rank, bool(row.below)) for row in board.rows] == [(1, False), (None, True)]
+    shown = [line.split("|")[1].strip() for line in to_markdown(made).splitlines() if line.startswith("| ")]
+    assert shown == ["rank", "1", "floor", "floor", "below a floor"]
+    assert "ErrorProportionalPolicy + ProceduralEngine: not above the floor: no-state teacher" in to_markdown(made)
+    html = to_html(made)
+    assert html.index(">1<") < html.index(">floor<") < html.index(">below a floor<")
+
+
+def test_a_floor_of_no_board_is_refused_and_never_a_teacher(tmp_path):
+    """Its records are those of step 1 and its student trains no longer than a teacher's: it stands for nothing."""
+    unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.9, epochs=4) for seed in range(3)]
+    made = make_leaderboard([*floors(tmp_path), *unscaled, *teacher(tmp_path)])
+    assert [row.name.split(" ")[0] for row in made.boards[0].rows] == ["RewardHistoryPolicy"]
+    assert "is a floor and never a teacher" in reasons(made)["same-0"]
+
+
+def test_the_command_prints_no_rank_below_a_floor(tmp_path, capsys):
+    runs = [*floors(tmp_path / "runs"), *teacher(tmp_path / "runs", gain=0.0)]
+    assert main(["leaderboard", *map(str, runs)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert sum("below a floor" in line for line in said) == 1 and not any(
+        line.strip().startswith("1 ") for line in said
+    )
