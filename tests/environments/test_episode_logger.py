@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from environments.cli import main
 from environments.episode_logger import EpisodeLogger, spread, step_scalars
 from tasks.records import read_json_lines
 from tasks.types import TrainingRecord
@@ -88,3 +90,24 @@ def test_samples_are_tables_with_their_totals(tmp_path: Path) -> None:
 def test_spread_covers_the_sequence() -> None:
     assert spread(range(10), 3) == [0, 3, 6]
     assert spread([1, 2], 5) == [1, 2]
+
+
+@pytest.mark.slow
+def test_no_chart_mixes_the_episodes_steps_with_those_of_an_optimiser(tmp_path: Path, episode_words: Any) -> None:
+    run = tmp_path / "run"
+    assert main(episode_words(run, "--trainer.log_every_n_steps", "1", "--data.init_args.batch_size", "4")) == 0
+    episode = read(run / "tensorboard")
+    curves = episode.Tags()["scalars"]
+    assert min(curves).startswith("accuracy/"), "TensorBoard opens on the first tag"
+    for tag in ("accuracy/val", "accuracy/test", "val/accuracy", "test/accuracy"):
+        assert [point.step for point in episode.Scalars(tag)] == [0, 1, 2]
+    assert all(point.step <= 2 for tag in curves for point in episode.Scalars(tag))
+    lines = [row for _, row in read_json_lines(run / "episode.jsonl")]
+    shown = [point.value for point in episode.Scalars("accuracy/val")]
+    assert shown == pytest.approx([line["val"]["overall"]["value"] for line in lines])
+    for step in range(3):
+        fit = read(run / f"step_{step:02d}" / "tensorboard")
+        tags = fit.Tags()["scalars"]
+        assert tags and all(tag.startswith("fit/") for tag in tags)
+        assert "fit/val/accuracy" in tags and ("fit/train/loss" in tags) == bool(step)
+    assert max(point.step for point in read(run / "step_02/tensorboard").Scalars("fit/train/loss")) > 2

@@ -99,6 +99,27 @@ def test_feedback_is_of_validation_alone(make_student, small_task, quiet_trainer
         assert json.dumps(instance.instruction) not in text
 
 
+def test_feedback_is_by_the_skills_that_are_shown(make_student, small_task, quiet_trainer, tmp_path):
+    class Halves:
+        def skills(self):
+            return ["late", "early", "neither"]
+
+        def skill_of(self, instance):
+            number = int(instance.instance_id.split("-")[1])
+            return None if number == 0 else "early" if number < 20 else "late"
+
+    metrics = SkillMetrics()
+    writer = FeedbackWriter(tmp_path, metrics, skills=Halves())
+    quiet_trainer(callbacks=[writer, metrics]).predict(make_student(), StudentDataModule(small_task))
+    feedback = json.loads((tmp_path / "feedback.json").read_text())
+    counts = {name: part["n"] for name, part in feedback["skills"].items()}
+    assert list(counts.items()) == [("late", 34), ("early", 19), ("neither", 0)]
+    assert feedback["skills"]["neither"]["accuracy"] is None
+    assert {row["skill"] for row in feedback["errors"]} <= {"late", "early", None}
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert {row["skill"] for row in rows} <= set(small_task.skills()), "predictions keep the task's own"
+
+
 def test_only_instances_of_a_group_have_a_cluster_written(make_student, quiet_trainer, tmp_path):
     class PairedTask(ProceduralMathTask):
         def cluster_of(self, instance):
