@@ -15,7 +15,8 @@ import table_main
 import table_skills
 import table_teachers
 from presets import EMBEDDED, PAPER, PRESETS
-from test_tables import rows_of
+
+from tests.environments.test_tables import rows_of
 
 ROOT = Path(__file__).parents[2]
 STUDIES = (
