@@ -1,5 +1,6 @@
 """The observations of a run as files: exactly what its policy was given, and the reader that gives it back.
 
+A file is the observation's fields as JSON (``dataclasses.asdict``), nothing added.
 ``step_KK/observation.json`` is what was shown after step KK, for the next action. Where several teacher calls share a
 step, later ones were shown ``step_KK/observation_call_N.json``, N counting from 1.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,24 @@ from pydantic import TypeAdapter, ValidationError
 from environments.run_dir import RunDir
 from tasks.errors import MissingFileError, RecordError
 from tasks.records import write_json
-from teachers.observation import ErrorExample, Observation, PastStep
+from teachers.observation import ErrorExample, Observation
 
 
 class ObservationFiles:
     """Writes the observations of one run.
 
-    A history holds the errors of every step. In full in every file, they would grow with the square of the number of
-    steps; so a file that would repeat the very errors of another one says which step's these are: ``{"step": 3}`` for
+    A history holds the errors of every step. In full in every file, they grow with the square of the number of steps;
+    so a long history that would repeat the very errors of another file says which step's these are: ``{"step": 3}`` for
     the ``errors`` in ``step_03/observation.json``. Errors that differ from those in any way are written out.
 
     Args:
         run_dir: The run.
+        most: Errors of a history that are written out in any case.
     """
 
-    def __init__(self, run_dir: RunDir) -> None:
+    def __init__(self, run_dir: RunDir, most: int = 5_000) -> None:
         self._run_dir = run_dir
+        self._most = most
         self._errors: dict[int, tuple[ErrorExample, ...] | None] = {}  # by step, as in its observation.json
 
     def write(self, observation: Observation) -> None:
@@ -44,22 +47,16 @@ class ObservationFiles:
         step = observation.step
         if not observation.call:
             self._errors[step] = observation.errors
-        history = [replace(past, errors=()) if self._kept(past) else past for past in observation.history]
-        repeated = bool(observation.call) and self._errors_of(step) == observation.errors
-        shortened = replace(
-            observation, history=tuple(history), errors=() if repeated else observation.errors
-        )  # so that nothing is converted that is not written
+        long = sum(len(past.errors) for past in observation.history) > self._most
+        repeated = {past.step for past in observation.history if long and past.errors == self._errors_of(past.step)}
+        history = [replace(past, errors=()) if past.step in repeated else past for past in observation.history]
+        shortened = replace(observation, history=tuple(history))  # nothing is converted that is not written
         plain = TypeAdapter(type(observation)).dump_python(shortened, mode="json")
-        for past, row in zip(observation.history, plain["history"], strict=True):
-            if self._kept(past):
-                row["errors"] = {"step": past.step}
-        if repeated:
-            plain["errors"] = {"step": step}
+        for row in plain["history"]:
+            if row["step"] in repeated:
+                row["errors"] = {"step": row["step"]}
         folder = self._run_dir.make(self._run_dir.step(step))
-        write_json(folder / file_name(observation.call), {"kind": type(observation).__name__, **plain})
-
-    def _kept(self, past: PastStep) -> bool:
-        return past.errors == self._errors_of(past.step)
+        write_json(folder / file_name(observation.call), plain)
 
     def _errors_of(self, step: int) -> tuple[ErrorExample, ...] | None:
         """The errors in a step's observation.json, after a resume from the file; None if there is none."""
@@ -86,14 +83,15 @@ def read_observation(path: str | Path) -> Observation:
     """
     path = Path(path)
     plain = _document(path)
-    # A dataclass with slots is made as a second class of its name, and the first may live on: the later one counts.
-    found = {kind.__name__: kind for kind in _kinds(Observation)}.get(str(plain.get("kind")))
+    # A dataclass with slots is made as a second class, and the first may live on: the later one counts.
+    found = {frozenset(field.name for field in fields(kind)): kind for kind in _kinds(Observation)}.get(
+        frozenset(plain)
+    )
     if found is None:
-        raise RecordError(f"{path} holds an observation of unknown kind ({plain.get('kind')!r}): restore it.")
-    for row in (plain, *(plain.get("history") or ())):
+        raise RecordError(f"{path} holds no observation (it has {', '.join(plain) or 'nothing'}): restore it.")
+    for row in plain["history"] if isinstance(plain["history"], list) else ():
         if isinstance(row, dict) and isinstance(reference := row.get("errors"), dict):
             row["errors"] = _referred(path, reference)
-    del plain["kind"]
     try:
         return TypeAdapter(found).validate_python(plain)
     except ValidationError as error:
@@ -107,10 +105,9 @@ def _referred(path: Path, reference: dict[str, Any]) -> Any:
     if type(step) is not int or step < 0:
         raise RecordError(f"{path} refers to the errors of step {step!r}: restore it.")
     other = RunDir(path.absolute().parents[1]).step(step) / file_name(0)
-    own = other.resolve() == path.resolve()
     errors = _document(other).get("errors")
     if not isinstance(errors, list):
-        raise RecordError(f"{other} holds no list of errors{'' if own else f', which {path} refers to'}: restore it.")
+        raise RecordError(f"{other} holds no list of errors, and {path} refers to them: restore it.")
     return errors
 
 

@@ -141,7 +141,9 @@ def test_files_equal_what_was_given_also_after_a_kill_at_any_moment(name, tmp_pa
     shown = run(make(FileLoop(task, tmp_path / "whole")), policy, engine)
     assert len(shown) > 4
     for observation in shown:
-        assert same(read_observation(path_of(tmp_path / "whole", observation)), observation)
+        path = path_of(tmp_path / "whole", observation)
+        assert same(read_observation(path), observation)
+        assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(dataclasses.asdict(observation)))
     bytes_of = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in tmp_path.rglob("*.json")}
     assert len(bytes_of) == len(shown)
     for moment in range(500):
@@ -165,7 +167,7 @@ def an_observation(step: int, errors: int = 50, **changes) -> Observation:
 
 
 def test_errors_are_stored_once_for_each_step(tmp_path):
-    files = ObservationFiles(RunDir(tmp_path))
+    files = ObservationFiles(RunDir(tmp_path), most=100)
     sizes = []
     for step in range(12):
         files.write(an_observation(step))
@@ -173,18 +175,31 @@ def test_errors_are_stored_once_for_each_step(tmp_path):
         sizes.append(path.stat().st_size)
         assert same(read_observation(path), an_observation(step))
     assert sizes[-1] < 1.5 * sizes[0]
+    called = an_observation(11, call=2)
+    ObservationFiles(RunDir(tmp_path), most=100).write(called)  # after a resume
+    assert same(read_observation(path_of(tmp_path, called)), called)
+    assert path_of(tmp_path, called).stat().st_size < 1.5 * sizes[0]
+    for step in (3, 11):  # a history that is not long is written out
+        ObservationFiles(RunDir(tmp_path)).write(an_observation(step))
+        plain = json.loads(path_of(tmp_path, an_observation(step)).read_text(encoding="utf-8"))
+        assert plain == json.loads(json.dumps(dataclasses.asdict(an_observation(step))))
 
 
 def test_errors_that_differ_from_those_of_their_step_are_written_out(tmp_path):
     """An environment may show another past than it showed then; what is read is still what was given."""
-    ObservationFiles(RunDir(tmp_path)).write(an_observation(0))
+    ObservationFiles(RunDir(tmp_path), most=0).write(an_observation(0))
     later = an_observation(1, errors=40)
-    ObservationFiles(RunDir(tmp_path)).write(later)
+    ObservationFiles(RunDir(tmp_path), most=0).write(later)
     assert same(read_observation(path_of(tmp_path, later)), later)
     other = an_observation(1, errors=40, call=1, history=an_observation(1, errors=3).history)
-    ObservationFiles(RunDir(tmp_path)).write(other)
+    ObservationFiles(RunDir(tmp_path), most=0).write(other)
     assert same(read_observation(path_of(tmp_path, other)), other)
     assert read_observation(tmp_path / "step_01/observation_call_1.json").call == 1
+
+
+def plain(**changes) -> str:
+    known = {field.name: None for field in dataclasses.fields(Observation)} | {"errors": []}
+    return json.dumps({**known, "step": 0, "seed": 0, "last": True, "accuracy": {"value": None, "n": 0}, **changes})
 
 
 @pytest.mark.parametrize(
@@ -193,12 +208,15 @@ def test_errors_that_differ_from_those_of_their_step_are_written_out(tmp_path):
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
         ("[]", "expected a JSON object"),
-        ("{}", "unknown kind"),
-        ('{"kind": "os.system"}', "unknown kind"),
-        ('{"kind": "Observation", "step": "x"}', r"holds no Observation \(step:"),
-        ('{"kind": "Observation", "errors": {"step": 5}}', "does not exist"),
-        ('{"kind": "Observation", "errors": {"step": "../../x"}}', "refers to the errors of step"),
-        ('{"kind": "Observation", "history": [3], "errors": {"step": 0}}', "no list of errors"),
+        ("{}", "holds no observation"),
+        ('{"step": 1}', "holds no observation"),
+        (plain(step="x"), r"holds no Observation \(step:"),
+        (plain(errors={"step": 0}), r"holds no Observation \(errors:"),
+        (plain(history=3), r"holds no Observation \(history:"),
+        (plain(history=[3]), r"holds no Observation \(history.0:"),
+        (plain(history=[{"errors": {"step": 5}}]), "does not exist"),
+        (plain(history=[{"errors": {"step": "../../x"}}]), "refers to the errors of step"),
+        (plain(errors=None, history=[{"errors": {"step": 0}}]), "no list of errors"),
         (b"\xff\xfe", "is not JSON"),
     ],
 )
