@@ -10,12 +10,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-# Model cards have none, but whoever adds one is told.
+_MADE = ("runs", "build", "dist", "exported", "lightning_logs")  # by commands, and no part of the repository
+_FOLDERS = [path for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in _MADE]
+
+# All documents, model cards among them: they have no code, but whoever adds some is told.
 DOCUMENTS = sorted(
     path.relative_to(ROOT)
-    for path in ROOT.rglob("*.md")
-    if not {part for part in path.relative_to(ROOT).parts if part.startswith(".")} & {".venv", ".git", ".pytest_cache"}
-    and path.relative_to(ROOT).parts[0] not in ("runs", "build", "exported")
+    for found in (ROOT.glob("*.md"), *(folder.rglob("*.md") for folder in _FOLDERS))
+    for path in found
 )
 
 
