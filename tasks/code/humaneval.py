@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
-from tasks.code.records import split_answer
+from tasks.code.records import code_blocks, extract_program, split_answer
 from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
 from tasks.code.verdict import Job, Level
 from tasks.errors import ConfigurationError
@@ -37,9 +38,10 @@ class HumanEvalTask(ProgrammingTask):
         isolation: What programs run under; see Sandbox.
         strict: Refuse to run with less.
         seconds: Wall time of one program's whole check.
+        packages: Installed packages that programs may import; see Sandbox.
 
     Raises:
-        ConfigurationError: ``val_size`` leaves nothing to validate or to test.
+        ConfigurationError: ``val_size`` leaves nothing to validate or to test; or a package is not installed.
         RecordError: A row lacks a field.
     """
 
@@ -55,8 +57,9 @@ class HumanEvalTask(ProgrammingTask):
         isolation: Level = "full",
         strict: bool = False,
         seconds: float = 10.0,
+        packages: Sequence[str] = (),
     ) -> None:
-        super().__init__(isolation, strict, seconds, preamble=True)
+        super().__init__(isolation, strict, seconds, packages)
         if val_size < 1:
             raise ConfigurationError(f"task.init_args.val_size is {val_size}: it must be at least 1.")
         self.rows = BenchmarkRows("humaneval", path, hub_id, revision)
@@ -105,6 +108,12 @@ class HumanEvalTask(ProgrammingTask):
         """A program as a reply: in a code block."""
         return f"```python\n{program.strip()}\n```"
 
+    def program_of(self, instance: TaskInstance, text: str) -> str:
+        """The last code block that defines the function, since many replies go on to use it; else the last of all."""
+        blocks, entry_point = code_blocks(text), str(instance.metadata.get("entry_point", ""))
+        defining = [block for block in blocks if entry_point and _defines(block, entry_point)]
+        return defining[-1] if defining else extract_program(text)
+
     def job(self, instance: TaskInstance, program: str) -> Job | None:
         """The benchmark's check, or a record's own tests."""
         if "entry_point" not in instance.metadata:
@@ -130,8 +139,8 @@ def _defines(program: str, name: str) -> bool:
     try:
         tree = ast.parse(program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return f"def {name}" in program
-    bound = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        return re.search(rf"^(async +)?def +{re.escape(name)}\b|^class +Solution\b", program, re.MULTILINE) is not None
+    bound = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     for node in tree.body:
         if isinstance(node, ast.Assign):
             bound |= {target.id for target in node.targets if isinstance(target, ast.Name)}

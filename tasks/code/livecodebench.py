@@ -61,8 +61,10 @@ class LiveCodeBenchTask(ProgrammingTask):
         isolation: What programs run under; see Sandbox.
         strict: Refuse to run with less.
         seconds: Wall time of one test.
+        packages: Installed packages that programs may import; the benchmark's own harness has ``numpy``.
 
     Raises:
+        ConfigurationError: A package is not installed.
         MissingFileError: There are no such files.
         RecordError: A row lacks a field, or its tests cannot be read.
     """
@@ -77,8 +79,9 @@ class LiveCodeBenchTask(ProgrammingTask):
         isolation: Level = "full",
         strict: bool = False,
         seconds: float = 6.0,
+        packages: Sequence[str] = (),
     ) -> None:
-        super().__init__(isolation, strict, seconds, preamble=True)
+        super().__init__(isolation, strict, seconds, packages)
         self.rows = _HubFiles("livecodebench", path, hub_id, revision)
 
     def instances(self, split: Split) -> Sequence[TaskInstance]:
@@ -146,7 +149,7 @@ class LiveCodeBenchTask(ProgrammingTask):
             tests, entry_point = tests_of_row(instance.metadata)
         if not tests or not may_answer(program, entry_point):
             return None
-        return Job(program, tests, entry_point, preamble=True)
+        return Job(program, tests, entry_point, preamble=True, exact=True)
 
     @property
     def domain_text(self) -> DomainText:

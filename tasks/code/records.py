@@ -17,16 +17,41 @@ Tests = tuple[StdinTest | CallTest, ...]
 
 _MARK = "# test: "
 _ENTRY = "# entry point: "
-_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"([ \t]*)[^`~]*(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`]*")
+_PYTHON = re.compile(r"(python|py|cpython|pypy|sage)?[\d.]*", re.IGNORECASE)
+
+
+def code_blocks(text: str) -> list[str]:
+    """The code blocks of a reply that hold a program, as far as their languages say; one that is not closed counts.
+
+    A block that is called anything but Python (``bash``, ``text``) counts only if no other is there. The first line of
+    a block keeps its indentation, but for that of the fence: it may go on with a function that the question began.
+    """
+    blocks: list[tuple[bool, str]] = []
+    lines = iter(text.split("\n"))
+    for line in lines:
+        if (fence := _FENCE.fullmatch(line.rstrip("\r"))) is None:
+            continue
+        indent, mark, language = fence.groups()
+        held, end = [], ""
+        for inner in lines:
+            before, closes, after = inner.rpartition(mark)
+            # Not deeper than Markdown allows: there it belongs to a text in the program.
+            if closes and not after.strip() and (before.strip() or len(before) <= len(indent) + 3):
+                held += [before.rstrip(mark[0])] if before.strip() else []
+                end = "\n"
+                break
+            held.append(inner.removeprefix(indent))
+        if any(map(str.strip, held)):
+            blocks.append((_PYTHON.fullmatch(language) is not None, "\n".join(held) + end))
+    programs = [block for python, block in blocks if python]
+    return programs or [block for _, block in blocks]
 
 
 def extract_program(text: str) -> str:
-    """The program in a reply: what the first fence holds, wherever it is, or else the whole text.
-
-    Its first line keeps its indentation: it may go on with a function that the question began.
-    """
-    match = _FENCE.search(text)
-    return match.group(1) if match else text.strip("\r\n").rstrip()
+    """The program in a reply: its last code block, as in LiveCodeBench's harness, or else the whole text."""
+    blocks = code_blocks(text)
+    return blocks[-1] if blocks else text.strip("\r\n").rstrip()
 
 
 def join_answer(program: str, tests: Sequence[StdinTest | CallTest], entry_point: str | None) -> str:

@@ -19,7 +19,9 @@ from functools import lru_cache
 from typing import Any
 
 from tasks.code.confined.walls import LEVELS
-from tasks.code.fork_server import ForkServer
+from tasks.code.fork_server import ServerSettings
+from tasks.code.judging import JudgingServer
+from tasks.code.packages import found_packages
 from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, SandboxError, StdinTest, Verdict
 from tasks.errors import ConfigurationError
 
@@ -38,6 +40,7 @@ class Sandbox:
         workers: Most programs at a time, in run_many().
         readable: Folders that programs may import from besides the standard library.
         scratch_bytes: Size of the folder that a program may write to.
+        packages: Installed packages that programs may import, such as ``numpy``; they are imported once, beforehand.
 
     Raises:
         ConfigurationError: A setting has a value that cannot work.
@@ -51,6 +54,7 @@ class Sandbox:
         workers: int = 1,
         readable: Sequence[str] = (),
         scratch_bytes: int = 16 << 20,
+        packages: Sequence[str] = (),
     ) -> None:
         if isolation not in LEVELS:
             raise ConfigurationError(f"Sandbox: isolation is {isolation!r}; choose one of {', '.join(LEVELS)}.")
@@ -60,14 +64,15 @@ class Sandbox:
         self.strict = strict
         self.limits = limits or Limits()
         self.workers = workers
-        self.readable = tuple(os.path.abspath(path) for path in readable)
-        self.scratch_bytes = scratch_bytes
+        folders, imports = found_packages(packages)
+        paths = (*(os.path.abspath(path) for path in readable), *folders)
+        self.settings = ServerSettings(isolation, paths, scratch_bytes, tuple(packages), imports)
         self._reset()
 
     def _reset(self) -> None:
         self._owner = os.getpid()
-        self._idle: queue.LifoQueue[ForkServer] = queue.LifoQueue()
-        self._all: list[ForkServer] = []
+        self._idle: queue.LifoQueue[JudgingServer] = queue.LifoQueue()
+        self._all: list[JudgingServer] = []
         self._guard = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -118,7 +123,7 @@ class Sandbox:
             tests: StdinTests of the whole program, or CallTests of one of its functions.
             entry_point: The function, or the method of its class ``Solution``, for CallTests.
             limits: What it may use; None takes the sandbox's.
-            preamble: Whether common names of the standard library are defined for a function.
+            preamble: Whether the names that LiveCodeBench's harness defines are there for the program.
 
         Raises:
             ConfigurationError: There are no tests, or they do not fit the entry point.
@@ -156,7 +161,10 @@ class Sandbox:
             # Whatever it was, the server's next answer might be to this question.
             self._drop(server)
             raise
-        self._idle.put(server)
+        if server.clean:
+            self._idle.put(server)
+        else:
+            self._drop(server)  # with what the program left, which the next one does not see
         return verdict
 
     def run_many(self, jobs: Iterable[Job]) -> list[Verdict]:
@@ -167,12 +175,12 @@ class Sandbox:
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(self.judge, jobs))
 
-    def _take(self) -> ForkServer:
+    def _take(self) -> JudgingServer:
         if self._owner != os.getpid():
             self._reset()  # after a fork: the servers belong to the other process
         with contextlib.suppress(queue.Empty):
             return self._idle.get_nowait()
-        server = ForkServer(self.level, self.readable, self.scratch_bytes)
+        server = JudgingServer(self.settings)
         with self._guard:
             self._all.append(server)
         lacking = sorted(LEVELS[self.level] - server.isolation.layers)
@@ -187,7 +195,7 @@ class Sandbox:
             _warn_once(f"Programs run without {', '.join(lacking)} ({reasons}); see tasks/code/README.md.")
         return server
 
-    def _drop(self, server: ForkServer) -> None:
+    def _drop(self, server: JudgingServer) -> None:
         with self._guard:
             if server in self._all:
                 self._all.remove(server)

@@ -7,13 +7,14 @@ import json
 import re
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tasks.base import Task
-from tasks.code.confined.values import NotPlainError, encode
+from tasks.code.confined.values import NotPlainError, dumps, encode
 from tasks.code.records import Tests, extract_program, join_answer, split_answer
 from tasks.code.sandbox import Sandbox
 from tasks.code.verdict import CallTest, Job, Level, Limits, StdinTest, Verdict
@@ -64,12 +65,11 @@ class ProgrammingTask(Task):
         isolation: What programs run under; see Sandbox.
         strict: Refuse to run with less.
         seconds: Wall time of one test.
-        preamble: Whether common names of the standard library are defined for functions.
+        packages: Installed packages that programs may import; see Sandbox.
     """
 
-    def __init__(self, isolation: Level, strict: bool, seconds: float, preamble: bool) -> None:
-        self.sandbox = Sandbox(isolation, strict, Limits(seconds=seconds))
-        self.preamble = preamble
+    def __init__(self, isolation: Level, strict: bool, seconds: float, packages: Sequence[str] = ()) -> None:
+        self.sandbox = Sandbox(isolation, strict, Limits(seconds=seconds), packages=packages)
         self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
 
     @abstractmethod
@@ -87,11 +87,10 @@ class ProgrammingTask(Task):
 
     def verdict(self, instance: TaskInstance, text: str) -> Verdict | None:
         """The verdict on the program in a reply; None if nothing needed to be run to see that it is no answer."""
-        program = extract_program(text)
+        program = self.program_of(instance, text)
         if not program.strip() or (job := self.job(instance, program)) is None:
             return None
-        # Tests may hold lists, which have no hash; what is printed of a job is all that it is.
-        key = hashlib.sha256(repr(job).encode("utf-8", "backslashreplace")).digest()
+        key = hashlib.sha256(dumps(encode(astuple(job)))).digest()
         if (known := self._verdicts.get(key)) is not None:
             self._verdicts.move_to_end(key)
             return known
@@ -100,6 +99,10 @@ class ProgrammingTask(Task):
         if len(self._verdicts) > _KEPT:
             self._verdicts.popitem(last=False)
         return verdict
+
+    def program_of(self, instance: TaskInstance, text: str) -> str:
+        """The program in a reply to an instance."""
+        return extract_program(text)
 
     def fault_of(self, record: TrainingRecord) -> str | None:
         """``no_tests`` for a record without tests, ``tests_fail`` if its response or its answer fails one."""
@@ -165,7 +168,7 @@ def tests_of(reply: Mapping[str, Any]) -> Tests:
                 raise RecordError(f"a test of a function needs a list of arguments as input, found {given!r:.60}")
             try:
                 encode([given, result])
-            except NotPlainError as error:
+            except (NotPlainError, RecursionError) as error:
                 raise RecordError(f"a test holds something else than plain data: {error}") from None
             tests.append(CallTest(tuple(given), result))
         else:

@@ -138,8 +138,9 @@ class Job:
         entry_point: The function, for call tests and checks.
         check: Source that defines ``check(candidate)`` and asserts; see Sandbox.check.
         prelude: Source that the check may use names of.
-        preamble: Whether common names of the standard library are defined for the program.
+        preamble: Whether the names that LiveCodeBench's harness defines are there for the program.
         limits: What it may use; None takes the sandbox's.
+        exact: Compare printed numbers by value, and count blank lines; see same_output().
     """
 
     source: str
@@ -149,3 +150,4 @@ class Job:
     prelude: str = ""
     preamble: bool = False
     limits: Limits | None = None
+    exact: bool = False

@@ -24,13 +24,18 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def read_frame(fd: int, limit: int) -> bytes | None:
+def read_frame(fd: int, limit: int, header: bytes | None = None) -> bytes | None:
     """The next message; None at the end of the stream.
+
+    Args:
+        fd: Where from.
+        limit: Longest message.
+        header: Its length, if that was read already.
 
     Raises:
         FrameError: It is longer than the limit.
     """
-    header = _read_exactly(fd, _HEADER)
+    header = header or _read_exactly(fd, _HEADER)
     if header is None:
         return None
     size = int.from_bytes(header, "big")

@@ -92,6 +92,17 @@ def no_new_privileges() -> None:
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
+def hide_from_others() -> None:
+    """Keeps other processes of this user from reading this one's memory and descriptors, and its children's."""
+    _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def name_host(name: str) -> None:
+    """Gives the host name and domain of this process's namespace."""
+    for call in ("sethostname", "setdomainname"):
+        _call(call, name.encode(), ctypes.c_size_t(len(name)))
+
+
 def drop_capabilities() -> None:
     """Gives up every capability, for good if no_new_privileges() came before."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)

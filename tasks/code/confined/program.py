@@ -1,11 +1,12 @@
 """What a forked process does with a program: confine itself, compile, run the tests, report what came out.
 
-Nothing here knows what should come out. Whatever a program does to this process, to Python's builtins or to the channel
+Nothing here knows, or has ever known, what should come out. Whatever a program does to this process, to Python's builtins or to the channel
 that the results go over, the most that it can report is output, and output is compared elsewhere.
 """
 
 from __future__ import annotations
 
+import builtins
 import errno
 import gc
 import io
@@ -14,17 +15,20 @@ import random
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from tasks.code.confined import audit, kernel, seccomp, values
 from tasks.code.confined.frames import read_frame, write_frame
 
-CHANNEL, REPLIES, CALLS = 3, 4, 5  # descriptors of a program: its reports, and the link to the process that checks it
+# Descriptors of a program: its reports, and the link to the process that checks it. The other two are closed before
+# anything of the program runs: what it is, and where this process says that it is confined.
+CHANNEL, REPLIES, CALLS, PAYLOAD, CONFINED = 3, 4, 5, 6, 7
+OUTPUT = b"O"  # begins a report that goes on with what a program wrote; every other report is JSON
 _NAME = "<program>"
 _OPEN_FILES = 64
-_STACK = 64 << 20  # the main thread's stack grows up to here, under recursion within C code
+_STACK = 120 << 20  # the main thread's stack grows up to here: the kernel keeps at least 128 MiB free below it
 _MESSAGE = 300
 _LIMITED = (
     *("RLIMIT_CPU", "RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NPROC", "RLIMIT_NOFILE"),
@@ -41,19 +45,17 @@ class Surroundings:
     Args:
         layers: The isolation in force.
         scratch: The folder that programs may write to.
-        io_folder: Where the files ``stdin`` and ``stdout`` lie.
         own: What programs may write, resolved.
         seen: What they may read, resolved.
         user: The user and group id that programs run under; None leaves them as they are.
         base_memory: Address space of the server, which a program starts with, in bytes.
-        names: What programs of function style find defined.
+        names: What a preamble defines.
         hard_limits: The limits that the server itself is under, by kind.
         filter_code: The filter for process 1 of a pid namespace.
     """
 
     layers: frozenset[str]
     scratch: str
-    io_folder: str
     own: tuple[str, ...]
     seen: tuple[str, ...]
     user: int | None
@@ -63,15 +65,34 @@ class Surroundings:
     filter_code: bytes
 
 
-def confine(limits: Mapping[str, Any], around: Surroundings, links: bool) -> None:
-    """Gives up, for good, everything that a program must not have.
+def read_payload(given: int = PAYLOAD) -> Any:
+    """What this process is to run; the server that it was forked from has not read it."""
+    parts: list[bytes] = []
+    while part := os.pread(given, 1 << 24, sum(map(len, parts))):
+        parts.append(part)
+    os.close(given)
+    return values.loads(b"".join(parts))
 
-    Raises:
-        OSError: A layer that was promised does not hold; nothing may be run then.
+
+def confine(limits: Mapping[str, Any], around: Surroundings, links: bool) -> None:
+    """Gives up, for good, everything that a program must not have; says so, or ends this process, unable to.
+
+    The server reads what is said here once the process has ended: nothing that a program reports can pass for it.
     """
+    try:
+        _give_up(limits, around, links)
+    except (OSError, ValueError) as error:
+        os.write(CONFINED, str(error).encode()[:_MESSAGE])
+        _leave(70)
+    os.write(CONFINED, b"+")
+    os.close(CONFINED)
+
+
+def _give_up(limits: Mapping[str, Any], around: Surroundings, links: bool) -> None:
     os.setsid()
     os.umask(0o022)
-    os.closerange(CALLS + 1 if links else CHANNEL + 1, 256)
+    os.closerange(CALLS + 1 if links else CHANNEL + 1, CONFINED)
+    os.closerange(CONFINED + 1, 1024)
     if kernel.LINUX:
         kernel.no_new_privileges()
     if around.user is not None:
@@ -82,8 +103,8 @@ def confine(limits: Mapping[str, Any], around: Surroundings, links: bool) -> Non
         kernel.die_with_parent()
     _limit_resources(limits, around)
     if "seccomp" in around.layers:
-        pid = os.getpid()
-        seccomp.install(around.filter_code if pid == 1 else seccomp.program_filter(kernel.MACHINE, pid))
+        pid, own_files = os.getpid(), "mount" in around.layers
+        seccomp.install(around.filter_code if pid == 1 else seccomp.program_filter(kernel.MACHINE, pid, own_files))
 
 
 def limited_kinds() -> dict[int, int]:
@@ -101,6 +122,8 @@ def _limit_resources(limits: Mapping[str, Any], around: Surroundings) -> None:
         kind = getattr(resource, name, None)
         if kind is None:
             continue
+        if name == "RLIMIT_NPROC" and around.user is None and "landlock" in around.layers:
+            continue  # it counts all processes of this user, who may have many; here none can be started
         hard = around.hard_limits[kind]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         try:
@@ -111,19 +134,29 @@ def _limit_resources(limits: Mapping[str, Any], around: Surroundings) -> None:
 
 
 def run_program(request: Mapping[str, Any], start: int, around: Surroundings) -> NoReturn:
-    """Runs a program's tests from number ``start`` on and ends the process."""
+    """Runs a program's tests from number ``start`` on and ends the process.
+
+    Args:
+        request: The mode (``stdin``, ``call`` or ``check``) and the limits.
+        start: The first test.
+        around: What the server prepared.
+    """
 
     def report(row: Mapping[str, Any]) -> None:
         write_frame(CHANNEL, values.dumps(row))
 
+    program = read_payload()
     _prepare(request, around, report)
-    code = _compiled(request["source"], report)
+    if program["preamble"]:
+        # Beside Python's own names, not in the program's namespace: what is there is the program's work alone.
+        vars(builtins).update(around.names)
+    code = _compiled(program["source"], report)
     if request["mode"] == "stdin":
-        _run_stdin(code, request, start, report)
+        _run_stdin(code, program["tests"][start:], report)
     elif request["mode"] == "call":
-        _run_calls(code, request, start, around, report)
+        _run_calls(code, program["entry"], program["tests"][start:], report)
     else:
-        _serve_calls(code, request, around, report)
+        _serve_calls(code, program["entry"], int(request["limits"]["output"]), report)
     _leave(0)
 
 
@@ -132,11 +165,9 @@ def _leave(code: int) -> NoReturn:
 
 
 def _prepare(request: Mapping[str, Any], around: Surroundings, report: Report) -> None:
-    try:
-        confine(request["limits"], around, request["mode"] == "check")
-    except (OSError, ValueError) as error:
-        report({"unconfined": str(error)})
-        _leave(70)
+    if "mount" not in around.layers:
+        _hide_host()
+    confine(request["limits"], around, request["mode"] == "check")
     for name in [name for name in sys.modules if name.startswith(("tasks", "ctypes", "_ctypes"))]:
         del sys.modules[name]  # imported again by a program, they raise the audit events that its own import would
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -151,6 +182,15 @@ def _prepare(request: Mapping[str, Any], around: Surroundings, report: Report) -
             _leave(71)
 
         audit.install(around.own, around.seen, forbidden)
+
+
+def _hide_host() -> None:
+    """Has Python give no name for the host; where there is a filter, the kernel gives none either."""
+    known = os.uname()
+    told = os.uname_result((known.sysname, "sandbox", known.release, known.version, known.machine))
+    os.uname = lambda: told
+    if "posix" in sys.modules:
+        sys.modules["posix"].uname = os.uname  # type: ignore[attr-defined]
 
 
 def _compiled(source: str, report: Report) -> Any:
@@ -178,10 +218,10 @@ def fault(error: BaseException) -> dict[str, Any]:
     return {"error": kind, "message": f"{type(error).__name__}: {text}"[:_MESSAGE]}
 
 
-def _run_stdin(code: Any, request: Mapping[str, Any], start: int, report: Report) -> None:
+def _run_stdin(code: Any, tests: Sequence[str], report: Report) -> None:
     """Each test sees a fresh namespace, fresh standard streams, and real descriptors 0 and 1 below them."""
     streams = os.dup(0), os.dup(1)  # a program may close its own
-    for test in request["tests"][start:]:
+    for test in tests:
         text = test.encode("utf-8", "surrogatepass")
         for fd, stream in enumerate(streams):
             os.dup2(stream, fd)
@@ -192,14 +232,16 @@ def _run_stdin(code: Any, request: Mapping[str, Any], start: int, report: Report
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", errors="replace"
         )
+        if "stdin" in vars(builtins):
+            vars(builtins).update(stdin=sys.stdin, stdout=sys.stdout)
         row = _guarded(lambda: exec(code, {"__name__": "__main__", "__builtins__": __builtins__}))
         if "error" not in row:
             row = _guarded(sys.stdout.flush)
         if "error" not in row:
             size = os.lseek(streams[1], 0, os.SEEK_END)
-            row = {"output": os.pread(streams[1], size, 0).decode("utf-8", "replace")}
-        report(row)
-        if "error" in row:
+            write_frame(CHANNEL, OUTPUT + os.pread(streams[1], size, 0))
+        else:
+            report(row)
             _leave(0)
 
 
@@ -214,19 +256,18 @@ def _guarded(action: Callable[[], object]) -> dict[str, Any]:
     return {}
 
 
-def _run_calls(code: Any, request: Mapping[str, Any], start: int, around: Surroundings, report: Report) -> None:
-    function = _namespace(code, request, around, report)[request["entry"]]
-    for test in request["tests"][start:]:
+def _run_calls(code: Any, entry: str, tests: Sequence[Any], report: Report) -> None:
+    function = _namespace(code, entry, report)[entry]
+    for test in tests:
         row = _called(function, test)
         report(row)
         if "error" in row:
             _leave(0)
 
 
-def _serve_calls(code: Any, request: Mapping[str, Any], around: Surroundings, report: Report) -> None:
+def _serve_calls(code: Any, entry: str, limit: int, report: Report) -> None:
     """Answers calls, of the function or of others that the program defines, until the check has no more."""
-    limit = int(request["limits"]["output"])
-    namespace = _namespace(code, request, around, report)
+    namespace = _namespace(code, entry, report)
     while (payload := read_frame(CALLS, limit)) is not None:
         name, arguments = values.loads(payload)
         row = _called(namespace.get(name, _missing), arguments)
@@ -240,18 +281,15 @@ def _missing(*_: Any) -> NoReturn:
     raise NameError("the program does not define this function")
 
 
-def _namespace(code: Any, request: Mapping[str, Any], around: Surroundings, report: Report) -> dict[str, Any]:
-    """What a program defines, its entry point among it, be it a function or a method of its class ``Solution``."""
-    entry = request["entry"]
+def _namespace(code: Any, entry: str, report: Report) -> dict[str, Any]:
+    """What a program defines; under its name the entry point: a method of its class ``Solution``, else a function."""
     namespace: dict[str, Any] = {"__name__": "program", "__builtins__": __builtins__}
-    if request["preamble"]:
-        namespace |= around.names
     row = _guarded(lambda: exec(code, namespace))
-    if "error" not in row:
-        if namespace.get(entry) is None and isinstance(namespace.get("Solution"), type):
-            row = _guarded(lambda: namespace.__setitem__(entry, getattr(namespace["Solution"](), entry, None)))
-        if callable(namespace.get(entry)):
-            return namespace
+    solution = namespace.get("Solution")
+    if "error" not in row and isinstance(solution, type) and (hasattr(solution, entry) or entry not in namespace):
+        row = _guarded(lambda: namespace.__setitem__(entry, getattr(solution(), entry, None)))
+    if "error" not in row and callable(namespace.get(entry)):
+        return namespace
     report(row if "error" in row else {"compile": f"the program defines no function {entry}"})
     _leave(0)
 

@@ -17,13 +17,19 @@ from tasks.code.confined import kernel, syscalls
 
 # BPF: load a word, jump if equal / greater or equal / any bit set, return.
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _PROCESSOR, _ARGUMENT = 0, 4, 16
+_NUMBER, _PROCESSOR, _ARGUMENT, _SECOND = 0, 4, 16, 24
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000  # the third set of system calls of x86_64: beyond every number that is filtered
 _CLONE3 = 435  # its flags lie in memory, where no filter sees them; without it libraries fall back on clone
+
+# Of the calls that stand for many: what is allowed, by their second argument, and what kills. Whatever else they do fails.
+# fcntl: duplicating, flags, the size of a pipe, seals; not the setting of who gets a descriptor's signals, and which.
+_FCNTL = ((0, 1, 2, 3, 4, 1030, 1032, 1034), (8, 10, 15))
+# ioctl: of terminals (asked of every file that is opened), bytes that wait, blocking, closing on exec.
+_IOCTL = ((0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451), (0x8901, 0x8902, 0x5410, 0x5412))
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 
@@ -68,22 +74,39 @@ def _ranges(actions: Mapping[int, int], default: int) -> list[tuple[int, int]]:
 
 def server_filter(machine: str) -> bytes:
     """The filter of the fork server: allowed calls, forbidden calls that kill, and failure for all others."""
-    actions = dict.fromkeys((*syscalls.allowed(machine).values(), *syscalls.server_only(machine).values()), _ALLOW)
+    tables = (syscalls.allowed(machine), syscalls.server_only(machine), syscalls.of_own_files(machine))
+    actions = dict.fromkeys((number for table in tables for number in table.values()), _ALLOW)
     actions |= dict.fromkeys(syscalls.forbidden(machine).values(), _KILL)
     actions |= {_CLONE3: _FAIL | _ENOSYS, _X32: _KILL}
-    return _pack([*_head(machine), *_tree(_ranges(actions, _FAIL | _EPERM))])
+    several = [*_by_argument(tables[0]["fcntl"], *_FCNTL), *_by_argument(tables[0]["ioctl"], *_IOCTL)]
+    return _pack([*_head(machine), *several, *_tree(_ranges(actions, _FAIL | _EPERM))])
 
 
-def program_filter(machine: str, pid: int) -> bytes:
+def _by_argument(call: int, allowed: tuple[int, ...], kills: tuple[int, ...]) -> list[Instruction]:
+    """Decides a call by its second argument, and leaves all other calls to what follows."""
+    body: list[Instruction] = [(_LOAD, 0, 0, _SECOND)]
+    for values, action in ((allowed, _ALLOW), (kills, _KILL)):
+        for position, value in enumerate(values, start=1):
+            last = position == len(values)
+            body.append((_EQUAL, 0 if last else len(values) - position, 1 if last else 0, value))
+        body.append(_return(action))
+    body.append(_return(_FAIL | _EPERM))
+    return [(_EQUAL, 0, len(body), call), *body]
+
+
+def program_filter(machine: str, pid: int, own_files: bool) -> bytes:
     """The filter of a program: what the server alone may do, kills; threads and signals to itself stay.
 
     Args:
         machine: The processor.
         pid: The program's process id, as the program sees it.
+        own_files: Whether it has a file system of its own.
     """
     own = syscalls.server_only(machine)
     quiet = ("capset", "prctl", "seccomp", "setsid", "memfd_create")  # harmless now, and libraries try them
     fails = {number for name, number in own.items() if name in quiet}
+    if not own_files:
+        fails |= set(syscalls.of_own_files(machine).values())
     kills = {number for name, number in own.items() if name not in (*quiet, "clone", "tgkill", "prlimit64")}
     body: list[Instruction] = []
     # Allowed if the condition on the first argument holds; these come before the tests by number alone.

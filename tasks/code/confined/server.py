@@ -1,4 +1,8 @@
-"""The fork server: a small, clean process that is walled in once and then forks one process per program."""
+"""The fork server: a small, clean process that is walled in once and then forks one process per program.
+
+It never holds what it runs: a request says how long and with how much, and names a file that the forked process alone
+reads. So nothing of one program, nor of what any is judged by, is in the memory that the next one starts with.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,31 @@ import builtins
 import contextlib
 import fcntl
 import gc
-import itertools
+import importlib
 import os
 import select
 import signal
-import stat
+import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from tasks.code.confined import kernel, seccomp, walls
+from tasks.code.confined import folders, kernel, seccomp, walls
 from tasks.code.confined.checking import run_check
 from tasks.code.confined.frames import FrameBuffer, FrameError, read_frame, write_all
-from tasks.code.confined.program import CALLS, CHANNEL, REPLIES, Surroundings, limited_kinds, run_program
+from tasks.code.confined.program import (
+    CALLS,
+    CHANNEL,
+    CONFINED,
+    OUTPUT,
+    PAYLOAD,
+    REPLIES,
+    Surroundings,
+    limited_kinds,
+    run_program,
+)
 from tasks.code.confined.values import dumps, loads
 from tasks.code.confined.warming import warm_up
 
@@ -30,13 +44,17 @@ _PRELOADED = (
     *("heapq", "io", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "sys", "time"),
     *("typing",),
 )
-# Names that the benchmark's starter code takes for granted (its own harness imports all of these modules' names).
-_STARRED = ("typing", "collections", "itertools", "functools", "heapq", "bisect", "string", "operator", "math")
-_LARGEST_REQUEST = 1 << 30
+# What LiveCodeBench's harness defines for every program: all names of these modules, a later one's before an earlier
+# one's, and then, but for the last, the modules by name.
+_STARRED = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "sys", "json", "typing"),
+)
+_RECURSION = 50_000  # that harness's limit
+_LARGEST_REQUEST = 1 << 16
+_DESCRIPTORS = 3  # most that come with a request
 _HOLD_MS = 5  # longest that a report waits for the next
 _SLACK = 1 << 16  # bytes of a report beyond the output that it carries
-_SWEPT = itertools.count()
-_JUDGE_SECONDS = 1.0  # what a check may take after its program has ended
 
 
 @dataclass(slots=True)
@@ -46,6 +64,7 @@ class Child:
     Args:
         pid: Its id here.
         channel: Where its reports come from.
+        confined: Where it says, before it runs anything, that it is confined, or why it is not.
         output: The file that is its standard output.
         frames: Reports that came so far.
         failed: Whether one of them was of anything but a test's output.
@@ -53,6 +72,7 @@ class Child:
 
     pid: int
     channel: int
+    confined: int
     output: int
     frames: int = 0
     failed: bool = False
@@ -62,15 +82,17 @@ class Server:
     """Serves requests over one descriptor until it closes.
 
     Args:
-        control: The descriptor; requests are frames of JSON, answers one byte of kind and JSON.
+        control: The descriptor; requests are frames of JSON with descriptors beside them, answers one byte of kind and
+            a report or JSON.
         settings: What build() needs.
     """
 
     def __init__(self, control: int, settings: Mapping[str, Any]) -> None:
         self.control = control
+        self._requests = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control)
         self._alive: set[int] = set()
         self._held = bytearray()
-        names = _preload()
+        names = _preload(settings["packages"], settings["imports"])
         warm_up()
         base = walls.address_space()
         # This interpreter's own files, and what the caller adds.
@@ -78,23 +100,25 @@ class Server:
         built = walls.build(settings["level"], {**settings, "readable": readable})
         self._pid_namespace = built.pid_namespace
         own = (os.path.realpath(built.scratch),)
+        own_files = "mount" in built.layers
         self.around = Surroundings(
             layers=built.layers,
             scratch=built.scratch,
-            io_folder=built.io_folder,
             own=own,
             seen=(*own, *map(os.path.realpath, readable)),
             user=built.user,
             base_memory=base,
             names=names,
             hard_limits=limited_kinds(),
-            filter_code=seccomp.program_filter(kernel.MACHINE, 1) if "seccomp" in built.layers else b"",
+            filter_code=seccomp.program_filter(kernel.MACHINE, 1, own_files) if "seccomp" in built.layers else b"",
         )
+        self._io_folder = built.io_folder
         self._null = os.open("/dev/null", os.O_WRONLY)
         # Where programs run as somebody else, they cannot touch the folder of the standard streams.
-        folders = (built.scratch,) if built.user is not None else (built.scratch, built.io_folder)
-        self._clean = {folder: set(os.listdir(folder)) for folder in folders}
+        cleaned = (built.scratch,) if built.user is not None else (built.scratch, built.io_folder)
+        self._clean = {folder: (set(os.listdir(folder)), os.stat(folder).st_mode & 0o7777) for folder in cleaned}
         os.umask(0)
+        sys.setrecursionlimit(_RECURSION)
         self._send(b"S", {"layers": sorted(built.layers), "missing": dict(built.missing)})
         # Pages that the collector does not touch stay shared with every program.
         gc.collect()
@@ -102,16 +126,27 @@ class Server:
         gc.disable()
 
     def serve(self) -> None:
-        """Answers requests until the caller is gone."""
-        while (payload := read_frame(self.control, _LARGEST_REQUEST)) is not None:
-            request = loads(payload)
+        """Answers requests until the caller is gone, or a program has left what cannot be removed."""
+        clean = True
+        while clean and (received := self._receive()) is not None:
+            request, files = received
             if "cancel" in request:
                 continue  # of a request that was over before
             try:
-                status = self._check(request) if request["mode"] == "check" else self._tests(request)
+                status = self._judged(request, files)
             finally:
-                self._sweep()
-            self._send(b"S", status)
+                for fd in files:
+                    os.close(fd)
+                clean = self._sweep()
+            self._send(b"S", {**status, "clean": clean})
+
+    def _receive(self) -> tuple[dict[str, Any], list[int]] | None:
+        """The next request, and the descriptors that came with its first byte."""
+        header, files, _, _ = socket.recv_fds(self._requests, 4, _DESCRIPTORS)
+        if not header:
+            return None
+        payload = read_frame(self.control, _LARGEST_REQUEST, header)
+        return None if payload is None else (loads(payload), files)
 
     def _send(self, kind: bytes, row: Mapping[str, Any]) -> None:
         self._hold(kind + dumps(row))
@@ -125,75 +160,61 @@ class Server:
         write_all(self.control, bytes(self._held))
         self._held.clear()
 
-    def _tests(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Runs all tests; in a new process from the next test on where a program ended its own without an error."""
-        start, began = 0, time.monotonic()
+    def _judged(self, request: Mapping[str, Any], files: Sequence[int]) -> dict[str, Any]:
+        """Runs all tests, or a check; in a new process from the next test on where a program ended without an error."""
+        start, began, mode, count = 0, time.monotonic(), request["mode"], int(request["count"])
+        places = (PAYLOAD, REPLIES, CALLS)[: len(files)]
         while True:
-            child = self._fork(lambda first=start: run_program(request, first, self.around))  # type: ignore[misc]
-            status = self._watch(child, request, len(request["tests"]) - start, began)
+            child = self._fork(request, start, dict(zip(places, files, strict=True)))
+            status = self._watch(child, request, count - start, began)
             start += child.frames
-            output = os.pread(child.output, int(request["limits"]["output"]) + 1, 0)
+            output = b""
+            left_early = mode == "stdin" and status["ended"] == "exit" and status["code"] == 0 and not child.failed
+            if left_early and start < count:
+                output = os.pread(child.output, int(request["limits"]["output"]) + 1, 0)
             os.close(child.output)
-            left_early = status["ended"] == "exit" and status["code"] == 0 and request["mode"] == "stdin"
-            if not left_early or child.failed or start >= len(request["tests"]):
+            if not left_early or start >= count:
                 return status
-            self._hold(b"C" + dumps({"output": output.decode("utf-8", "replace")}))
+            self._hold(b"C" + OUTPUT + output)
             start += 1
-            if start >= len(request["tests"]):
+            if start >= count:
                 return status
 
-    def _check(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Runs a program and, in a process of its own, the check of it."""
-        calls, replies, began = os.pipe(), os.pipe(), time.monotonic()
-        try:
-            links = {CALLS: calls[0], REPLIES: replies[1]}
-            program = self._fork(lambda: run_program(request, 0, self.around), links)
-            links = {CALLS: calls[1], REPLIES: replies[0]}
-            judge = self._fork(lambda: run_check(request, self.around), links)
-        finally:
-            for fd in (*calls, *replies):
-                os.close(fd)
-        status = self._watch(program, request, 1, began)
-        os.close(program.output)
-        late = {**request, "limits": {**request["limits"], "seconds": _JUDGE_SECONDS}}
-        self._watch(judge, late, 1, time.monotonic(), kind=b"J")
-        os.close(judge.output)
-        return status
-
-    def _fork(self, run: Callable[[], NoReturn], links: Mapping[int, int] | None = None) -> Child:
+    def _fork(self, request: Mapping[str, Any], start: int, given: Mapping[int, int]) -> Child:
         files = (self._open("stdin"), self._open("stdout"))
-        channel, reports = os.pipe()
+        channel, confined = os.pipe(), os.pipe()
         isolated = "pid" in self.around.layers
         if isolated:
             kernel.unshare(kernel.CLONE_NEWPID)
         pid = os.fork()
         if pid == 0:
             try:
-                _place({0: files[0], 1: files[1], 2: self._null, CHANNEL: reports, **(links or {})})
-                run()
+                own = {0: files[0], 1: files[1], 2: self._null, CHANNEL: channel[1], CONFINED: confined[1]}
+                _place({**own, **given})
+                run = run_check if request["mode"] == "judge" else run_program
+                run(request, start, self.around)
             finally:
                 os._exit(72)
         if isolated:
             kernel.setns(self._pid_namespace, kernel.CLONE_NEWPID)
-        for fd in (files[0], reports):
+        for fd in (files[0], channel[1], confined[1]):
             os.close(fd)
         self._alive.add(pid)
-        return Child(pid, channel, files[1])
+        return Child(pid, channel[0], confined[0], files[1])
 
     def _open(self, name: str) -> int:
         if "mount" not in self.around.layers and hasattr(os, "memfd_create"):
             return os.memfd_create(name)  # a file on disk would be written out again and again
-        path = f"{self.around.io_folder}/{name}"
+        path = f"{self._io_folder}/{name}"
         if self.around.user is None:
-            _remove(path)  # whatever an earlier program made of it is not opened
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)  # whatever an earlier program made of it is not opened
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
 
-    def _watch(
-        self, child: Child, request: Mapping[str, Any], most: int, began: float, kind: bytes = b"C"
-    ) -> dict[str, Any]:
+    def _watch(self, child: Child, request: Mapping[str, Any], most: int, began: float) -> dict[str, Any]:
         """Hands on what a process reports until it ends, its time is over, it floods, or the caller has seen enough."""
-        limits, buffer = request["limits"], FrameBuffer(int(request["limits"]["output"]) * 6 + _SLACK)
+        limits, buffer = request["limits"], FrameBuffer(int(request["limits"]["output"]) + _SLACK)
         handle = os.pidfd_open(child.pid) if hasattr(os, "pidfd_open") else -1
         poll = select.poll()
         for fd in (child.channel, handle, self.control):
@@ -211,7 +232,7 @@ class Server:
                 self._flush()
             if child.channel in ready:
                 before = child.frames
-                ended, closed = self._hand_on(child, buffer, most, kind)
+                ended, closed = self._hand_on(child, buffer, most)
                 if child.frames > before:
                     deadline = time.monotonic() + limits["seconds"]
                 if closed:
@@ -224,13 +245,13 @@ class Server:
             os.close(handle)
         return self._end(child, ended, began)
 
-    def _hand_on(self, child: Child, buffer: FrameBuffer, most: int, kind: bytes) -> tuple[str, bool]:
+    def _hand_on(self, child: Child, buffer: FrameBuffer, most: int) -> tuple[str, bool]:
         data = os.read(child.channel, 1 << 16)
         try:
             for payload in buffer.feed(data):
                 child.frames += 1
-                child.failed = child.failed or not payload.startswith(b'{"output":')
-                self._hold(kind + payload)
+                child.failed = child.failed or not payload.startswith(OUTPUT)
+                self._hold(b"C" + payload)
                 if child.frames > most:
                     return "output", False
         except FrameError:
@@ -255,20 +276,25 @@ class Server:
         if ended == "orphaned":
             self._sweep()
             os._exit(0)
+        confined = os.read(child.confined, 1024).decode("utf-8", "replace")
+        os.close(child.confined)
         code = os.waitstatus_to_exitcode(status)
         return {
             "ended": "signal" if ended == "exit" and code < 0 else ended,
             "code": code,
             "seconds": time.monotonic() - began,
             "cpu": usage.ru_utime + usage.ru_stime,
-            "written": os.fstat(child.output).st_size,
+            "unconfined": "" if confined == "+" else confined or "it ended first",
         }
 
-    def _sweep(self) -> None:
-        """Removes whatever a program left in its folders."""
-        for folder, keep in self._clean.items():
-            for name in set(os.listdir(folder)) - keep:
-                _remove(f"{folder}/{name}")
+    def _sweep(self) -> bool:
+        """Removes whatever a program left in its folders; whether they are as they were at the start."""
+        clean = True
+        for folder, (keep, mode) in self._clean.items():
+            os.chmod(folder, mode)
+            os.utime(folder, (0, 0))
+            clean = folders.empty(folder, keep) and clean
+        return clean
 
 
 def _place(wanted: dict[int, int]) -> None:
@@ -305,39 +331,22 @@ def _children() -> list[int]:
         return []
 
 
-def _remove(path: str) -> None:
-    """Removes a file or a folder, however deep: what lies in a folder is moved up first, so that paths stay short."""
-    with contextlib.suppress(OSError):  # what cannot be removed is tried again by the next sweep
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
-            os.unlink(path)
-            return
-        pending = [path]
-        while pending:
-            folder = pending.pop()
-            os.chmod(folder, 0o700)
-            for name in os.listdir(folder):
-                inner = f"{folder}/{name}"
-                if stat.S_ISDIR(os.lstat(inner).st_mode):
-                    # Above the folder that it was in; no program's name has this form by chance, and none runs now.
-                    moved = f"{os.path.dirname(path)}/.swept-{next(_SWEPT)}"
-                    os.rename(inner, moved)
-                    pending.append(moved)
-                else:
-                    os.unlink(inner)
-            os.rmdir(folder)
-
-
-def _preload() -> dict[str, Any]:
-    """Imports what programs use and gives the names that function-style programs find defined."""
-    import importlib
-
+def _preload(packages: Sequence[str], folders_of: Sequence[str]) -> dict[str, Any]:
+    """Imports what programs use; gives the names that a preamble defines, without those that Python itself does."""
     modules = {name: importlib.import_module(name) for name in _PRELOADED}
-    names: dict[str, Any] = dict(modules)
+    standard = list(sys.path)
+    sys.path += folders_of  # for the packages alone: beside them may lie anything
+    for package in packages:
+        importlib.import_module(package)
+    sys.path[:] = standard
+    builtins.exit = builtins.quit = sys.exit  # as in an interpreter with site
+    names: dict[str, Any] = {}
     for name in _STARRED:
         module = modules[name]
         public = getattr(module, "__all__", None) or [key for key in vars(module) if not key.startswith("_")]
         names |= {key: getattr(module, key) for key in public}
-    return names | {name: value for name, value in vars(builtins).items() if not name.startswith("_")}
+    names |= {name: modules[name] for name in _STARRED if name != "typing"}
+    return {name: value for name, value in names.items() if name not in vars(builtins)}
 
 
 def main(settings: str) -> None:

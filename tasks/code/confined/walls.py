@@ -61,6 +61,7 @@ def build(level: str, settings: Mapping[str, Any]) -> Walls:
     if "mount" in wanted:
         try:
             user = _enter_namespaces()
+            kernel.name_host("sandbox")
             _become_first()
             pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
             _new_root(settings)
@@ -73,9 +74,11 @@ def build(level: str, settings: Mapping[str, Any]) -> Walls:
     if kernel.LINUX:
         kernel.no_new_privileges()
         kernel.adopt_orphans()
+        kernel.hide_from_others()
     if "mount" not in layers and level != "limits":
         # Without a file system of its own a program can still be kept from opening others' files.
-        _try(landlock.restrict, "landlock", layers, missing, (scratch, io_folder), settings["readable"])
+        writable = (scratch,) if hasattr(os, "memfd_create") else (scratch, io_folder)
+        _try(landlock.restrict, "landlock", layers, missing, writable, settings["readable"])
     if "seccomp" in wanted:
         _try(_filter_calls, "seccomp", layers, missing)
     return Walls(frozenset(layers), scratch, io_folder, user, missing, pid_namespace)
