@@ -20,7 +20,7 @@ from tasks.errors import ConfigurationError
 
 _LIMIT_OUTCOMES: Mapping[str, Outcome] = {"time": "time_limit", "output": "output_limit", "memory": "memory_limit"}
 _FORBIDDEN_SIGNAL, _MEMORY_SIGNAL, _CPU_SIGNAL, _FILE_SIGNAL = 31, 9, 24, 25
-_GARBLED = ("runtime_error", "the program garbled its own report")
+_GARBLED: tuple[Outcome, str] = ("runtime_error", "the program garbled its own report")
 _CHECK_SECONDS = 1.0  # how much longer than its program a check may take
 
 
@@ -55,8 +55,8 @@ class JudgingServer(ForkServer):
             return self._checked(job, limits) if job.check is not None else self._tested(job, limits)
 
     def _tested(self, job: Job, limits: Limits) -> Verdict:
-        self._ask(job, limits, "stdin" if job.entry_point is None else "call")
         judgement = _Judgement(job, self.isolation, limits)
+        self._ask(job, limits, "stdin" if job.entry_point is None else "call")
         while True:
             report, status = self.answer()
             if report is None:
@@ -87,15 +87,17 @@ class JudgingServer(ForkServer):
         return judgement.end(answer[1])
 
     def _ask(self, job: Job, limits: Limits, mode: str, links: tuple[int, ...] = ()) -> None:
-        tests: list[Any] = []
-        try:
-            for test in job.tests:
-                tests.append(test.stdin if isinstance(test, StdinTest) else values.encode(list(test.arguments)))
-        except (values.NotPlainError, RecursionError) as error:
-            raise ConfigurationError(f"A test's arguments are not plain data ({error}): use lists, numbers, texts.") from None
+        tests = [test.stdin if isinstance(test, StdinTest) else _plain(list(test.arguments)) for test in job.tests]
         payload = {"source": job.source, "tests": tests, "entry": job.entry_point, "preamble": job.preamble}
         longest = max((len(test.stdin) for test in job.tests if isinstance(test, StdinTest)), default=0)
         self.ask(_request(mode, max(1, len(tests)), limits, longest), payload, links)
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return values.encode(value)
+    except (values.NotPlainError, RecursionError) as error:
+        raise ConfigurationError(f"A test holds no plain data ({error}): use lists, numbers, texts.") from None
 
 
 def _request(mode: str, count: int, limits: Limits, longest: int) -> dict[str, Any]:
@@ -127,6 +129,7 @@ class _Judgement:
         self.job = job
         self.isolation = isolation
         self.limits = limits
+        self.expected = [_plain(test.expected) for test in job.tests if isinstance(test, CallTest)]
         self.done = 0
         self.failure: tuple[Outcome, str] | None = None
         self.checked: dict[str, Any] = {}
@@ -166,7 +169,7 @@ class _Judgement:
             return _LIMIT_OUTCOMES.get(kind, "runtime_error"), one_line(row.get("message", ""))
         if not isinstance(test, CallTest) or "value" not in row:
             return _GARBLED
-        expected = values.encode(test.expected)
+        expected = self.expected[self.done]
         if same_data(expected, row["value"]):
             return None
         return "wrong_answer", f"expected {excerpt(expected)}, found {excerpt(row['value'])}"

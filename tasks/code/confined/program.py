@@ -1,7 +1,8 @@
 """What a forked process does with a program: confine itself, compile, run the tests, report what came out.
 
-Nothing here knows, or has ever known, what should come out. Whatever a program does to this process, to Python's builtins or to the channel
-that the results go over, the most that it can report is output, and output is compared elsewhere.
+Nothing here knows, or has ever known, what should come out. Whatever a program does to this process, to Python's
+builtins or to the channel that the results go over, the most that it can report is output, and output is compared
+elsewhere.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000  # the third set of system calls of x86_64: beyond every number that is filtered
 _CLONE3 = 435  # its flags lie in memory, where no filter sees them; without it libraries fall back on clone
 
-# Of the calls that stand for many: what is allowed, by their second argument, and what kills. Whatever else they do fails.
+# Of the calls that stand for many: what is allowed, by their second argument, and what kills; all else fails.
 # fcntl: duplicating, flags, the size of a pipe, seals; not the setting of who gets a descriptor's signals, and which.
 _FCNTL = ((0, 1, 2, 3, 4, 1030, 1032, 1034), (8, 10, 15))
 # ioctl: of terminals (asked of every file that is opened), bytes that wait, blocking, closing on exec.

@@ -17,9 +17,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from tasks.code.confined import folders, kernel, seccomp, walls
 from tasks.code.confined.checking import run_check
@@ -339,7 +339,7 @@ def _preload(packages: Sequence[str], folders_of: Sequence[str]) -> dict[str, An
     for package in packages:
         importlib.import_module(package)
     sys.path[:] = standard
-    builtins.exit = builtins.quit = sys.exit  # as in an interpreter with site
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as in an interpreter with site
     names: dict[str, Any] = {}
     for name in _STARRED:
         module = modules[name]

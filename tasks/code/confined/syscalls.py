@@ -9,23 +9,23 @@ _ALLOWED = """
 read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, pwrite64 18 68, preadv 295 69, pwritev 296 70,
 preadv2 327 286, pwritev2 328 287, open 2 -, openat 257 56, close 3 57, close_range 436 436, stat 4 -, fstat 5 80,
 lstat 6 -, newfstatat 262 79, statx 332 291, lseek 8 62, mmap 9 222, mprotect 10 226, munmap 11 215, mremap 25 216,
-madvise 28 233, brk 12 214, msync 26 227, rt_sigaction 13 134, rt_sigprocmask 14 135,
-rt_sigreturn 15 139, rt_sigpending 127 136, rt_sigtimedwait 128 137, rt_sigsuspend 130 133, sigaltstack 131 132,
-ioctl 16 29, access 21 -, faccessat 269 48, faccessat2 439 439, pipe 22 -, pipe2 293 59, select 23 -,
-pselect6 270 72, poll 7 -, ppoll 271 73, epoll_create 213 -, epoll_create1 291 20, epoll_ctl 233 21,
-epoll_wait 232 -, epoll_pwait 281 22, eventfd 284 -, eventfd2 290 19, dup 32 23, dup2 33 -, dup3 292 24,
-sched_yield 24 124, nanosleep 35 101, clock_nanosleep 230 115, clock_gettime 228 113, clock_getres 229 114,
-gettimeofday 96 169, time 201 -, times 100 153, getpid 39 172, gettid 186 178, getppid 110 173, getuid 102 174,
-geteuid 107 175, getgid 104 176, getegid 108 177, getresuid 118 148, getresgid 120 150, getgroups 115 158,
-getpgrp 111 -, getpgid 121 155, getsid 124 156, getrlimit 97 163, setrlimit 160 164, getrusage 98 165,
-sysinfo 99 179, getcwd 79 17, chdir 80 49, fchdir 81 50, rename 82 -, renameat 264 38,
-renameat2 316 276, mkdir 83 -, mkdirat 258 34, rmdir 84 -, unlink 87 -, unlinkat 263 35, link 86 -, linkat 265 37,
-symlink 88 -, symlinkat 266 36, readlink 89 -, readlinkat 267 78, umask 95 166, truncate 76 45, ftruncate 77 46, fallocate 285 47, fsync 74 82, fdatasync 75 83, 
-fcntl 72 25, getdents 78 -, getdents64 217 61, statfs 137 43, fstatfs 138 44, copy_file_range 326 285, sendfile 40 71, futex 202 98, set_robust_list 273 99,
-set_tid_address 218 96, arch_prctl 158 -, rseq 334 293, exit 60 93, exit_group 231 94,
-wait4 61 260, waitid 247 95, getrandom 318 278, sched_getaffinity 204 123, getitimer 36 102, setitimer 38 103,
-alarm 37 -, pause 34 -, timerfd_create 283 85, timerfd_settime 286 86, timerfd_gettime 287 87, getcpu 309 168,
-fadvise64 221 223, restart_syscall 219 128, sched_get_priority_max 146 125, sched_get_priority_min 147 126
+madvise 28 233, brk 12 214, msync 26 227, rt_sigaction 13 134, rt_sigprocmask 14 135, rt_sigreturn 15 139,
+rt_sigpending 127 136, rt_sigtimedwait 128 137, rt_sigsuspend 130 133, sigaltstack 131 132, ioctl 16 29, access 21 -,
+faccessat 269 48, faccessat2 439 439, pipe 22 -, pipe2 293 59, select 23 -, pselect6 270 72, poll 7 -, ppoll 271 73,
+epoll_create 213 -, epoll_create1 291 20, epoll_ctl 233 21, epoll_wait 232 -, epoll_pwait 281 22, eventfd 284 -,
+eventfd2 290 19, dup 32 23, dup2 33 -, dup3 292 24, sched_yield 24 124, nanosleep 35 101, clock_nanosleep 230 115,
+clock_gettime 228 113, clock_getres 229 114, gettimeofday 96 169, time 201 -, times 100 153, getpid 39 172,
+gettid 186 178, getppid 110 173, getuid 102 174, geteuid 107 175, getgid 104 176, getegid 108 177, getresuid 118 148,
+getresgid 120 150, getgroups 115 158, getpgrp 111 -, getpgid 121 155, getsid 124 156, getrlimit 97 163,
+setrlimit 160 164, getrusage 98 165, sysinfo 99 179, getcwd 79 17, chdir 80 49, fchdir 81 50, rename 82 -,
+renameat 264 38, renameat2 316 276, mkdir 83 -, mkdirat 258 34, rmdir 84 -, unlink 87 -, unlinkat 263 35, link 86 -,
+linkat 265 37, symlink 88 -, symlinkat 266 36, readlink 89 -, readlinkat 267 78, umask 95 166, truncate 76 45,
+ftruncate 77 46, fallocate 285 47, fsync 74 82, fdatasync 75 83, fcntl 72 25, getdents 78 -, getdents64 217 61,
+statfs 137 43, fstatfs 138 44, copy_file_range 326 285, sendfile 40 71, futex 202 98, set_robust_list 273 99,
+set_tid_address 218 96, arch_prctl 158 -, rseq 334 293, exit 60 93, exit_group 231 94, wait4 61 260, waitid 247 95,
+getrandom 318 278, sched_getaffinity 204 123, getitimer 36 102, setitimer 38 103, alarm 37 -, pause 34 -,
+timerfd_create 283 85, timerfd_settime 286 86, timerfd_gettime 287 87, getcpu 309 168, fadvise64 221 223,
+restart_syscall 219 128, sched_get_priority_max 146 125, sched_get_priority_min 147 126
 """
 
 # What the fork server needs and a program may not call.
@@ -35,8 +35,8 @@ setresuid 117 147, setresgid 119 149, setuid 105 146, setgid 106 144, capset 126
 seccomp 317 277, pidfd_open 434 434, prlimit64 302 261, memfd_create 319 279, recvmsg 47 212
 """
 
-# What a program may call where its file system is its own. Elsewhere no layer would keep it from the user's files (a path
-# is nothing that a filter can see, and Landlock knows no such right), or it would tell the host's name.
+# What a program may call where its file system is its own. Elsewhere no layer would keep it from the user's files (a
+# filter sees no paths, and Landlock knows no such right), or it would tell the host's name.
 _OF_OWN_FILES = """
 chmod 90 -, fchmod 91 52, fchmodat 268 53, utime 132 -, utimes 235 -, utimensat 280 88, uname 63 160
 """
