@@ -42,7 +42,7 @@ from tasks.code.confined.warming import warm_up
 _PRELOADED = (
     *("array", "bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "hashlib"),
     *("heapq", "io", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "sys", "time"),
-    *("typing",),
+    *("threading", "typing"),
 )
 # What LiveCodeBench's harness defines for every program: all names of these modules, a later one's before an earlier
 # one's, and then, but for the last, the modules by name.
