@@ -46,6 +46,7 @@ class Host:
             "$PORT": self.port,
             "$SOCKET": self.path,
             "$REPOSITORY": ROOT,
+            "$HOST": socket.gethostname(),
         }.items():
             source = source.replace(name, str(value))
         return source
@@ -134,6 +135,7 @@ def test_hostile_program(sandbox: Sandbox, host: Host, name: str) -> None:
     before = host.state()
     verdict = sandbox.run(host.fill(source), _TESTS, limits=limits)
     assert verdict.outcome in right, verdict
+    assert verdict.message.isprintable() and len(verdict.message) <= 300
     assert verdict.seconds <= limits.seconds + 1.0, verdict
     assert verdict.isolation == sandbox.isolation
     assert host.state() == before
@@ -141,7 +143,7 @@ def test_hostile_program(sandbox: Sandbox, host: Host, name: str) -> None:
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(PROGRAMS) >= 60
+    assert len(PROGRAMS) >= 170
 
 
 def test_nothing_of_one_program_reaches_the_next(sandbox: Sandbox) -> None:
@@ -159,24 +161,3 @@ def test_a_value_that_equals_everything_is_no_data(sandbox: Sandbox) -> None:
     assert verdict.outcome == "runtime_error" and "plain data" in verdict.message
     number = "class Int(int):\n def __eq__(self, other): return True\ndef f(x): return Int(3)"
     assert sandbox.run(number, [CallTest((1,), 5)], "f").outcome == "wrong_answer"
-
-
-@pytest.mark.parametrize(
-    "attack",
-    [
-        "import os\nos.write(3, b'\\0\\0\\0\\x11{\"passed\": true}')\ndef f(x): return 0",
-        "import os\ndef f(x):\n row = b'{\"value\":[]}'\n os.write(4, len(row).to_bytes(4, 'big') + row)\n return 0",
-        "import builtins\nbuiltins.AssertionError = None\ndef f(x): return 0",
-        "import sys\ndef f(x):\n sys.exit(0)",
-        "import os\ndef f(x):\n os._exit(0)",
-        "import os\nos.close(5)\ndef f(x): return 0",
-        "def check(c): pass\ndef f(x): return 0",
-        "import gc\ndef f(x):\n return 41 if any('candi' + 'date' in str(o) for o in gc.get_objects()) else 0",
-        "class E(Exception): pass\ndef f(x): raise E",
-        "def f(x):\n while True: pass",
-    ],
-)
-def test_no_program_passes_a_check_that_it_does_not_meet(sandbox: Sandbox, attack: str) -> None:
-    check = "def check(candidate):\n    assert candidate(20) == 41\n    assert candidate(1) == 3\n"
-    assert not sandbox.check(attack, check, "f", limits=_LOOPS).accepted
-    assert sandbox.check("def f(x): return 2 * x + 1", check, "f").accepted
