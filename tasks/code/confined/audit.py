@@ -6,9 +6,10 @@ the kernel cannot give ("forbidden: open /etc/passwd"), and as the best there is
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 # Events that no honest program raises; a trailing dot means all events of that family.
 _FORBIDDEN = (
@@ -31,6 +32,15 @@ _PATHS = {
     **dict.fromkeys(("os.chmod", "os.chown", "os.truncate", "os.utime", "os.listxattr", "os.getxattr"), 1),
     **dict.fromkeys(("os.rename", "os.link", "os.symlink"), 2),
 }
+# Who gets a descriptor's signals, and which; leases and notices of others' files; typing for a terminal: the numbers
+# that fcntl and ioctl know them by.
+_FCNTL = tuple(
+    getattr(fcntl, name) for name in ("F_SETOWN", "F_SETSIG", "F_SETLEASE", "F_NOTIFY") if hasattr(fcntl, name)
+)
+_CONTROLS: Mapping[str, tuple[int, ...]] = {
+    "fcntl.fcntl": (*_FCNTL, 15),
+    "fcntl.ioctl": (0x8901, 0x8902, 0x5410, 0x5412),
+}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _DEVICES = ("/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/zero", "/dev/urandom", "/dev/fd/0")
 
@@ -49,6 +59,7 @@ def install(own: tuple[str, ...], seen: tuple[str, ...], report: Callable[[str],
     """
     # Everything that the hook uses is local to it: what a program does to a module changes nothing here.
     families, single, paths_of, writes, devices = _FAMILIES, _SINGLE, _PATHS, _WRITES, _DEVICES
+    controls = _CONTROLS
     resolve, fspath, text, whole = os.path.realpath, os.fspath, str, int
 
     def inside(path: object, roots: tuple[str, ...]) -> bool:
@@ -69,6 +80,9 @@ def install(own: tuple[str, ...], seen: tuple[str, ...], report: Callable[[str],
                 report(f"open {text(path)[:200]}")
         elif event in single or event.startswith(families):
             report(f"{event} {text(arguments)[:200]}")
+        elif event in controls:
+            if arguments[1] in controls[event]:
+                report(f"{event} {text(arguments)[:200]}")
         elif event in paths_of:
             roots = seen if event in ("os.listdir", "os.scandir") else own
             for path in arguments[: paths_of[event]]:

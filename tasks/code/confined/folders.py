@@ -10,7 +10,7 @@ import time
 from collections.abc import Container
 
 
-def empty(folder: str, keep: Container[str] = (), seconds: float = 2.0) -> bool:
+def empty(folder: str, keep: Container[str] = (), seconds: float = 1.0) -> bool:
     """Removes what lies in a folder; whether nothing but ``keep`` is left.
 
     What lies in an inner folder is moved up before that folder is removed, so that no path grows long. It is moved to a
