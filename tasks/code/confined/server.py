@@ -114,8 +114,9 @@ class Server:
         )
         self._io_folder = built.io_folder
         self._null = os.open("/dev/null", os.O_WRONLY)
-        # Where programs run as somebody else, they cannot touch the folder of the standard streams.
-        cleaned = (built.scratch,) if built.user is not None else (built.scratch, built.io_folder)
+        # Where programs run as somebody else, or streams are no files there, they cannot touch the streams' folder.
+        alone = built.user is not None or (not own_files and hasattr(os, "memfd_create"))
+        cleaned = (built.scratch,) if alone else (built.scratch, built.io_folder)
         self._clean = {folder: (set(os.listdir(folder)), os.stat(folder).st_mode & 0o7777) for folder in cleaned}
         os.umask(0)
         sys.setrecursionlimit(_RECURSION)
