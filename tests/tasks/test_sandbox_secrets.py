@@ -37,7 +37,7 @@ def texts():
             if not isinstance(item, (str, bytes, int, float)): waiting += gc.get_referents(item)
 """,
     "frames": """
-import sys, threading
+import sys
 def texts():
     for frame in [sys._getframe(), *sys._current_frames().values()]:
         while frame:

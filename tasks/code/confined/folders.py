@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import time
 from collections.abc import Container
@@ -42,7 +41,7 @@ def _remove(folder: str, name: str) -> list[str]:
         for inner in os.listdir(path):
             if stat.S_ISDIR(os.lstat(f"{path}/{inner}").st_mode):
                 os.chmod(f"{path}/{inner}", 0o700)  # a folder that may not be written to cannot be moved
-                moved.append(f".{secrets.token_hex(8)}")
+                moved.append(f".{os.urandom(8).hex()}")
                 os.rename(f"{path}/{inner}", f"{folder}/{moved[-1]}")
             else:
                 os.unlink(f"{path}/{inner}")

@@ -6,6 +6,8 @@ reads. So nothing of one program, nor of what any is judged by, is in the memory
 
 from __future__ import annotations
 
+import _socket
+import array
 import builtins
 import contextlib
 import fcntl
@@ -14,7 +16,6 @@ import importlib
 import os
 import select
 import signal
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ from tasks.code.confined.warming import warm_up
 _PRELOADED = (
     *("array", "bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "hashlib"),
     *("heapq", "io", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "sys", "time"),
-    *("threading", "typing"),
+    *("typing",),
 )
 # What LiveCodeBench's harness defines for every program: all names of these modules, a later one's before an earlier
 # one's, and then, but for the last, the modules by name.
@@ -89,7 +90,8 @@ class Server:
 
     def __init__(self, control: int, settings: Mapping[str, Any]) -> None:
         self.control = control
-        self._requests = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control)
+        # Not socket's, which imports much that every program's process would have to be forked with.
+        self._requests = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, control)
         self._alive: set[int] = set()
         self._held = bytearray()
         names = _preload(settings["packages"], settings["imports"])
@@ -143,11 +145,12 @@ class Server:
 
     def _receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """The next request, and the descriptors that came with its first byte."""
-        header, files, _, _ = socket.recv_fds(self._requests, 4, _DESCRIPTORS)
-        if not header:
-            return None
-        payload = read_frame(self.control, _LARGEST_REQUEST, header)
-        return None if payload is None else (loads(payload), files)
+        files = array.array("i")
+        header, beside, _, _ = self._requests.recvmsg(4, _socket.CMSG_SPACE(_DESCRIPTORS * files.itemsize))
+        for _, _, data in beside:
+            files.frombytes(data)
+        payload = read_frame(self.control, _LARGEST_REQUEST, header) if header else None
+        return None if payload is None else (loads(payload), list(files))
 
     def _send(self, kind: bytes, row: Mapping[str, Any]) -> None:
         self._hold(kind + dumps(row))
