@@ -111,7 +111,7 @@ class EpisodeLogger:
             self._text("samples/errors", keys, [tuple(map(error.get, keys)) for error in sample], len(errors), step)
             pictures = [
                 (
-                    Image.read((folder or Path()) / error["image"]),
+                    Image.within(folder or Path(), error["image"]),
                     f"{error['instruction']}\n✗ {error['student_answer']}   ✓ {error['right_answer']}",
                 )
                 for error in sample

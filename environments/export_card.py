@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from typing import Any
 
 import yaml
 
+from environments.finished_run import read_config
+from environments.run_files import Provenance, Summary, read_document
 from tasks.base import ProceduralTask
-from tasks.errors import MissingFileError, RecordError
+from tasks.errors import MissingFileError
 from tasks.types import TrainingRecord
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -46,15 +47,13 @@ def read_origin(run: Path) -> Origin:
     """
     if not (run / "summary.json").is_file():
         raise MissingFileError(f"{run / 'summary.json'} does not exist: pass a run that has finished a step.")
-    documents: dict[str, Any] = {}
-    for name in ("summary.json", "provenance.json", "config.yaml"):
-        path = run / name
-        try:
-            text = path.read_text(encoding="utf-8") if path.is_file() else "{}"
-            documents[name] = dict(yaml.safe_load(text) if name.endswith("yaml") else json.loads(text))
-        except (ValueError, TypeError, yaml.YAMLError) as error:
-            raise RecordError(f"{path} is damaged ({' '.join(str(error).split())[:100]}): restore it.") from None
-    return Origin(run.resolve().name, documents["summary.json"], documents["provenance.json"], documents["config.yaml"])
+    provenance, config = run / "provenance.json", run / "config.yaml"
+    return Origin(
+        run.resolve().name,
+        read_document(run / "summary.json", Summary),
+        read_document(provenance, Provenance) if provenance.exists() else {},
+        read_config(config) if config.exists() else {},
+    )
 
 
 def default_license(origin: Origin) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from environments.command_parser import CommandParser
 from environments.export import export_run
 
 
@@ -15,7 +15,7 @@ def export(words: Sequence[str]) -> int:
     Args:
         words: A run directory, and options.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="dataenvgym export",
         description="The accepted records of a run as a Hugging Face dataset (Parquet and a card).",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,13 @@ import yaml
 
 from environments.clusters import clusters_of
 from environments.run_dir import RunDir
+from environments.run_files import Provenance, Summary, read_document
 from environments.summary import best_step
-from tasks.errors import MissingFileError, RecordError
-from tasks.records import record_from_mapping
+from tasks.errors import MissingFileError, RecordError, failing_as
+from tasks.records import read_file
 from tasks.types import TrainingRecord
+
+_BLOCKS = ("task", "model", "data", "trainer", "environment", "teacher")
 
 Scores = Mapping[str, list[float]]
 
@@ -77,7 +79,10 @@ def read_finished(path: Path) -> FinishedRun:
         RecordError: The run is not finished, or a file is damaged.
     """
     directory = RunDir(path)
-    status = _document(path / "summary.json").get("status")
+    if not path.is_dir():
+        raise MissingFileError(f"{path} is not a folder: pass a run directory that `dataenvgym episode` wrote.")
+    summary = read_document(path / "summary.json", Summary)
+    status = summary.get("status")
     if status != "finished":
         raise RecordError(f"{path} is not finished (status: {status}): continue it with --resume.")
     lines = sorted(directory.episode(), key=lambda line: int(line["step"]))
@@ -91,7 +96,7 @@ def read_finished(path: Path) -> FinishedRun:
         if step and not line.get("trained"):
             answered[step], scores[step] = answered[step - 1], scores[step - 1]
             continue
-        rows = directory.rows(step, "predictions.jsonl")
+        rows = directory.answers(step)
         for split in ("val", "test"):
             own = [row for row in rows if row["split"] == split]
             if not own:
@@ -103,9 +108,9 @@ def read_finished(path: Path) -> FinishedRun:
                 clusters[split] = groups
     return FinishedRun(
         path=path,
-        config=_config(path / "config.yaml"),
-        summary=_document(path / "summary.json"),
-        provenance=_document(path / "provenance.json"),
+        config=read_config(path / "config.yaml"),
+        summary=summary,
+        provenance=read_document(path / "provenance.json", Provenance),
         lines=lines,
         answered=answered,
         scores=scores,
@@ -130,29 +135,25 @@ def accepted_records(path: Path) -> list[tuple[int, TrainingRecord]]:
     found = []
     for line in lines:
         step = int(line["step"])
-        rows = directory.rows(step, "records.jsonl")
-        if len(rows) != int(line["records"]):
+        records = directory.records(step)
+        if len(records) != line.get("records"):
             raise RecordError(
-                f"{directory.step(step) / 'records.jsonl'} holds {len(rows)} records and step {step} accepted "
-                f"{line['records']}: it was changed; restore it."
+                f"{directory.step(step) / 'records.jsonl'} holds {len(records)} records and step {step} accepted "
+                f"{line.get('records')}: it was changed; restore it."
             )
-        found += [(step, record_from_mapping(row, directory.step(step))) for row in rows]
+        found += [(step, record) for record in records]
     return found
 
 
-def _document(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist: pass a folder that `dataenvgym episode` wrote.")
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise RecordError(f"{path}: not a JSON object ({error}); restore it.") from None
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of a run, as far as it can be read without its classes.
 
-
-def _config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist: a run cannot be judged without its configuration.")
-    try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise RecordError(f"{path}: not a configuration ({' '.join(str(error).split())}); restore it.") from None
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: It is not YAML, or no mapping of blocks.
+    """
+    with failing_as(RecordError, f"{path} is damaged, no configuration", "restore it"):
+        config = yaml.safe_load(read_file(path).decode("utf-8"))
+    if not isinstance(config, dict) or not all(isinstance(config.get(name) or {}, dict) for name in _BLOCKS):
+        raise RecordError(f"{path} is damaged: expected blocks such as task and teacher; restore it.")
+    return config

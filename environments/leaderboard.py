@@ -46,7 +46,7 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
         try:
             run = read_finished(path)
         except DataEnvGymError as error:
-            refused.append(Refusal(path, str(error)))
+            refused.append(Refusal(path, str(error), unread=True))
             continue
         try:
             notes[path] = audit.check(run)

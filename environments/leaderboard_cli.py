@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from environments.command_parser import CommandParser
 from environments.leaderboard import make_leaderboard
 from environments.leaderboard_page import rank_of, title_of, to_html, to_markdown
 from environments.leaderboard_rows import Leaderboard
 from environments.run_dir import RunDir
+from tasks.errors import MissingFileError, RecordError
 from tasks.records import write_atomic
 
 
@@ -20,7 +21,7 @@ def leaderboard(words: Sequence[str]) -> int:
     Args:
         words: Run directories, and options.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="dataenvgym leaderboard",
         description="Ranks teachers per task and environment. Every row needs two floors with the same task, "
         "environment, student and budget among the runs: a no-state teacher, and more epochs of step 1's records "
@@ -31,7 +32,15 @@ def leaderboard(words: Sequence[str]) -> int:
     parser.add_argument("--by", choices=("last", "best"), default="last", help="rank by the last or by the best step")
     parser.add_argument("--to", type=Path, help="folder to write to (default: the one that holds all runs)")
     arguments = parser.parse_args(words)
+    for run in arguments.runs:
+        if not (run / "summary.json").exists():
+            raise MissingFileError(
+                f"{run} is not a run directory (no summary.json in it): pass folders that `dataenvgym episode` wrote."
+            )
     made = make_leaderboard(arguments.runs, arguments.by)
+    unread = [refusal for refusal in made.refused if refusal.unread]
+    if unread and len(unread) == len(made.refused) and not made.boards:
+        raise RecordError(f"No run can be ranked: {unread[0].reason}")
     folder = arguments.to or Path(os.path.commonpath([run.absolute().parent for run in arguments.runs]))
     RunDir(folder).make(folder)
     for name, text in (("leaderboard.html", to_html(made)), ("leaderboard.md", to_markdown(made))):

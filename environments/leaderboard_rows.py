@@ -23,10 +23,12 @@ class Refusal:
     Args:
         path: Its folder.
         reason: Why not, in a line.
+        unread: Whether its files could not even be read, or its episode has not ended.
     """
 
     path: Path
     reason: str
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

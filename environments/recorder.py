@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -14,10 +13,11 @@ from environments.episode_logger import EpisodeLogger
 from environments.observations import ObservationFiles
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.run_dir import RunDir
+from environments.run_files import Feedback, read_document
 from environments.summary import summarise
 from tasks.base import Task
+from tasks.errors import RecordError, failing_as
 from tasks.images import Image
-from tasks.records import record_from_mapping
 from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
 from teachers.chat.calls import Calls
 from teachers.observation import Observation
@@ -154,7 +154,12 @@ class Recorder:
             self._logger.close()
 
     def restore(self) -> RestoredEpisode | None:
-        """What the run directory has kept; None if not even step 0 was finished."""
+        """What the run directory has kept; None if not even step 0 was finished.
+
+        Raises:
+            RecordError: A file is damaged.
+            MissingFileError: An image of a record is missing.
+        """
         self._lines = self.run_dir.episode()
         if self._writes:
             self.run_dir.discard_after(len(self._lines))
@@ -166,7 +171,8 @@ class Recorder:
             self._keep_scores(step, evaluation)
         if self._writes:  # the kill may have come between the last step's line and what follows it
             self._publish(self._records(len(self._lines) - 1))
-        steps = tuple(_step_result(line) for line in self._lines)
+        with failing_as(RecordError, f"{self.run_dir.path / 'episode.jsonl'} is damaged", "restore it"):
+            steps = tuple(_step_result(line) for line in self._lines)
         pool = [record for step in steps for record in self._records(step.step)]
         return RestoredEpisode(
             steps=steps,
@@ -176,40 +182,46 @@ class Recorder:
         )
 
     def _restore_calls(self, step: int) -> list[KeptCall]:
+        folder = self.run_dir.step(step)
         records = self._records(step)
-        rejections = [
-            Rejection(_rejected_record(row, self.run_dir.step(step)), row["reason"], row.get("detail", ""))
-            for row in self.run_dir.rows(step, "rejected.jsonl")
-        ]
+        with failing_as(RecordError, f"{folder / 'rejected.jsonl'} is damaged", "restore it"):
+            rejections = [
+                Rejection(_rejected_record(row, folder), row["reason"], row.get("detail", ""))
+                for row in self.run_dir.rows(step, "rejected.jsonl")
+            ]
         self._calls = self.run_dir.calls(step)
         kept = []
         taken = refused = 0
-        for call in self._calls:
-            # Rows beyond the last marked call belong to one that a kill cut off: they are made again.
-            accepted = tuple(records[taken : taken + call["accepted"]])
-            rejected = tuple(rejections[refused : refused + call["rejected"]])
-            taken, refused = taken + len(accepted), refused + len(rejected)
-            kept.append(KeptCall(_plan(call["plan"]), accepted, rejected, call["state"]))
+        with failing_as(RecordError, f"{folder / 'plan.json'} is damaged", f"delete {folder} and use --resume"):
+            for call in self._calls:
+                # Rows beyond the last marked call belong to one that a kill cut off: they are made again.
+                accepted = tuple(records[taken : taken + call["accepted"]])
+                rejected = tuple(rejections[refused : refused + call["rejected"]])
+                taken, refused = taken + len(accepted), refused + len(rejected)
+                kept.append(KeptCall(_plan(call["plan"]), accepted, rejected, dict(call["state"])))
         self._pending = (records[:taken], rejections[:refused])
         return kept
 
     def _records(self, step: int) -> list[TrainingRecord]:
-        folder = self.run_dir.step(step)
-        return [record_from_mapping(row, folder) for row in self.run_dir.rows(step, "records.jsonl")]
+        return self.run_dir.records(step)
 
     def _evaluations(self) -> tuple[Evaluation, ...]:
         """The answers after each finished step."""
         found: list[Evaluation] = []
         for line in self._lines:
             # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
-            found.append(self._evaluation(line["step"]) if line["trained"] or not line["step"] else found[-1])
+            found.append(self._evaluation(line["step"]) if line.get("trained") or not line["step"] else found[-1])
         return tuple(found)
 
     def _evaluation(self, step: int) -> Evaluation:
         predictions: dict[str, list[Prediction]] = {"val": [], "test": []}
-        for row in self.run_dir.rows(step, "predictions.jsonl"):
+        for row in self.run_dir.answers(step):
             predictions[row["split"]].append(
-                Prediction(row["instance_id"], row["text"], row["score"], row["truncated"])
+                Prediction(row["instance_id"], row.get("text", ""), row["score"], row.get("truncated", False))
+            )
+        if not all(predictions.values()):
+            raise RecordError(
+                f"{self.run_dir.step(step) / 'predictions.jsonl'} is damaged: it lacks validation or test; restore it."
             )
         return Evaluation(tuple(predictions["val"]), tuple(predictions["test"]))
 
@@ -223,7 +235,7 @@ class Recorder:
         self._logger.log_step(line)
         feedback = self.run_dir.step(line["step"]) / "feedback.json"
         if feedback.is_file():
-            errors = json.loads(feedback.read_text("utf-8"))["errors"]
+            errors = read_document(feedback, Feedback).get("errors") or ()
             self._logger.log_samples(line["step"], accepted, errors, feedback.parent)
 
 
@@ -238,7 +250,7 @@ def _rejected_record(row: Mapping[str, Any], folder: Path) -> TrainingRecord:
     # Not record_from_mapping: a record may have been rejected because it is none.
     fields = {key: value for key, value in row.items() if key not in ("reason", "detail")}
     if fields.get("image") is not None:
-        fields["image"] = Image.read(folder / fields["image"])
+        fields["image"] = Image.within(folder, fields["image"])
     return TrainingRecord(**fields)
 
 

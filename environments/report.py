@@ -14,7 +14,8 @@ from environments import report_charts as charts
 from environments.episode_logger import spread
 from environments.progress import duration
 from environments.report_data import SPLITS, Row, Run, read_run
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, RecordError, failing_as
+from tasks.images import Image
 from tasks.records import write_atomic
 
 _UNKNOWN = "not recorded"
@@ -37,7 +38,7 @@ def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
 
     Raises:
         MissingFileError: A folder is not a run directory.
-        RecordError: A file of a run is damaged.
+        RecordError: A file of a run is damaged, or names an image that cannot be shown.
         ConfigurationError: No folder was given.
         StorageError: The page cannot be written.
     """
@@ -47,7 +48,11 @@ def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
     if output is None:
         folder = runs[0].path if len(runs) == 1 else os.path.commonpath([run.path.absolute().parent for run in runs])
         output = Path(folder) / "report.html"
-    write_atomic(output, render(runs))
+    # What no schema can foresee: values of a file that contradict those of another.
+    shown = ", ".join(str(path) for path in run_dirs)
+    with failing_as(RecordError, f"The files of {shown} do not fit together", "restore them"):
+        page = render(runs)
+    write_atomic(output, page)
     return output
 
 
@@ -141,10 +146,12 @@ def _pictured(run: Run, step: int, rows: Sequence[Row]) -> list[Row]:
     pictured = []
     for row in rows:
         picture = None
-        file = run.path / f"step_{step:02d}" / str(row.get("image"))
-        if row.get("image") and file.is_file():
-            kind = file.suffix.removeprefix(".").replace("jpg", "jpeg")
-            picture = f"data:image/{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+        folder = run.path / f"step_{step:02d}"
+        if row.get("image") and (folder / row["image"]).is_file():
+            image = Image.within(folder, row["image"])
+            image.picture()  # what Pillow cannot decode is no image, whatever its first bytes say
+            kind = image.suffix.removeprefix(".").replace("jpg", "jpeg")
+            picture = f"data:image/{kind};base64,{base64.b64encode(image.content).decode()}"
         pictured.append({**row, "picture": picture})
     return pictured
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from environments.command_parser import CommandParser
 from environments.report import write_report
 
 
@@ -15,9 +15,7 @@ def report(words: Sequence[str]) -> int:
     Args:
         words: Run directories, and options.
     """
-    parser = argparse.ArgumentParser(
-        prog="dataenvgym report", description="One self-contained page for one or several runs."
-    )
+    parser = CommandParser(prog="dataenvgym report", description="One self-contained page for one or several runs.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
     parser.add_argument("--output", type=Path, help="where to write it (default: report.html of the first run)")
     arguments = parser.parse_args(words)

@@ -8,10 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from environments.clusters import clusters_of
+from environments.run_files import (
+    Answer,
+    Called,
+    Feedback,
+    Line,
+    Provenance,
+    ReadRecord,
+    Summary,
+    check_answers,
+    check_row,
+    read_document,
+    read_rows,
+)
 from environments.statistics import Interval, accuracy_interval, proportion_interval
-from tasks.errors import MissingFileError, RecordError
-from tasks.records import read_json_lines
+from tasks.errors import MissingFileError, RecordError, reason
+from tasks.records import read_file
 
 Row = dict[str, Any]
 SPLITS = ("val", "test")
@@ -97,14 +112,16 @@ def read_run(path: Path) -> Run:
     steps = [int(line["step"]) for line in lines]
     # A step without new records trained nothing: its answers and errors are the previous step's.
     trained = [int(line["step"]) for line in lines if line.get("trained", True) or line["step"] == 0]
-    predictions = {step: _rows(path, step, "predictions.jsonl", notes) for step in trained}
+    predictions = {step: _rows(path, step, "predictions.jsonl", notes, Answer) for step in trained}
+    for step, rows in predictions.items():
+        check_answers(_step_folder(path, step) / "predictions.jsonl", rows)
     return Run(
         path=path,
-        summary=_document(path / "summary.json", notes),
+        summary=_document(path / "summary.json", notes, Summary),
         lines=lines,
-        provenance=_document(path / "provenance.json", notes),
+        provenance=_document(path / "provenance.json", notes, Provenance),
         curves={split: curve for split in SPLITS if (curve := _curve(lines, predictions, split))},
-        samples={step: _rows(path, step, "records.jsonl", notes) for step in steps if step > 0},
+        samples={step: _rows(path, step, "records.jsonl", notes, ReadRecord) for step in steps if step > 0},
         errors={step: _errors(path, step, predictions[step], notes) for step in trained},
         calls=_calls(path / "calls.jsonl"),
         notes=notes,
@@ -114,19 +131,19 @@ def read_run(path: Path) -> Run:
 def _errors(path: Path, step: int, predictions: list[Row], notes: list[str]) -> list[Row]:
     """The errors of a step; where the teacher was shown no skills, people see the task's own."""
     own = {row.get("instance_id"): row.get("skill") for row in predictions}
-    errors = _document(_step_folder(path, step) / "feedback.json", notes).get("errors") or ()
+    errors = _document(_step_folder(path, step) / "feedback.json", notes, Feedback).get("errors") or ()
     return [{**row, "skill": row.get("skill") or own.get(row.get("instance_id"))} for row in errors]
 
 
 def _calls(path: Path) -> dict[str, Row]:
     sums: dict[str, Row] = {}
-    for _, row in read_json_lines(path) if path.is_file() else ():
+    for row in read_rows(path, Called) if path.exists() else ():
         if "failure" in row:
             continue  # a question that got no reply: the exchanges that it took have lines of their own
         total = sums.setdefault(str(row.get("purpose")), {"calls": 0, "tokens": 0, "usd": 0.0})
         usage, usd = row.get("usage") or {}, row.get("usd")
         total["calls"] += 1
-        total["tokens"] += usage.get("input", 0) + usage.get("output", 0)
+        total["tokens"] += (usage.get("input") or 0) + (usage.get("output") or 0)
         total["usd"] = None if usd is None or total["usd"] is None else total["usd"] + usd
     return sums
 
@@ -135,25 +152,19 @@ def _step_folder(path: Path, step: int) -> Path:
     return path / f"step_{step:02d}"
 
 
-def _document(path: Path, notes: list[str]) -> Row:
-    if not path.is_file():
-        notes.append(f"{_short(path)} is not recorded.")
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RecordError(f"{path}: not JSON ({error}); restore it or delete it.") from None
-    if not isinstance(value, dict):
-        raise RecordError(f"{path}: expected a JSON object, found {type(value).__name__}; restore it or delete it.")
-    return value
+def _document(path: Path, notes: list[str], schema: type[BaseModel]) -> Row:
+    if path.exists():
+        return read_document(path, schema)
+    notes.append(f"{_short(path)} is not recorded.")
+    return {}
 
 
-def _rows(path: Path, step: int, name: str, notes: list[str]) -> list[Row]:
+def _rows(path: Path, step: int, name: str, notes: list[str], schema: type[BaseModel]) -> list[Row]:
     file = _step_folder(path, step) / name
-    if not file.is_file():
-        notes.append(f"{_short(file)} is not recorded.")
-        return []
-    return [row for _, row in read_json_lines(file)]
+    if file.exists():
+        return read_rows(file, schema)
+    notes.append(f"{_short(file)} is not recorded.")
+    return []
 
 
 def _short(path: Path) -> str:
@@ -166,19 +177,20 @@ def _episode_lines(path: Path, notes: list[str]) -> list[Row]:
     if not path.is_file():
         notes.append("episode.jsonl is not recorded.")
         return []
-    text = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    text = read_file(path).decode("utf-8", errors="replace").split("\n")
     written = [(number, line) for number, line in enumerate(text, start=1) if line.strip()]
     lines: list[Row] = []
     for position, (number, line) in enumerate(written):
         try:
             row = json.loads(line)
-            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
-                raise ValueError("no object with a step")
-        except ValueError as error:
+            if not isinstance(row, dict):
+                raise ValueError("no object")
+        except (ValueError, RecursionError) as error:
             if position == len(written) - 1:
                 notes.append(f"The last line of episode.jsonl (line {number}) is cut off and left out.")
                 break
-            raise RecordError(f"{path}, line {number}: not a finished step ({error}); restore it.") from None
+            raise RecordError(f"{path}, line {number}: not a finished step ({reason(error)}); restore it.") from None
+        check_row(path, number, row, Line)
         lines.append(row)
     return lines
 

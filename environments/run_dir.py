@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.errors import RecordError, RunDirectoryError, StorageError
-from tasks.records import read_json_lines, write_atomic, write_json, write_json_lines
+from environments.run_files import Answer, Line, Summary, check_answers, read_document, read_rows
+from tasks.errors import RecordError, RunDirectoryError, StorageError, reason
+from tasks.records import (
+    read_file,
+    read_json,
+    read_json_lines,
+    read_records,
+    write_atomic,
+    write_json,
+    write_json_lines,
+)
+from tasks.types import TrainingRecord
 
 State = Literal["new", "finished", "interrupted"]
 
@@ -18,7 +27,7 @@ _CALL_FILES = frozenset({"plan.json", "records.jsonl", "rejected.jsonl"})
 
 
 class RunDir:
-    """Paths and atomic writes of one run.
+    """Paths, atomic writes and checked reads of one run.
 
     The order of writes within a step is what makes resume exact:
     ``rejected.jsonl, records.jsonl``, then ``plan.json`` mark a teacher call as kept; ``predictions.jsonl,
@@ -26,9 +35,14 @@ class RunDir:
 
     Args:
         path: The folder; it need not exist yet.
+
+    Raises:
+        RunDirectoryError: The name is empty, or holds line breaks or other characters that cannot be shown.
     """
 
     def __init__(self, path: str | Path) -> None:
+        if not str(path).strip() or not str(path).isprintable():
+            raise RunDirectoryError(f"The run directory {str(path)!r} is no name for a folder: choose another.")
         self.path = Path(path)
 
     @property
@@ -70,7 +84,11 @@ class RunDir:
         Raises:
             RunDirectoryError: The folder holds something that is not a run.
         """
-        if not self.path.exists() or all(entry.name.startswith(".") for entry in self._entries()):
+        try:
+            there = self.path.exists()
+        except OSError as error:  # a part of the path is too long, or may not be entered
+            raise StorageError(f"Cannot use {self.path} ({reason(error)}): choose another --run_dir.") from error
+        if not there or all(entry.name.startswith(".") for entry in self._entries()):
             return "new"
         if not self.config.is_file():
             raise RunDirectoryError(f"{self.path} exists and is not a run (no config.yaml): choose another --run_dir.")
@@ -84,15 +102,25 @@ class RunDir:
             resume: Whether an interrupted run may be continued.
 
         Raises:
-            RunDirectoryError: It holds a run of another configuration, or an interrupted run and resume is off.
+            RunDirectoryError: It holds a run of another configuration, or an interrupted run and resume is off; there
+                is nothing to resume; or it lies within another run.
+            RecordError: The configuration or the summary of the run that it holds is damaged.
             StorageError: It cannot be written.
         """
         found = self.state()
         if found == "new":
+            if resume:
+                raise RunDirectoryError(f"{self.path} holds no run to resume: leave --resume out to begin one there.")
+            if other := [folder for folder in self.path.absolute().parents if _is_run(folder)]:
+                raise RunDirectoryError(f"{self.path} lies within the run {other[0]}: choose another --run_dir.")
             self.make(self.path)
             write_atomic(self.config, config)
             return found
-        if (difference := _first_difference(self.config.read_text(encoding="utf-8"), config)) is not None:
+        try:
+            kept = read_file(self.config).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RecordError(f"{self.config} is damaged ({reason(error)}): restore it.") from None
+        if (difference := _first_difference(kept, config)) is not None:
             raise RunDirectoryError(
                 f"{self.path} holds a run of another configuration ({difference}): choose another --run_dir."
             )
@@ -111,13 +139,17 @@ class RunDir:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"Cannot make {folder} ({error.strerror}): choose another --run_dir.") from error
+            raise StorageError(f"Cannot make {folder} ({reason(error)}): choose another folder.") from error
         return folder
 
     def summary(self) -> dict[str, Any]:
-        """The summary so far; empty before the first step is finished."""
+        """The summary so far; empty before the first step is finished.
+
+        Raises:
+            RecordError: It is damaged.
+        """
         path = self.path / "summary.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+        return read_document(path, Summary) if path.exists() else {}
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Replaces summary.json."""
@@ -132,14 +164,46 @@ class RunDir:
         write_json_lines(self.path / "episode.jsonl", lines)
 
     def episode(self) -> list[dict[str, Any]]:
-        """The lines of episode.jsonl, one for each finished step."""
+        """The lines of episode.jsonl, one for each finished step.
+
+        Raises:
+            RecordError: It is damaged, or its steps are not 0, 1, 2, …
+        """
         path = self.path / "episode.jsonl"
-        return [row for _, row in read_json_lines(path)] if path.is_file() else []
+        lines = read_rows(path, Line) if path.exists() else []
+        if [line["step"] for line in lines] != list(range(len(lines))):
+            raise RecordError(f"{path} is damaged: its steps are {[line['step'] for line in lines]}; restore it.")
+        return lines
 
     def rows(self, step: int, name: str) -> list[dict[str, Any]]:
-        """The rows of a JSON-lines file of a step; none if it was never written."""
+        """The rows of a JSON-lines file of a step; none if it was never written.
+
+        Raises:
+            RecordError: It is damaged.
+        """
         path = self.step(step) / name
-        return [row for _, row in read_json_lines(path)] if path.is_file() else []
+        return [row for _, row in read_json_lines(path)] if path.exists() else []
+
+    def records(self, step: int) -> list[TrainingRecord]:
+        """The accepted records of a step.
+
+        Raises:
+            RecordError: A line is not a record, or its image cannot be used.
+            MissingFileError: An image is missing.
+        """
+        path = self.step(step) / "records.jsonl"
+        return read_records(path, may_be_empty=True) if path.exists() else []
+
+    def answers(self, step: int) -> list[dict[str, Any]]:
+        """The rows of a step's predictions.jsonl; none if it was never written.
+
+        Raises:
+            RecordError: It is damaged.
+        """
+        path = self.step(step) / "predictions.jsonl"
+        rows = read_rows(path, Answer) if path.exists() else []
+        check_answers(path, rows)
+        return rows
 
     def write_rows(self, step: int, name: str, rows: Sequence[Any]) -> None:
         """Replaces a JSON-lines file of a step."""
@@ -148,12 +212,10 @@ class RunDir:
     def calls(self, step: int) -> list[dict[str, Any]]:
         """The kept teacher calls of a step, from its plan.json."""
         path = self.step(step) / "plan.json"
-        if not path.is_file():
-            return []
-        try:
-            return list(json.loads(path.read_text(encoding="utf-8"))["calls"])
-        except (ValueError, KeyError) as error:
-            raise RecordError(f"{path} is damaged ({error}): delete {self.step(step)} and use --resume.") from None
+        calls = read_json(path).get("calls") if path.is_file() else []
+        if not isinstance(calls, list):
+            raise RecordError(f"{path} is damaged (no list of calls): delete {self.step(step)} and use --resume.")
+        return calls
 
     def write_calls(self, step: int, calls: Sequence[Mapping[str, Any]]) -> None:
         """Replaces a step's plan.json: the mark that these teacher calls are kept."""
@@ -162,9 +224,10 @@ class RunDir:
     def discard_after(self, finished: int) -> None:
         """Deletes what an interruption left behind after this many finished steps, but for kept teacher calls."""
         for folder in sorted(self.path.glob("step_*")):
-            number = int(folder.name.removeprefix("step_"))
+            digits = folder.name.removeprefix("step_")
+            number = int(digits) if digits.isdecimal() and folder.is_dir() else -1
             if number < finished:
-                continue
+                continue  # or somebody else's: a step_notes.txt of one's own is never deleted
             keep = _CALL_FILES if number == finished and (folder / "plan.json").is_file() else frozenset()
             for entry in folder.iterdir():
                 if entry.name not in keep:
@@ -175,7 +238,14 @@ class RunDir:
     def _entries(self) -> list[Path]:
         if not self.path.is_dir():
             raise RunDirectoryError(f"{self.path} exists and is not a folder: choose another --run_dir.")
-        return list(self.path.iterdir())
+        try:
+            return list(self.path.iterdir())
+        except OSError as error:
+            raise StorageError(f"Cannot read {self.path} ({reason(error)}): choose another --run_dir.") from error
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "config.yaml").is_file() and (folder / "episode.jsonl").is_file()
 
 
 def _first_difference(old: str, new: str) -> str | None:

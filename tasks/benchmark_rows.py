@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
-from tasks.records import read_json_lines
+from tasks.records import is_text, read_json_lines
 
 DATA_DIR = "DATAENVGYM_DATA_DIR"
 
@@ -48,7 +48,7 @@ class BenchmarkRow:
             RecordError: It is missing, empty or something else; the message names file, line and field.
         """
         value = self.fields.get(field)
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not value.strip() or not is_text(value):
             found = "is missing" if field not in self.fields else f"is {value!r:.60}"
             raise RecordError(f"{self.where}: the field {field!r} {found}, it must be text; mend or delete that row.")
         return value

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
+
+# Control characters and line breaks of any alphabet, and halves of surrogate pairs, which no terminal can show.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+# Lines of the world's libraries that introduce what was wrong and do not say it.
+_PROSE = re.compile(r"(Traceback|During handling|The above exception|.*:$)")
 
 
 class DataEnvGymError(Exception):
@@ -33,8 +41,59 @@ class StorageError(DataEnvGymError, OSError):
     """Writing failed (disk full, no permission)."""
 
 
+@contextlib.contextmanager
+def failing_as(kind: type[DataEnvGymError], what: str, advice: str = "") -> Iterator[None]:
+    """Makes every failure of a library inside into one error that says what was being done.
+
+    It belongs around the reading of a user's file by code that is not ours (weights, tokenizers, images,
+    configurations), where no list of the exceptions that can come is ever complete; never around our own loops.
+
+    Args:
+        kind: The error to raise.
+        what: What cannot be done, with the file or the setting: "the tokenizer of models/x cannot be used".
+        advice: What to do about it.
+
+    Raises:
+        DataEnvGymError: Of this kind; one that is raised inside passes as it is.
+    """
+    try:
+        yield
+    except DataEnvGymError:
+        raise
+    except Exception as error:
+        raise kind(f"{what} ({reason(error)}){f': {advice}' if advice else ''}.") from error
+    except BaseException as error:
+        # A panic of a library in Rust (tokenizers) derives from BaseException; Ctrl-C and SystemExit pass.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise kind(f"{what} ({reason(error)}){f': {advice}' if advice else ''}.") from error
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, in at most 200 characters: its first line of substance, else the name of its type."""
+    if isinstance(error, OSError) and error.strerror:
+        return one_line(error.strerror, 200)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = next((line for line in lines if not _PROSE.fullmatch(line)), lines[0] if lines else "")
+    name = type(error).__name__
+    # "'step'" or "list index out of range" alone would say nothing.
+    bare = isinstance(error, LookupError | TypeError | AttributeError | RecursionError | ArithmeticError)
+    return one_line(f"{name}: {said}" if said and bare else said or name, 200).rstrip(".")
+
+
+def one_line(text: str, limit: int = 600) -> str:
+    """A text as one printable line of at most so many characters."""
+    line = " ".join(_UNPRINTABLE.sub(_visible, text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An error, what it was raised from, what that was raised from: parsers wrap what a constructor raises."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match.group()
+    return " " if character.isspace() else character.encode("unicode_escape").decode()

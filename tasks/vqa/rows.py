@@ -59,16 +59,19 @@ class DescribedTask(Task):
 
 
 def image_of(value: Any, folder: Path | None, where: str) -> Image:
-    """The image in a row's field: a path from the rows' folder, a hub's bytes, or a picture of Pillow.
+    """The image in a row's field: a path in the rows' folder, a hub's bytes, or a picture of Pillow.
 
     Raises:
         MissingFileError: The path names no file.
-        RecordError: The field is none of these.
+        RecordError: The field is none of these, or the image cannot be used.
     """
-    if isinstance(value, str) and value:
-        return Image.read((folder or Path()) / value)
+    if isinstance(value, str) and value and folder is not None:
+        try:
+            return Image.within(folder, value)
+        except (RecordError, MissingFileError) as error:
+            raise type(error)(f"{where}: {error}") from error
     if isinstance(value, Mapping):
-        if value.get("bytes"):
+        if isinstance(value.get("bytes"), bytes):
             return Image(value["bytes"])
         return image_of(value.get("path"), folder, where)
     if hasattr(value, "convert"):
@@ -81,11 +84,12 @@ def image_by_id(folder: Path, image_id: str) -> Image:
 
     Raises:
         MissingFileError: There is no such image.
+        RecordError: It lies outside the folder, or cannot be used.
     """
     for suffix in _SUFFIXES:
-        file = folder / "images" / f"{image_id}{suffix}"
-        if file.is_file():
-            return Image.read(file)
+        name = f"images/{image_id}{suffix}"
+        if (folder / name).is_file():
+            return Image.within(folder, name)
     raise MissingFileError(f"{folder / 'images'} has no image {image_id}.jpg: copy the benchmark's images there.")
 
 
