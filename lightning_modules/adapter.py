@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.errors import StudentError
+from tasks.errors import StudentError, failing_as
 
 
 def add_adapter(network: Any, values: Mapping[str, Any]) -> Any:
@@ -29,11 +29,9 @@ def add_adapter(network: Any, values: Mapping[str, Any]) -> Any:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    try:
+    wanted = values["lora_target_modules"]
+    with failing_as(StudentError, f"LoRA fits no layer with lora_target_modules {wanted!r}"):
         adapted = get_peft_model(network, config)
-    except ValueError as error:
-        wanted = values["lora_target_modules"]
-        raise StudentError(f"LoRA fits no layer with lora_target_modules {wanted!r}: {error}") from error
     # peft keeps a set here, whose order differs from process to process, and would save it as it comes.
     adapter: Any = adapted.peft_config["default"]
     if isinstance(adapter.target_modules, set):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 
 from lightning_modules.chat_format import ChatFormat
 from lightning_modules.image_format import ImageFormat, image_format
-from tasks.errors import MissingFileError, StudentError
+from tasks.errors import MissingFileError, StudentError, failing_as, one_line
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -28,11 +29,15 @@ def resolve_model(name: str) -> str:
 
     Raises:
         MissingFileError: The name is a path and there is no such folder, or the folder holds no model.
+        StudentError: The folder's configuration or weights are damaged, or not of a kind that is read.
     """
-    for folder in (Path(name).expanduser(), PRETRAINED / name):
-        if folder.is_dir():
-            if not (folder / "config.json").is_file():
-                raise MissingFileError(f"{folder} holds no config.json: pass the folder of a Hugging Face model.")
+    with failing_as(MissingFileError, f"The model folder {name!r} cannot be used"):
+        given = Path(name).expanduser()
+        if given.is_file():
+            raise MissingFileError(f"{name} is a file: pass the folder of a Hugging Face model.")
+    for folder in (given, PRETRAINED / name):
+        if folder.is_dir() and name:
+            _check_folder(folder)
             return str(folder)
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
         packaged = ", ".join(sorted(path.parent.name for path in PRETRAINED.glob("*/config.json"))) or "none"
@@ -43,6 +48,30 @@ def resolve_model(name: str) -> str:
     return name
 
 
+def _check_folder(folder: Path) -> None:
+    """Whether a folder holds a model, as far as can be said in a moment: before a run, and not in its first step."""
+    if not (folder / "config.json").is_file():
+        other = " but a LoRA adapter" if (folder / "adapter_config.json").is_file() else ""
+        raise MissingFileError(f"{folder} holds no config.json{other}: pass the folder of a Hugging Face model.")
+    with failing_as(StudentError, f"{folder / 'config.json'} is damaged", "download it again"):
+        if not isinstance(json.loads((folder / "config.json").read_text(encoding="utf-8")), dict):
+            raise ValueError("no JSON object")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
+        if pickled:
+            raise StudentError(
+                f"{folder} has its weights in {pickled[0]}, whose reading can run any code: "
+                "save them as model.safetensors (save_pretrained does)."
+            )
+        raise MissingFileError(f"{folder} holds no weights (*.safetensors): pass the folder of a Hugging Face model.")
+    from safetensors import safe_open
+
+    for path in weights:
+        with failing_as(StudentError, f"{path} is damaged", "download it again"), safe_open(path, framework="pt"):
+            pass  # its head says how long the file must be
+
+
 @lru_cache(maxsize=4)
 def load_chat_format(location: str, revision: str | None) -> ChatFormat:
     """The tokenizer of a resolved model with its chat format; one per process, so that copying a student is cheap.
@@ -50,7 +79,8 @@ def load_chat_format(location: str, revision: str | None) -> ChatFormat:
     Raises:
         StudentError: The tokenizer cannot be read, or lacks a chat template or a pad token.
     """
-    return ChatFormat(_read("AutoTokenizer", "tokenizer", location, revision), location)
+    with failing_as(StudentError, f"The tokenizer of {location} cannot be used", "check its folder"):
+        return ChatFormat(_read("AutoTokenizer", "tokenizer", location, revision), location)
 
 
 @lru_cache(maxsize=4)
@@ -60,7 +90,8 @@ def load_image_format(location: str, revision: str | None) -> ImageFormat:
     Raises:
         StudentError: The processor cannot be read, or lacks something that prompts with images need.
     """
-    return image_format(_read("AutoProcessor", "processor", location, revision), location)
+    with failing_as(StudentError, f"The processor of {location} cannot be used", "check its folder"):
+        return image_format(_read("AutoProcessor", "processor", location, revision), location)
 
 
 def read_network(location: str, revision: str | None, dtype: str | None, kind: str) -> Any:
@@ -73,23 +104,31 @@ def read_network(location: str, revision: str | None, dtype: str | None, kind: s
         kind: Name of the class of transformers that reads it, e.g. ``AutoModelForCausalLM``.
 
     Raises:
-        StudentError: The weights cannot be read.
+        StudentError: The weights cannot be read, or do not fit the configuration beside them.
     """
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    return _read(kind, "model", location, revision, dtype=dtype or "auto").eval()
+    settings = {"dtype": dtype or "auto", "use_safetensors": True, "output_loading_info": True}
+    network, found = _read(kind, "model", location, revision, **settings)
+    # transformers fills what is missing with random numbers, and says so in a warning only.
+    for fault in ("missing_keys", "mismatched_keys"):
+        if names := sorted(str(name) for name in found.get(fault) or ()):
+            raise StudentError(
+                f"The weights in {location} do not fit its config.json: {len(names)} {fault.replace('_keys', '')}, the "
+                f"first {one_line(names[0], 80)}: download the folder again."
+            )
+    return network.eval()
 
 
 def _read(kind: str, part: str, location: str, revision: str | None, **settings: Any) -> Any:
-    """What a class of transformers reads from a folder or the hub, its failures as one line."""
+    """What a class of transformers reads from a folder or the hub; no code of the folder is run, and nobody asked."""
     import transformers
-    from safetensors import SafetensorError
 
-    try:
-        read = getattr(transformers, kind).from_pretrained(location, revision=revision, **settings)
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        raise _unreadable(part, location, error) from error
+    with failing_as(StudentError, *_unreadable(part, location)):
+        read = getattr(transformers, kind).from_pretrained(
+            location, revision=revision, trust_remote_code=False, **settings
+        )
     # A tokenizer keeps whether it was read offline, and would write that into every student's folder.
     for tokenizer in (read, getattr(read, "tokenizer", None)):
         getattr(tokenizer, "init_kwargs", {}).pop("local_files_only", None)
@@ -142,11 +181,11 @@ def _fingerprint(location: str) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
-def _unreadable(part: str, location: str, error: Exception) -> StudentError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+def _unreadable(part: str, location: str) -> tuple[str, str]:
+    """What cannot be read, and what to do about it."""
     if Path(location).is_dir():
-        return StudentError(f"The {part} in {location} cannot be read ({reason}): check or download the folder again.")
-    return StudentError(
-        f"{location!r} is no folder here and its {part} cannot be had from the Hugging Face hub ({reason}): check the "
-        "name and the network, or pass the path of a downloaded folder as model_name_or_path."
+        return f"The {part} in {location} cannot be read", "check or download the folder again"
+    return (
+        f"{location!r} is no folder here and its {part} cannot be had from the Hugging Face hub",
+        "check the name and the network, or pass the path of a downloaded folder as model_name_or_path",
     )

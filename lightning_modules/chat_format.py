@@ -5,15 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from lightning_modules.bounded import bounded
 from lightning_modules.prompt_format import REMEMBERED_PROMPTS, PromptFormat
 from tasks.base import Asked
-from tasks.errors import StudentError
+from tasks.errors import StudentError, failing_as
 
 # What the template writes around a response is read off a rendering of this word; any word would do.
 _STAND_IN = "response-stands-here"
 
 # Some templates print today's date unless they are given one, and the same run would differ from day to day.
 _FIXED_DATE = "26 Jul 2024"
+
+# A template is a program of the model's folder. Those of real models take a millisecond and write a page.
+_SECONDS, _MEMORY, _CHARACTERS = 10.0, 2**30, 1_000_000
 
 
 class ChatFormat(PromptFormat):
@@ -27,12 +31,14 @@ class ChatFormat(PromptFormat):
         template: The chat template; None takes the tokenizer's.
 
     Raises:
-        StudentError: There is no chat template, no pad token or no token that ends a turn.
+        StudentError: There is no chat template or it fails, no pad token or no token that ends a turn.
     """
 
     def __init__(self, tokenizer: Any, name: str, template: str | None = None) -> None:
         self._template = template or tokenizer.chat_template
-        if self._template is None:
+        if isinstance(self._template, dict):  # several by name
+            self._template = self._template.get("default")
+        if not self._template:
             raise StudentError(
                 f"The tokenizer of {name} has no chat template: set tokenizer.chat_template, save, use that folder."
             )
@@ -69,15 +75,20 @@ class ChatFormat(PromptFormat):
         return {"role": role, "content": text}
 
     def _render(self, turns: list[dict[str, Any]], add_generation_prompt: bool) -> str:
-        return str(
-            self.tokenizer.apply_chat_template(
-                turns,
-                chat_template=self._template,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-                date_string=_FIXED_DATE,
+        what = f"The chat template of {self.name} cannot be used"
+        with failing_as(StudentError, what, "mend it, or use another model"), bounded(_SECONDS, _MEMORY):
+            text = str(
+                self.tokenizer.apply_chat_template(
+                    turns,
+                    chat_template=self._template,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    date_string=_FIXED_DATE,
+                )
             )
-        )
+            if len(text) > _CHARACTERS + sum(len(str(turn)) for turn in turns):
+                raise ValueError(f"it writes {len(text):,} characters around a prompt")
+        return text
 
     def _closing(self, after: str) -> list[int]:
         """The ids from the end of a response up to the first control token, which ends the turn."""

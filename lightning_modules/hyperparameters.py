@@ -33,6 +33,7 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
     limits = {
         "dpo_beta": values["dpo_beta"] > 0,
         "lora_rank": values["lora_rank"] >= 1,
+        "lora_alpha": values["lora_alpha"] >= 1,
         "lora_dropout": 0 <= values["lora_dropout"] < 1,
         "lr": values["lr"] > 0,
         "weight_decay": values["weight_decay"] >= 0,
@@ -44,7 +45,8 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
         "dtype": values["dtype"] is None or is_dtype(values["dtype"]),
     }
     for name, holds in limits.items():
-        if not holds:
+        finite = not isinstance(values[name], float) or math.isfinite(values[name])
+        if not holds or not finite:
             raise ConfigurationError(f"model.init_args.{name} is {values[name]!r}, which is out of range.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from lightning_modules.chat_format import ChatFormat
 from lightning_modules.prompt_format import REMEMBERED_PROMPTS, PromptFormat
 from tasks.base import Asked
-from tasks.errors import StudentError
+from tasks.errors import StudentError, failing_as
 from tasks.images import Image
 
 # What a processor gives for a text; everything else that it gives is of the image.
@@ -66,24 +65,27 @@ class ImagePrompts:
                 f"{self.name} is asked about images, and {item.instruction[:60]!r} comes with none: choose a task "
                 "whose instances have images, or a text student (lightning_modules.CausalLMStudent)."
             )
-        return list(self._remembered(rendered, _size(item.image)))
+        return list(self._remembered(rendered, item.image.size))
 
     def pixels(self, images: Sequence[Image]) -> dict[str, Tensor]:
         """What the model is given of images, first dimension images."""
         pictures = [[image.picture()] for image in images]  # a list for each prompt, or they count as one prompt's
-        made: dict[str, Tensor] = dict(self.processor.image_processor(images=pictures, return_tensors="pt"))
-        return made
+        with failing_as(
+            StudentError, f"The processor of {self.name} cannot take images of {pictures[0][0].size} pixels"
+        ):
+            return dict(self.processor.image_processor(images=pictures, return_tensors="pt"))
 
     def _encode(self, rendered: str, size: tuple[int, int]) -> tuple[int, ...]:
         from PIL import Image as pillow
 
         bos = self.processor.tokenizer.bos_token
-        made = self.processor(
-            images=[[pillow.new("RGB", size)]],
-            text=[rendered],
-            # Some templates write the beginning of the sequence themselves: never add a second.
-            add_special_tokens=bos is None or not rendered.startswith(bos),
-        )
+        with failing_as(StudentError, f"The processor of {self.name} cannot take an image of {size} pixels"):
+            made = self.processor(
+                images=[[pillow.new("RGB", size)]],
+                text=[rendered],
+                # Some templates write the beginning of the sequence themselves: never add a second.
+                add_special_tokens=bos is None or not rendered.startswith(bos),
+            )
         ids = made["input_ids"][0]
         unknown = [key for key in made if key not in _OF_TEXT and len(made[key][0]) == len(ids)]
         if unknown or ("token_type_ids" in made and not self.token_types):
@@ -169,11 +171,3 @@ class ImagePrefixFormat(PromptFormat):
 
 
 ImageFormat = ImageChatFormat | ImagePrefixFormat
-
-
-def _size(image: Image) -> tuple[int, int]:
-    """Width and height, read off the head of the file."""
-    from PIL import Image as pillow
-
-    with pillow.open(io.BytesIO(image.content)) as picture:
-        return picture.size

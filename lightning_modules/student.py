@@ -169,10 +169,17 @@ class StudentModule(LightningModule):
         """The network with the base weights: frozen on shared storage, or trainable copies.
 
         Raises:
-            StudentError: The weights cannot be read.
+            StudentError: The weights cannot be read, or are of another vocabulary than the tokenizer's.
         """
         dtype = self.hparams["dtype"] or (None if self.hparams["tuning"] == "lora" else "float32")
-        return fresh_network(self._location, self.hparams["revision"], dtype, self.auto_class, share)
+        network = fresh_network(self._location, self.hparams["revision"], dtype, self.auto_class, share)
+        rows, tokens = network.get_input_embeddings().weight.shape[0], len(self.prompt_format.tokenizer)
+        if tokens > rows:
+            raise StudentError(
+                f"The tokenizer in {self._location} has {tokens} tokens and the model {rows}: "
+                "they are not of one model; download the folder again."
+            )
+        return network
 
     def configure_model(self) -> None:
         """Puts the base weights, and for LoRA a fresh adapter, in place; does nothing if they are."""

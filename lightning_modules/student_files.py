@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tasks.errors import MissingFileError, StudentError
+from tasks.errors import MissingFileError, StudentError, failing_as
 
 _ADAPTER = "adapter_model.safetensors"
 _MODEL = "model.safetensors"
@@ -47,18 +47,15 @@ def read_weights(network: Any, tuning: str, folder: Path) -> None:
     Raises:
         StudentError: The weights do not fit.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
+    with failing_as(StudentError, f"The weights in {folder} do not fit this student", "use its settings"):
         if tuning == "lora":
             from peft import set_peft_model_state_dict
 
             set_peft_model_state_dict(network, load_file(folder / _ADAPTER))
         else:
             # Through from_pretrained, since some models are stored under other names than they have in memory.
-            weights = type(network).from_pretrained(folder, dtype=next(network.parameters()).dtype)
+            dtype = next(network.parameters()).dtype
+            weights = type(network).from_pretrained(folder, dtype=dtype, use_safetensors=True)
             network.load_state_dict(weights.state_dict())
-    except (RuntimeError, OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StudentError(f"The weights in {folder} do not fit this student ({reason}): use its settings.") from error
