@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, failing_as
 from tasks.types import TrainingRecord
 from teachers.chat.calls import Calls, JournalMode
 from teachers.chat.offer import offering
@@ -14,13 +16,18 @@ from teachers.chat.types import Chat
 from teachers.observation import Observation
 from teachers.plan import Action, DataPlan
 
+Part = TypeVar("Part", "Policy", "Engine")
+
 
 class Policy(ABC):
-    """Decides from an observation what data to make. Subclasses take the task as their first argument.
+    """Decides from an observation what data to make. A subclass with arguments takes the task as the first of them.
 
     A policy keeps no state of its own between calls: all it may remember is in ``observation.history``, and its
     randomness comes from ``observation.generator(...)``. That is what makes an interrupted run resumable.
     """
+
+    def __init__(self, task: Task) -> None:  # noqa: B027
+        """A policy that needs nothing of the task has no ``__init__`` of its own."""
 
     @abstractmethod
     def act(self, observation: Observation) -> Action:
@@ -28,7 +35,10 @@ class Policy(ABC):
 
 
 class Engine(ABC):
-    """Makes the records of a plan. Subclasses take the task as their first argument."""
+    """Makes the records of a plan. A subclass with arguments takes the task as the first of them."""
+
+    def __init__(self, task: Task) -> None:  # noqa: B027
+        """An engine that needs nothing of the task has no ``__init__`` of its own."""
 
     @abstractmethod
     def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
@@ -58,7 +68,7 @@ class Teacher:
             ``{my-model: {input: 0.5, output: 1.5}}``.
 
     Raises:
-        ConfigurationError: There is a setting for a chat model and none is given.
+        ConfigurationError: There is a setting for a chat model and none is given, or policy or engine cannot be made.
     """
 
     def __init__(
@@ -77,5 +87,18 @@ class Teacher:
         self.max_usd = max_usd
         self.calls = None if chat is None else Calls(chat, max_usd, journal, journal_path, prices)
         with offering(self.calls):
-            self.policy = policy(task)
-            self.engine = engine(task)
+            self.policy = _made("policy", policy, task)
+            self.engine = _made("engine", engine, task)
+
+
+def _made(name: str, make: Callable[[Task], Part], task: Task) -> Part:
+    """A part of a teacher. A class without an argument for the task would take it for its first other one."""
+    with failing_as(ConfigurationError, f"teacher.init_args.{name} cannot be made", "its first argument is the task"):
+        part = make(task)
+    first = next(iter(inspect.signature(type(part)).parameters), "task")
+    if first != "task" and getattr(part, first, None) is task:
+        raise ConfigurationError(
+            f"teacher.init_args.{name}: the first argument of {type(part).__name__} is {first!r}, and has to be the "
+            "task: def __init__(self, task, ...)."
+        )
+    return part

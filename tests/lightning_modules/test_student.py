@@ -226,8 +226,8 @@ def test_bad_model_folders_are_one_line(tiny_model, make_student, tmp_path):
         CausalLMStudent(str(tmp_path / "empty"))
     broken = shutil.copytree(tiny_model, tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"torn")
-    with pytest.raises(StudentError, match="cannot be read"):
-        CausalLMStudent(str(broken)).configure_model()
+    with pytest.raises(StudentError, match=r"model\.safetensors is damaged"):
+        CausalLMStudent(str(broken))
     with pytest.raises(MissingFileError, match=r"adapter_model\.safetensors does not exist"):
         make_student().load_student(tmp_path / "empty")
     other = make_student(lora_rank=2)
