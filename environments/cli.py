@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
+import traceback
 from collections.abc import Sequence
 
-from tasks.errors import DataEnvGymError, causes
+from tasks.errors import ConfigurationError, DataEnvGymError, causes, one_line, reason
+from tasks.records import is_text
 
 # Before torch is imported by anyone: idle OpenMP threads otherwise spin against the busy ones (up to 30 times slower).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -52,7 +53,8 @@ def main(args: Sequence[str] | None = None) -> int:
         args: The words after ``dataenvgym``; those of the process if None.
 
     Returns:
-        The exit status: 0 if all went well, 2 if the user has to change something (one line on stderr says what).
+        The exit status: 0 if all went well, 2 if the user has to change something (one line on stderr says what), 1 if
+        the fault is not the user's.
     """
     words = list(sys.argv[1:] if args is None else args)
     command = words[0] if words else "--help"
@@ -60,16 +62,23 @@ def main(args: Sequence[str] | None = None) -> int:
         print(USAGE, end="")
         return 0
     try:
-        return _run(command, words)
+        check_arguments(words)
+        status = _run(command, words)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         if command == "episode":
             return _complain("Interrupted. Finished steps are kept: the same command with --resume continues.")
         return _complain("Interrupted. What was written so far is kept.")
     except Exception as error:
-        # jsonargparse wraps what a constructor raises, sometimes twice: the user's mistake is at the bottom.
-        if (known := _user_error(error)) is None:
-            raise
-        return _complain(known)
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 0
+        if (known := _user_error(error)) is not None:
+            if os.environ.get("DATAENVGYM_TRACEBACK"):
+                traceback.print_exc()
+            return _complain(known)
+        traceback.print_exc()
+        return _complain("A bug, here or in a class of yours: if it is here, report it with the lines above.", 1)
 
 
 def console() -> None:
@@ -98,50 +107,53 @@ def _run(command: str, words: list[str]) -> int:
         known = ", ".join(("episode", *_TRAINING, "report", "leaderboard", "export", "discover-skills"))
         return _complain(f"There is no command {command!r}; the commands are {known}.")
 
-    from jsonargparse import ArgumentError
+    if command == "discover-skills":
+        from environments.discover_cli import discover_skills_command
 
+        return discover_skills_command(words[1:])
     from environments.lightning_cli import run_episode_command, run_training_command
 
-    try:
-        if command == "discover-skills":
-            from environments.discover_cli import discover_skills_command
-
-            return discover_skills_command(words[1:])
-        return run_episode_command(words[1:]) if command == "episode" else run_training_command(words)
-    except ArgumentError as error:
-        return _complain(f"{one_line(str(error))} (dataenvgym {command} --help lists the options)")
+    return run_episode_command(words[1:]) if command == "episode" else run_training_command(words)
 
 
-# Lines of a parser's message that say how it validates and not what is wrong.
-_CHATTER = re.compile(
-    r"(Does not validate against|Subtypes:|Errors:|Expected a <class 'NoneType'>|Expected a path but|"
-    r"Given value type:|Given value: (Namespace|NestedArg))"
-)
+def check_arguments(words: Sequence[str]) -> None:
+    """Whether every argument is text.
+
+    Raises:
+        ConfigurationError: One holds NUL, or bytes that are not UTF-8.
+    """
+    for word in words:
+        if not is_text(word):
+            raise ConfigurationError(f"The argument {word!r:.100} is no text in UTF-8: write it anew.")
 
 
-def one_line(message: str) -> str:
-    """A parser's message of many lines in one: the key, what was wrong with it, and the value."""
-    lines = [line.strip(" -") for line in message.splitlines()]
-    lines = [re.sub(r"^Type \S.* expects a .* callable class: ", "", line) for line in lines]
-    kept = [line for line in lines if line and not _CHATTER.match(line)] or lines
-    return re.sub(r"\s+", " ", "; ".join(kept)).replace(":;", ":")[:600]
-
-
-def _user_error(error: BaseException | None) -> str | None:
+def _user_error(error: BaseException) -> str | None:
     """The message of the first error in a chain of causes that a user can mend; None if it is a bug of ours."""
     for cause in causes(error):
         if isinstance(cause, DataEnvGymError):
             return str(cause)
         if isinstance(cause, OSError) and cause.strerror is not None:
             return f"{cause.strerror}: {cause.filename or 'writing failed'}; free space or check the path."
+        if isinstance(cause, MemoryError):
+            return "The memory is full: choose a smaller student, batch or image."
+        if type(cause).__name__ == "MisconfigurationException":  # Lightning's own, for settings that do not fit
+            return f"{reason(cause)}: change the trainer's settings."
     return None
 
 
-def _complain(message: str) -> int:
-    from teachers.chat.secrets import conceal
+def _nobody_reads() -> bool:
+    """Whether what reads our output has seen enough (`| head`); Python then is kept from saying so when it exits."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
-    print(f"dataenvgym: error: {conceal(message)}", file=sys.stderr)
-    return _EXIT_USER_ERROR
+
+def _complain(message: str, status: int = _EXIT_USER_ERROR) -> int:
+    print(f"dataenvgym: error: {one_line(message)}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -15,11 +15,15 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from environments.configuration_files import check_words
+from environments.refusals import refused_options
 from environments.skills.discovery import check_number, discover_skills
 from environments.skills.frozen import FrozenSkills, write_skills
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RunDirectoryError
 from teachers.teacher import Teacher
+
+_COMMAND = "dataenvgym discover-skills"
 
 # What fragments of whole episodes hold besides; a discovery has no use for it.
 _UNUSED_BLOCKS = ("model", "data", "trainer", "environment")
@@ -37,15 +41,18 @@ def discover_skills_command(words: Sequence[str]) -> int:
         ConfigurationError: The teacher has no chat model, or a setting cannot work.
         DataEnvGymError: Whatever the chat model's end brings; what was answered is kept beside the file.
     """
+    check_words(words)
     parser = _parser()
-    config = parser.parse_args(list(words))
+    with refused_options(_COMMAND):
+        config = parser.parse_args(list(words))
     out = Path(config.out)
     if out.exists() and not config.overwrite:
         raise RunDirectoryError(f"{out} exists already: name another --out, or replace it with --overwrite.")
     check_number(config.num_categories)
     for name in (*_UNUSED_BLOCKS, *_UNUSED_VALUES, "seed_everything"):
         config.pop(name, None)
-    parts = parser.instantiate(config)
+    with refused_options(_COMMAND, "The parts of this configuration fail"):
+        parts = parser.instantiate(config)
     task, calls = parts.task, parts.teacher.calls
     if calls is None:
         raise ConfigurationError(
@@ -64,7 +71,7 @@ def discover_skills_command(words: Sequence[str]) -> int:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
-        prog="dataenvgym discover-skills",
+        prog=_COMMAND,
         description="Discovers the skills of a task with the teacher's chat model and freezes them in a file.",
         allow_abbrev=False,
         exit_on_error=False,

@@ -21,6 +21,7 @@ from environments.student_loop import MakeTrainer, StudentLoop
 from lightning_modules import StudentModule
 from lightning_modules.base_weights import resolve_model
 from tasks.base import Task
+from tasks.errors import ConfigurationError, failing_as
 from teachers.chat.offer import offering
 from teachers.chat.types import SpendingCapError
 from teachers.observation import PastStep
@@ -79,7 +80,7 @@ def run_in_directory(
     """
     directory = RunDir(run_dir)
     rank_zero = getattr(rank_zero_only, "rank", 0) == 0
-    if rank_zero and directory.claim(config, resume) == "finished":
+    if rank_zero and directory.check(config, resume) == "finished":
         _say(f"{run_dir} holds this run already, finished: nothing to do.")
         _say_result(directory.summary(), directory)
         return directory.summary()
@@ -89,12 +90,15 @@ def run_in_directory(
     stopped = None
     with ExitStack() as open_parts:
         progress = open_parts.enter_context(EpisodeProgress(enabled=rank_zero))
+        loop = StudentLoop(task, student, data, make_trainer, recorder, seed, progress)
+        # A skill discovery asks the same chat model.
+        with offering(calls), failing_as(ConfigurationError, "The environment cannot be made"):
+            environment = make_environment(task, loop)
+        if rank_zero:
+            directory.claim(config, resume)  # only now: an environment that cannot be made leaves nothing behind
         if calls is not None and rank_zero:
             open_parts.enter_context(calls.recording(directory.calls_file))
             calls.listener = progress.asked
-        loop = StudentLoop(task, student, data, make_trainer, recorder, seed, progress)
-        with offering(calls):  # a skill discovery asks the same chat model
-            environment = make_environment(task, loop)
         progress.step_started(0, environment.budget.max_steps)
         if rank_zero:
             name = student.hparams.get("model_name_or_path")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from environments.run_files import Answer, Line, Summary, check_answers, read_document, read_rows
-from tasks.errors import RecordError, RunDirectoryError, StorageError, reason
+from tasks.errors import RecordError, RunDirectoryError, StorageError, failing_as, reason
 from tasks.records import (
     read_file,
     read_json,
@@ -94,8 +94,8 @@ class RunDir:
             raise RunDirectoryError(f"{self.path} exists and is not a run (no config.yaml): choose another --run_dir.")
         return "finished" if self.summary().get("status") == "finished" else "interrupted"
 
-    def claim(self, config: str, resume: bool) -> State:
-        """Takes the folder for a run of this configuration, or says why not; returns what it found.
+    def check(self, config: str, resume: bool) -> State:
+        """Whether the folder may be taken for a run of this configuration; writes nothing and returns what it found.
 
         Args:
             config: The composed configuration as YAML, without the run directory's own name.
@@ -105,7 +105,6 @@ class RunDir:
             RunDirectoryError: It holds a run of another configuration, or an interrupted run and resume is off; there
                 is nothing to resume; or it lies within another run.
             RecordError: The configuration or the summary of the run that it holds is damaged.
-            StorageError: It cannot be written.
         """
         found = self.state()
         if found == "new":
@@ -113,13 +112,9 @@ class RunDir:
                 raise RunDirectoryError(f"{self.path} holds no run to resume: leave --resume out to begin one there.")
             if other := [folder for folder in self.path.absolute().parents if _is_run(folder)]:
                 raise RunDirectoryError(f"{self.path} lies within the run {other[0]}: choose another --run_dir.")
-            self.make(self.path)
-            write_atomic(self.config, config)
             return found
-        try:
+        with failing_as(RecordError, f"{self.config} is damaged", "restore it"):
             kept = read_file(self.config).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise RecordError(f"{self.config} is damaged ({reason(error)}): restore it.") from None
         if (difference := _first_difference(kept, config)) is not None:
             raise RunDirectoryError(
                 f"{self.path} holds a run of another configuration ({difference}): choose another --run_dir."
@@ -128,6 +123,24 @@ class RunDir:
             raise RunDirectoryError(
                 f"{self.path} holds an interrupted run: continue it with --resume, or choose another --run_dir."
             )
+        return found
+
+    def claim(self, config: str, resume: bool) -> State:
+        """Takes the folder for a run of this configuration, or says why not; returns what it found.
+
+        Args:
+            config: As in check().
+            resume: As in check().
+
+        Raises:
+            RunDirectoryError: As in check().
+            RecordError: As in check().
+            StorageError: It cannot be written.
+        """
+        found = self.check(config, resume)
+        if found == "new":
+            self.make(self.path)
+            write_atomic(self.config, config)
         return found
 
     def make(self, folder: Path) -> Path:

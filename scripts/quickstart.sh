@@ -4,4 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/setup_environment.sh ""
-exec dataenvgym episode --config configs/quickstart.yaml --run_dir runs/quickstart --resume "$@"
+# A first run has nothing to resume; an interrupted one goes on, and a finished one says so.
+case " $* " in
+  *" --resume "* | *" --run_dir"*) ;;
+  *) [ -f runs/quickstart/config.yaml ] && set -- --resume "$@" ;;
+esac
+exec dataenvgym episode --config configs/quickstart.yaml --run_dir runs/quickstart "$@"

@@ -47,7 +47,6 @@ class Cell:
             str(self.seed),
             "--run_dir",
             str(out / self.folder),
-            "--resume",
             *self.options,
         ]
 

@@ -110,7 +110,15 @@ def run_grid(
     stamps = {folder: _stamp(said) for folder, said in words.items()}
     environ = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
     work = [
-        Job(folder, (*program, *said), ROOT, out / ".grid" / f"{folder}.log", environ, retries)
+        Job(
+            folder,
+            (*program, *said),
+            ROOT,
+            out / ".grid" / f"{folder}.log",
+            environ,
+            retries,
+            begun=out / folder / "config.yaml",
+        )
         for folder, said in words.items()
     ]
     failures = {}

@@ -52,6 +52,7 @@ class Job:
         log: The file that its output is added to.
         environ: Environment variables besides those of this process.
         retries: How often it is tried again if it dies.
+        begun: A file that is there once a try has begun its work: the next one is told to ``--resume``.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Job:
     log: Path
     environ: Mapping[str, str] = field(repr=False)  # there may be keys among them
     retries: int = 1
+    begun: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,9 @@ def execute(job: Job, stop: threading.Event | None = None) -> Finished:
 def _run(job: Job, output: int, stop: threading.Event | None) -> int:
     """The exit status of one try."""
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the jobs one by one.
+    resume = ("--resume",) if job.begun is not None and job.begun.is_file() else ()
     process = subprocess.Popen(
-        _tied(job.command),
+        _tied((*job.command, *resume)),
         cwd=job.folder,
         env={**os.environ, **job.environ},
         stdin=subprocess.DEVNULL,

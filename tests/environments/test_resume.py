@@ -49,7 +49,7 @@ def test_sigkill_and_resume_equal_the_undisturbed_run(words, tmp_path):
         words(run_dir)[1 : words(run_dir).index("--run_dir")] + words(run_dir)[words(run_dir).index("--run_dir") + 2 :]
     )
     for moment in MOMENTS:
-        process = start(command, run_dir, "--resume")
+        process = start(command, run_dir, *(["--resume"] if (run_dir / "config.yaml").exists() else []))
         deadline = time.monotonic() + 240
         while not (run_dir / moment).exists():
             assert process.poll() is None and time.monotonic() < deadline, moment

@@ -1,0 +1,92 @@
+"""What is wrong with a configuration before its parser sees it: no text, or nested so that reading it never ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.errors import ConfigurationError, RecordError, failing_as
+from tasks.records import read_file
+
+# The configurations of real runs are some ten deep and have some hundred nodes.
+_MAX_DEPTH = 100
+_MAX_NODES = 100_000
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the parser's own, by libyaml where it is there
+_OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+_CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+_FILES = ("--config", "-c")
+_WORDS_OF_YAML = "[{&*"
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Checks the words of a command line that are read as YAML, and the files that ``--config`` names.
+
+    Raises:
+        ConfigurationError: A word or a file cannot be read, is nested too deeply, or grows without bounds by aliases.
+    """
+    for index, word in enumerate(words):
+        name, joined, value = word.partition("=")
+        if name in _FILES and (joined or index + 1 < len(words)):
+            _check_config(value if joined else words[index + 1])
+        else:
+            text = value if joined and name.startswith("--") else word
+            if any(character in text for character in _WORDS_OF_YAML):
+                _check_yaml(text, f"The argument {word[:60]!r}", may_be_text=True)
+
+
+def _check_config(given: str) -> None:
+    path = Path(given)
+    if given.lstrip().startswith("{") or "\n" in given:  # the parser takes a configuration itself in place of a path
+        _check_yaml(given, f"The configuration {given[:60]!r}")
+        return
+    try:
+        content = read_file(path)
+    except (RecordError, FileNotFoundError) as error:
+        raise ConfigurationError(f"--config {error}") from None
+    with failing_as(ConfigurationError, f"The configuration {path} is not text in UTF-8", "save it as UTF-8"):
+        text = content.decode("utf-8")
+    _check_yaml(text, f"The configuration {path}")
+    if not text.strip():
+        raise ConfigurationError(f"The configuration {path} is empty: name another --config.")
+
+
+def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
+    """Follows the events of a YAML text, which takes no recursion, and counts what its aliases stand for."""
+    # By anchor, and for each node that is open: how many nodes it is once its aliases are written out.
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    total = 0
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, _OPENING):
+                open_nodes.append((event.anchor, total))
+                total += 1
+            elif isinstance(event, _CLOSING):
+                anchor, before = open_nodes.pop()
+                if anchor is not None:
+                    sizes[anchor] = total - before
+            elif isinstance(event, yaml.ScalarEvent):
+                total += 1
+                if event.anchor is not None:
+                    sizes[event.anchor] = 1
+            elif isinstance(event, yaml.AliasEvent):
+                if any(anchor == event.anchor for anchor, _ in open_nodes):
+                    raise ConfigurationError(f"{what} holds itself, by the alias *{event.anchor}: write it out.")
+                total += sizes.get(event.anchor, 1)
+            if len(open_nodes) > _MAX_DEPTH or total > _MAX_NODES:
+                raise ConfigurationError(
+                    f"{what} is nested more than {_MAX_DEPTH} deep, or stands for more than {_MAX_NODES:,} values: "
+                    "make it smaller."
+                )
+    except (yaml.YAMLError, RecursionError) as error:
+        if not may_be_text:
+            raise ConfigurationError(f"{what} is not YAML ({_said(error)}): mend it.") from None
+
+
+def _said(error: Exception) -> str:
+    mark: Any = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
+    return f"{problem}, line {mark.line + 1}" if mark is not None else str(problem)

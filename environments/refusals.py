@@ -1,0 +1,72 @@
+"""What a parser, or a class that a configuration names, raises, as one error of ours with one line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.errors import ConfigurationError, DataEnvGymError, causes, one_line, reason
+
+# Lines of a parser's message that say how it validates and not what is wrong.
+_CHATTER = re.compile(
+    r"(Does not validate against|Subtypes:|Errors:|Expected a <class 'NoneType'>|Expected a path but|"
+    r"Given value type:|Given value: (Namespace|NestedArg))"
+)
+_OURS = Path(__file__).parents[1]
+
+
+@contextlib.contextmanager
+def refused_options(command: str, what: str = "") -> Iterator[None]:
+    """Turns every failure inside into what a user has to change.
+
+    It belongs around the parsing of a command line and around the making of the classes that it names: whatever
+    fails there was chosen by the options.
+
+    Args:
+        command: The command, whose help lists the options.
+        what: What failed, if not the options themselves.
+
+    Raises:
+        DataEnvGymError: The first error of ours in the chain of causes, or a ConfigurationError.
+    """
+    from jsonargparse import ArgumentError
+
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            raise  # --help
+        # jsonargparse wraps what a constructor raises, sometimes twice: the user's mistake is at the bottom.
+        for cause in causes(error):
+            if isinstance(cause, DataEnvGymError):
+                raise cause from error
+        if isinstance(error, ArgumentError):
+            said = f"{parser_line(str(error))} ({command} --help lists the options)"
+        else:
+            said = f"{what or 'The options cannot be read'} ({reason(error)}{place(error)})."
+        raise ConfigurationError(said) from error
+
+
+def parser_line(message: str) -> str:
+    """A parser's message of many lines in one: the key, what was wrong with it, and the value."""
+    lines = [line.strip(" -") for line in message.splitlines()]
+    lines = [re.sub(r"^Type \S.* expects a .* callable class: ", "", line) for line in lines]
+    kept = [line for line in lines if line and not _CHATTER.match(line)] or lines
+    return one_line("; ".join(kept), 500).replace(":;", ":")
+
+
+def place(error: BaseException) -> str:
+    """The file and line of a user's own class that an error is from; empty if it is none's."""
+    frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
+    for frame in reversed(frames):
+        path = Path(frame.filename)
+        if path.is_file() and "site-packages" not in path.parts and not _is_library(path):
+            return f", {frame.filename}, line {frame.lineno}"
+    return ""
+
+
+def _is_library(path: Path) -> bool:
+    return path.resolve().is_relative_to(_OURS) or path.is_relative_to(Path(contextlib.__file__).parent)
