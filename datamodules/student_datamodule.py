@@ -72,6 +72,8 @@ class StudentDataModule(LightningDataModule):
         for name, size in sizes.items():
             if size < 1:
                 raise ConfigurationError(f"data.init_args.{name} is {size}: it must be at least 1.")
+        if num_workers < 0:
+            raise ConfigurationError(f"data.init_args.num_workers is {num_workers}: it must be at least 0.")
         self.task = task
         self.records: tuple[TrainingRecord, ...] | None = None if records is None else tuple(read_records(records))
         self.batch_size = batch_size

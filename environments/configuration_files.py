@@ -16,6 +16,8 @@ _MAX_DEPTH = 100
 _MAX_NODES = 100_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the parser's own, by libyaml where it is there
 _OPENING = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+_CONTENT = (*_OPENING, yaml.ScalarEvent)
+_TAGS = ("str", "int", "float", "bool", "null", "map", "seq", "!")
 _CLOSING = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 _FILES = ("--config", "-c")
 _WORDS_OF_YAML = "[{&*"
@@ -34,7 +36,8 @@ def check_words(words: Sequence[str]) -> None:
         else:
             text = value if joined and name.startswith("--") else word
             if any(character in text for character in _WORDS_OF_YAML):
-                _check_yaml(text, f"The argument {word[:60]!r}", may_be_text=True)
+                before = f" after {words[index - 1]}" if index else ""
+                _check_yaml(text, f"The argument {word[:60]!r}{before}", may_be_text=True)
 
 
 def _check_config(given: str) -> None:
@@ -49,8 +52,6 @@ def _check_config(given: str) -> None:
     with failing_as(ConfigurationError, f"The configuration {path} is not text in UTF-8", "save it as UTF-8"):
         text = content.decode("utf-8")
     _check_yaml(text, f"The configuration {path}")
-    if not text.strip():
-        raise ConfigurationError(f"The configuration {path} is empty: name another --config.")
 
 
 def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
@@ -59,8 +60,15 @@ def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
+    first = True
     try:
         for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, _CONTENT):
+                if first and not may_be_text and not isinstance(event, yaml.MappingStartEvent):
+                    raise ConfigurationError(f"{what} holds no settings: expected lines such as `trainer:`.")
+                first = False
+                if (tag := getattr(event, "tag", None)) and tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
+                    raise ConfigurationError(f"{what} has the tag {tag[:60]}, which is not read: leave it out.")
             if isinstance(event, _OPENING):
                 open_nodes.append((event.anchor, total))
                 total += 1
@@ -75,12 +83,14 @@ def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
             elif isinstance(event, yaml.AliasEvent):
                 if any(anchor == event.anchor for anchor, _ in open_nodes):
                     raise ConfigurationError(f"{what} holds itself, by the alias *{event.anchor}: write it out.")
-                total += sizes.get(event.anchor, 1)
+                total += sizes.get(event.anchor or "", 1)
             if len(open_nodes) > _MAX_DEPTH or total > _MAX_NODES:
                 raise ConfigurationError(
                     f"{what} is nested more than {_MAX_DEPTH} deep, or stands for more than {_MAX_NODES:,} values: "
                     "make it smaller."
                 )
+        if first and not may_be_text:
+            raise ConfigurationError(f"{what} is empty: name another --config.")
     except (yaml.YAMLError, RecursionError) as error:
         if not may_be_text:
             raise ConfigurationError(f"{what} is not YAML ({_said(error)}): mend it.") from None

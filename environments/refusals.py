@@ -43,10 +43,12 @@ def refused_options(command: str, what: str = "") -> Iterator[None]:
         for cause in causes(error):
             if isinstance(cause, DataEnvGymError):
                 raise cause from error
+        where = place(error)
         if isinstance(error, ArgumentError):
-            said = f"{parser_line(str(error))} ({command} --help lists the options)"
+            said = f"{parser_line(str(error))}{where} ({command} --help lists the options)"
         else:
-            said = f"{what or 'The options cannot be read'} ({reason(error)}{place(error)})."
+            said = parser_line(str(error)) if _CHATTER.match(str(error)) else reason(error)
+            said = f"{what or 'The options cannot be read'} ({said}{where})."
         raise ConfigurationError(said) from error
 
 
@@ -59,13 +61,16 @@ def parser_line(message: str) -> str:
 
 
 def place(error: BaseException) -> str:
-    """The file and line of a user's own class that an error is from; empty if it is none's."""
-    frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
-    for frame in reversed(frames):
-        path = Path(frame.filename)
-        if path.is_file() and "site-packages" not in path.parts and not _is_library(path):
-            return f", {frame.filename}, line {frame.lineno}"
-    return ""
+    """The class that was being imported, and the file and line of a user's own code; empty where neither is known."""
+    imported = code = ""
+    for cause in causes(error):
+        for frame, line in traceback.walk_tb(cause.__traceback__):
+            path = Path(frame.f_code.co_filename)
+            if frame.f_code.co_name == "import_object":  # jsonargparse's
+                imported = f", importing {frame.f_locals.get('name')}"
+            elif path.is_file() and "site-packages" not in path.parts and not _is_library(path):
+                code = f", {path}, line {line}"
+    return imported + code
 
 
 def _is_library(path: Path) -> bool:

@@ -148,8 +148,11 @@ def _pictured(run: Run, step: int, rows: Sequence[Row]) -> list[Row]:
         picture = None
         folder = run.path / f"step_{step:02d}"
         if row.get("image") and (folder / row["image"]).is_file():
-            image = Image.within(folder, row["image"])
-            image.picture()  # what Pillow cannot decode is no image, whatever its first bytes say
+            try:
+                image = Image.within(folder, row["image"])
+                image.picture()  # what Pillow cannot decode is no image, whatever its first bytes say
+            except RecordError as error:
+                raise RecordError(f"{folder} names the image {row['image']!r}: {error}") from None
             kind = image.suffix.removeprefix(".").replace("jpg", "jpeg")
             picture = f"data:image/{kind};base64,{base64.b64encode(image.content).decode()}"
         pictured.append({**row, "picture": picture})

@@ -218,7 +218,8 @@ class StudentModule(LightningModule):
         loss = found.mean(self.trainer)
         self._epoch_losses.append(loss.detach())
         # Logging costs as much as a layer of a tiny model, so only when Lightning hands it on to the loggers.
-        if (self.global_step + 1) % cast(Any, self.trainer).log_every_n_steps == 0:
+        every = cast(Any, self.trainer).log_every_n_steps  # 0 logs nothing
+        if every and (self.global_step + 1) % every == 0:
             self.log_dict({"train/loss": loss.detach(), **found.measures})
         return loss
 

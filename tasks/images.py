@@ -62,7 +62,10 @@ class Image:
             raise MissingFileError(f"the image {path} does not exist: copy the images folder along with its records.")
         if path.stat().st_size > _MAX_BYTES:
             raise RecordError(f"the image {path} has {path.stat().st_size:,} bytes, at most {_MAX_BYTES:,} are allowed")
-        return cls(path.read_bytes())
+        try:
+            return cls(path.read_bytes())
+        except RecordError as error:
+            raise RecordError(f"{path}: {error}") from None
 
     @classmethod
     def within(cls, folder: Path, name: str) -> Image:
@@ -80,8 +83,9 @@ class Image:
         """
         root = folder.resolve()
         roots = [root, *([root.parent / "images"] if re.fullmatch(r"step_\d+", root.name) else [])]
-        with failing_as(RecordError, f"the image path {name!r} cannot be used"):
+        with failing_as(RecordError, f"the image path {name[:200]!r} cannot be used"):
             place = (root / name).resolve()
+            place.is_file()
         if Path(name).is_absolute() or not any(place.is_relative_to(allowed) for allowed in roots):
             raise RecordError(
                 f"the image {name!r} lies outside {folder}: images must lie in the folder of the file that names them, "
@@ -113,12 +117,12 @@ class Image:
         with failing_as(RecordError, f"the image {self.name} cannot be decoded", "replace it"), _quiet():
             with pillow.open(io.BytesIO(self.content), formats=_FORMATS) as opened:
                 width, height = opened.size
-                sideways = opened.getexif().get(_ORIENTATION) in _SIDEWAYS
-        if not 0 < width * height <= _MAX_PIXELS:
-            raise RecordError(
-                f"the image {self.name} has {width} x {height} pixels, at most {_MAX_PIXELS:,} in all can be used: "
-                "make it smaller"
-            )
+                if not 0 < width * height <= _MAX_PIXELS:
+                    raise RecordError(
+                        f"the image {self.name} has {width} x {height} pixels, at most {_MAX_PIXELS:,} in all can be "
+                        "used: make it smaller"
+                    )
+                sideways = _says_how_held(opened) and opened.getexif().get(_ORIENTATION) in _SIDEWAYS
         return (height, width) if sideways else (width, height)
 
     def picture(self) -> PILImage:
@@ -133,7 +137,7 @@ class Image:
         size = self.size
         with failing_as(RecordError, f"the image {self.name} cannot be decoded", "replace it"), _quiet():
             with pillow.open(io.BytesIO(self.content), formats=_FORMATS) as opened:
-                upright = ImageOps.exif_transpose(opened)
+                upright = ImageOps.exif_transpose(opened) if _says_how_held(opened) else opened.copy()
             if upright.mode.startswith("I;16"):  # Pillow would cut off what is over 255 instead of scaling it
                 upright = upright.point(lambda value: value / 257).convert("L")
             assert upright.size == size, f"{upright.size} pixels where the head says {size}"
@@ -150,6 +154,11 @@ class Image:
 
     def __repr__(self) -> str:
         return f"Image({self.name})"
+
+
+def _says_how_held(opened: PILImage) -> bool:
+    """Whether the head of a file has tags; to look for those at the end of a PNG file, Pillow would decode it all."""
+    return opened.format != "PNG" or "exif" in opened.info
 
 
 def _quiet() -> warnings.catch_warnings:

@@ -97,7 +97,7 @@ class Place:
 
     def module(self, text: str) -> str:
         """A module of the user's in the folder, named after it so that no other test has imported it."""
-        name = "mine_" + "".join(character for character in self.folder.name if character.isalnum())
+        name = "mine_" + "".join(character for character in self.folder.parent.name if character.isalnum())
         self.file(f"{name}.py", text)
         return name
 
