@@ -52,6 +52,25 @@ def refused_options(command: str, what: str = "") -> Iterator[None]:
         raise ConfigurationError(said) from error
 
 
+@contextlib.contextmanager
+def refused_training(settings: str) -> Iterator[None]:
+    """Turns what Lightning's own code raises in a fit or an evaluation into an error about the Trainer's settings.
+
+    Args:
+        settings: What to name.
+
+    Raises:
+        ConfigurationError: The innermost frame is Lightning's. What comes from deeper, or from our code, passes.
+    """
+    try:
+        yield
+    except Exception as error:
+        *_, last = traceback.extract_tb(error.__traceback__)
+        if isinstance(error, DataEnvGymError | OSError) or "lightning" not in Path(last.filename).parts:
+            raise
+        raise ConfigurationError(f"The Trainer fails with {settings} ({reason(error)}): change these.") from error
+
+
 def parser_line(message: str) -> str:
     """A parser's message of many lines in one: the key, what was wrong with it, and the value."""
     lines = [line.strip(" -") for line in message.splitlines()]

@@ -52,7 +52,7 @@ def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
     shown = ", ".join(str(path) for path in run_dirs)
     with failing_as(RecordError, f"The files of {shown} do not fit together", "restore them"):
         page = render(runs)
-    write_atomic(output, page)
+    write_atomic(output, page.encode("utf-8", errors="replace"))  # a reply may hold half a surrogate pair
     return output
 
 

@@ -191,6 +191,8 @@ def _episode_lines(path: Path, notes: list[str]) -> list[Row]:
                 break
             raise RecordError(f"{path}, line {number}: not a finished step ({reason(error)}); restore it.") from None
         check_row(path, number, row, Line)
+        if any(row["step"] == other["step"] for other in lines):
+            raise RecordError(f"{path}, line {number} is damaged: step {row['step']} is there twice; restore it.")
         lines.append(row)
     return lines
 

@@ -14,7 +14,7 @@ from tasks.records import read_json, read_json_lines
 
 Row = dict[str, Any]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Ends = tuple[Number, Number] | list[Number]
 
@@ -71,7 +71,7 @@ class State(_Part):
 class Line(_Part):
     """A line of episode.jsonl: one finished step."""
 
-    step: Count
+    step: Annotated[int, Field(ge=0, le=1_000_000)]
     records: Count | None = None
     pool: Count | None = None
     trained: bool | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import shutil
 import traceback
@@ -15,11 +16,10 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from environments.configuration_files import check_words
-from environments.refusals import refused_options
+from environments.refusals import refused_options, refused_training
 from tasks.base import Task
-from tasks.errors import ConfigurationError, MissingFileError, RunDirectoryError, failing_as, reason
+from tasks.errors import ConfigurationError, MissingFileError, RunDirectoryError, causes, failing_as, one_line, reason
 
-_DECIDING = ("accelerator", "strategy", "devices", "num_nodes", "precision", "max_epochs", "max_steps", "max_time")
 _CHECKPOINT_KEYWORDS = ("best", "last", "hpc", "registry")  # which Lightning looks up itself
 _CHECKPOINTS = "checkpoint_connector.py"  # the module of Lightning that puts a checkpoint into its parts
 
@@ -100,13 +100,13 @@ class StudentCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
-            super()._run_subcommand(subcommand)
+            with refused_training(told(self.config[subcommand].trainer.as_dict())):
+                super()._run_subcommand(subcommand)
         except Exception as error:
             self._leave_nothing()
             path = self.config[subcommand].get("ckpt_path")
-            if path is None or not any(
-                frame.filename.endswith(_CHECKPOINTS) for frame in traceback.extract_tb(error.__traceback__)
-            ):
+            frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
+            if path is None or not any(frame.filename.endswith(_CHECKPOINTS) for frame in frames):
                 raise
             raise ConfigurationError(
                 f"The checkpoint {path} cannot be taken up ({reason(error)}): name another --ckpt_path."
@@ -146,9 +146,13 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
         value = trainer.get(name)
         if value is not None and not lowest <= value < math.inf:
             raise ConfigurationError(f"trainer.{name} is {value}: it must be at least {lowest}.")
+    if trainer.get("val_check_interval") == 0:
+        raise ConfigurationError("trainer.val_check_interval is 0: it must be more than 0.")
 
 
 def told(trainer: Mapping[str, Any]) -> str:
-    """The settings of a Trainer that decide whether it can be made, as far as they are given."""
-    shown = {name: trainer.get(name) for name in _DECIDING if trainer.get(name) not in (None, "auto")}
-    return ", ".join(f"trainer.{name}: {value}" for name, value in shown.items()) or "these trainer settings"
+    """The settings of a Trainer that were given."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(Trainer.__init__).parameters.items()}
+    given = {name: value for name, value in trainer.items() if value is not None and value != defaults.get(name)}
+    plain = {name: value for name, value in given.items() if isinstance(value, str | int | float | list)}
+    return one_line(", ".join(f"trainer.{name}: {value}" for name, value in plain.items()), 250) or "its defaults"

@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from datamodules import StudentDataModule
+from environments.refusals import refused_training
 from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
 from environments.skills.assignment import SkillAssignment
 from lightning_modules import StudentModule
@@ -247,7 +248,8 @@ class StudentLoop:
     def _call(self, trainer: Trainer, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Calls a Trainer entry point; Ctrl-C stays a KeyboardInterrupt and a full disk one clear error."""
         try:
-            function(*args, **kwargs)
+            with refused_training("these trainer settings"):
+                function(*args, **kwargs)
         except SystemExit as error:
             raise KeyboardInterrupt from error  # Lightning turns Ctrl-C into sys.exit(1)
         except OSError as error:
