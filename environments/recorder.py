@@ -160,7 +160,12 @@ class Recorder:
             RecordError: A file is damaged.
             MissingFileError: An image of a record is missing.
         """
-        self._lines = self.run_dir.episode()
+        lines = self.run_dir.episode()
+        with failing_as(RecordError, f"{self.run_dir.path / 'episode.jsonl'} is damaged", "restore it"):
+            steps = tuple(_step_result(line) for line in lines)
+            for line in lines:
+                sum(line["seconds"].values(), line["truncated_records"])  # what elapsed() and the summary need besides
+        self._lines = lines
         if self._writes:
             self.run_dir.discard_after(len(self._lines))
         self._mark = time.monotonic()
@@ -171,8 +176,6 @@ class Recorder:
             self._keep_scores(step, evaluation)
         if self._writes:  # the kill may have come between the last step's line and what follows it
             self._publish(self._records(len(self._lines) - 1))
-        with failing_as(RecordError, f"{self.run_dir.path / 'episode.jsonl'} is damaged", "restore it"):
-            steps = tuple(_step_result(line) for line in self._lines)
         pool = [record for step in steps for record in self._records(step.step)]
         return RestoredEpisode(
             steps=steps,

@@ -258,6 +258,6 @@ def _check(where: str, schema: type[BaseModel], value: Mapping[str, Any]) -> Non
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise RecordError(
-            f"{where} is damaged: {field} is {first['input']!r:.60} ({' '.join(first['msg'].split())}); restore it."
-        ) from None
+        found = f"is {first['input']!r:.60} ({' '.join(first['msg'].split())})"
+        found = "is missing" if first["type"] == "missing" else found
+        raise RecordError(f"{where} is damaged: {field} {found}; restore it.") from None

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import builtins
+import os
+import subprocess
 import sys
 
 import pytest
-from bad_input_places import Place
-from bad_inputs import CLASSES
+from bad_files import FILES
+from bad_input_places import ROOT, Place
+from bad_options import OPTIONS_BY_CLASS
 
 from environments.cli import main
 
-CASES = [(f"{kind}: {name}", make, said) for kind, cases in CLASSES.items() for name, make, said in cases]
+# A third of the classes that build a student's parser each time is quick; the rest runs with the slow tests.
+QUICK = ("run", "configuration")
+CASES = [
+    pytest.param(make, said, id=f"{kind}: {name}", marks=[pytest.mark.slow] if kind not in QUICK and place % 3 else [])
+    for kind, cases in {**FILES, **OPTIONS_BY_CLASS}.items()
+    for place, (name, make, said) in enumerate(cases)
+]
 SENTINEL = "what was here before\n"
 
 
@@ -42,10 +51,80 @@ def check_refusal(words, said, capfd):
     return lines[0]
 
 
-@pytest.mark.parametrize(("make", "said"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("make", "said"), CASES)
 def test_bad_input(place, capfd, make, said, tmp_path):
     check_refusal(make(place), said, capfd)
     assert [path.name for path in (tmp_path / "present").iterdir()] == ["config.yaml"]
     assert (tmp_path / "present/config.yaml").read_text() == SENTINEL
     assert not list(tmp_path.rglob("report.html")) and not list(tmp_path.rglob("leaderboard*"))
     assert not list(tmp_path.rglob("*.ckpt.*")) and not (tmp_path / "input/out").exists()
+
+
+def run(words, folder, **settings):
+    """A command as a process of its own."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "environments.cli", *words]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, timeout=300, **settings)
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_is_no_error(place, tmp_path):
+    words = " ".join(["report", place.run()])
+    piped = (
+        f"{sys.executable} -m environments.cli {words} | true; {sys.executable} -m environments.cli --help | head -1"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", piped], cwd=tmp_path, env=environ, capture_output=True, timeout=300)
+    assert done.stderr == b""
+    assert done.stdout.startswith(b"usage: dataenvgym")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", [b"--run_dir=\xff\xfe", b"caf\xe9.yaml"])
+def test_arguments_that_are_not_text(place, word, tmp_path):
+    done = run([b"episode", b"--config", word], tmp_path)
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"UTF-8" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write here")
+def test_a_folder_that_may_not_be_written(place, tmp_path):
+    (tmp_path / "present").chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents[:-1]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    done = run(["report", place.run()], tmp_path / "present", user=65534, group=65534)
+    assert done.returncode == 2 and b"Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(b"dataenvgym: error: Cannot write")
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch, capfd):
+    def broken(words):
+        raise KeyError("step")
+
+    monkeypatch.setattr("environments.report_cli.report", broken)
+    assert main(["report", "x"]) == 1
+    errors = capfd.readouterr().err
+    assert "Traceback" in errors and errors.splitlines()[-1].startswith("dataenvgym: error: A bug")
+
+
+def test_a_fit_without_a_logger_writes_nothing_here(place, tmp_path):
+    assert main(place.fit("--trainer.logger", "false", "--trainer.enable_progress_bar", "false")) == 0
+    assert [path.name for path in (tmp_path / "present").iterdir()] == ["config.yaml"]
+    assert (tmp_path / "present/config.yaml").read_text() == SENTINEL
+
+
+def test_a_fit_keeps_its_configuration_and_overwrites_none(place, tmp_path, capfd):
+    words = place.fit("--trainer.logger", "false", "--trainer.default_root_dir", str(tmp_path / "fit"))
+    assert main(words) == 0
+    kept = (tmp_path / "fit/config.yaml").read_bytes()
+    check_refusal(words, ("holds a config.yaml",), capfd)
+    assert (tmp_path / "fit/config.yaml").read_bytes() == kept
+
+
+def test_a_policy_that_needs_no_task_needs_no_constructor(place, tmp_path):
+    text = (
+        "from teachers.plan import DataSpec\nfrom teachers.teacher import Policy\n"
+        "class Mine(Policy):\n    def act(self, observation):\n        return [DataSpec(count=5)]\n"
+    )
+    assert main(place.episode("--teacher.init_args.policy", f"{place.module(text)}.Mine")) == 0
+    assert (place.folder / "run/step_01/records.jsonl").is_file()
