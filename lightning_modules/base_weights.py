@@ -53,7 +53,7 @@ def _check_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         other = " but a LoRA adapter" if (folder / "adapter_config.json").is_file() else ""
         raise MissingFileError(f"{folder} holds no config.json{other}: pass the folder of a Hugging Face model.")
-    # Some of these transformers takes for missing where they are damaged; tokenizer.json, of megabytes, it reads itself.
+    # Some of these, if damaged, transformers takes for missing. It reads tokenizer.json, of megabytes, itself.
     for path in sorted(folder.glob("*config.json")):
         with failing_as(StudentError, f"{path} is damaged", "download it again"):
             if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
