@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import traceback
 from collections.abc import Sequence
@@ -53,14 +54,11 @@ def main(args: Sequence[str] | None = None) -> int:
         args: The words after ``dataenvgym``; those of the process if None.
 
     Returns:
-        The exit status: 0 if all went well, 2 if the user has to change something (one line on stderr says what), 1 if
-        the fault is not the user's.
+        The exit status: 0 if all went well, 2 if the user has to change something, 1 if something else is out of order,
+        such as an endpoint (``DataEnvGymError.exit_code``; one line on stderr says what) or this program.
     """
     words = list(sys.argv[1:] if args is None else args)
     command = words[0] if words else "--help"
-    if command in ("-h", "--help"):
-        print(USAGE, end="")
-        return 0
     try:
         check_arguments(words)
         status = _run(command, words)
@@ -76,7 +74,7 @@ def main(args: Sequence[str] | None = None) -> int:
         if (known := _user_error(error)) is not None:
             if os.environ.get("DATAENVGYM_TRACEBACK"):
                 traceback.print_exc()
-            return _complain(known)
+            return _complain(*known)
         traceback.print_exc()
         return _complain("A bug, here or in a class of yours: if it is here, report it with the lines above.", 1)
 
@@ -88,9 +86,9 @@ def console() -> None:
 
 
 def _run(command: str, words: list[str]) -> int:
-    from environments.pasted_keys import refuse_pasted_keys
-
-    refuse_pasted_keys(words)
+    if command in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
     if command == "report":
         from environments.report_cli import report
 
@@ -127,28 +125,29 @@ def check_arguments(words: Sequence[str]) -> None:
             raise ConfigurationError(f"The argument {word!r:.100} is no text in UTF-8: write it anew.")
 
 
-def _user_error(error: BaseException) -> str | None:
-    """The message of the first error in a chain of causes that a user can mend; None if it is a bug of ours."""
+def _user_error(error: BaseException) -> tuple[str, int] | None:
+    """Message and exit status of the first error in a chain of causes that is no bug of ours; None if all are."""
     for cause in causes(error):
         if isinstance(cause, DataEnvGymError):
-            return str(cause)
+            return str(cause), cause.exit_code
         if isinstance(cause, OSError) and cause.strerror is not None:
-            return f"{cause.strerror}: {cause.filename or 'writing failed'}; free space or check the path."
+            return f"{cause.strerror}: {cause.filename or 'writing failed'}; free space or check the path.", 2
         if isinstance(cause, MemoryError):
-            return "The memory is full: choose a smaller student, batch or image."
+            return "The memory is full: choose a smaller student, batch or image.", 2
         if type(cause).__name__ == "MisconfigurationException":  # Lightning's own, for settings that do not fit
-            return f"{reason(cause)}: change the trainer's settings."
+            return f"{reason(cause)}: change the trainer's settings.", 2
     return None
 
 
 def _nobody_reads() -> bool:
     """Whether what reads our output has seen enough (`| head`); Python then is kept from saying so when it exits."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, 0)  # errors are told unasked
+    if not poll.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 def _complain(message: str, status: int = _EXIT_USER_ERROR) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
 # Control characters and line breaks of any alphabet, and halves of surrogate pairs, which no terminal can show.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -14,7 +15,12 @@ _PROSE = re.compile(r"(Traceback|During handling|The above exception|.*:$)")
 
 
 class DataEnvGymError(Exception):
-    """Root of every error that a user can cause; the command line prints its message in one line and exits 2."""
+    """Root of every error that is no bug of ours; the command line prints its message in one line and exits.
+
+    ``exit_code`` is 2 where the user has to change something, and 1 where something else is out of order.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class ConfigurationError(DataEnvGymError, ValueError):

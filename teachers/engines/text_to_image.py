@@ -100,7 +100,7 @@ class DiffusersIllustrator(KeepingIllustrator):
         half = device.startswith("cuda")
         try:
             pipeline = AutoPipelineForText2Image.from_pretrained(
-                self.model, torch_dtype=torch.float16 if half else torch.float32
+                self.model, torch_dtype=torch.float16 if half else torch.float32, use_safetensors=True
             ).to(device)
         # What the hub's client and the pipeline's own loading raise for a missing model, network, file or device.
         except (OSError, ValueError, RuntimeError) as error:
