@@ -86,6 +86,11 @@ def console() -> None:
 
 
 def _run(command: str, words: list[str]) -> int:
+    from environments.configuration_files import check_words
+    from environments.pasted_keys import refuse_pasted_keys
+
+    check_words(words)
+    refuse_pasted_keys(words)
     if command in ("-h", "--help"):
         print(USAGE, end="")
         return 0
@@ -151,7 +156,9 @@ def _nobody_reads() -> bool:
 
 
 def _complain(message: str, status: int = _EXIT_USER_ERROR) -> int:
-    print(f"dataenvgym: error: {one_line(message)}", file=sys.stderr)
+    from teachers.chat.secrets import conceal
+
+    print(f"dataenvgym: error: {one_line(conceal(message))}", file=sys.stderr)
     return status
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from environments.configuration_files import check_words
 from environments.refusals import refused_options
 from environments.skills.discovery import check_number, discover_skills
 from environments.skills.frozen import FrozenSkills, write_skills
@@ -41,7 +40,6 @@ def discover_skills_command(words: Sequence[str]) -> int:
         ConfigurationError: The teacher has no chat model, or a setting cannot work.
         DataEnvGymError: Whatever the chat model's end brings; what was answered is kept beside the file.
     """
-    check_words(words)
     parser = _parser()
     with refused_options(_COMMAND):
         config = parser.parse_args(list(words))
