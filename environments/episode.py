@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,25 +22,53 @@ from environments.student_loop import MakeTrainer, StudentLoop
 from lightning_modules import StudentModule
 from lightning_modules.base_weights import resolve_model
 from tasks.base import Task
-from tasks.errors import ConfigurationError, failing_as
+from tasks.errors import ConfigurationError, DataEnvGymError, failing_as
 from teachers.chat.offer import offering
-from teachers.chat.types import SpendingCapError
+from teachers.chat.secrets import conceal
+from teachers.chat.types import EndpointError, SpendingCapError
 from teachers.observation import PastStep
 from teachers.teacher import Teacher
 
+_LOG = logging.getLogger(__name__)
 
-def run_episode(environment: Environment, teacher: Teacher) -> Sequence[PastStep]:
+
+def run_episode(
+    environment: Environment, teacher: Teacher, warn: Callable[[str], None] = _LOG.warning
+) -> Sequence[PastStep]:
     """Teaches until the budget is spent; returns the history of all steps.
 
     In a distributed run every rank is here with the same observation; ``once`` has rank 0 alone ask the teacher.
+
+    Args:
+        environment: The environment.
+        teacher: The teacher.
+        warn: Takes one line for each step in which calls to a chat model failed.
+
+    Raises:
+        EndpointError: A teacher call brought no record because its calls to a chat model failed.
     """
     once = environment.loop.once
+
+    def tell_failures(step: int) -> None:
+        if teacher.calls is not None and (told := teacher.calls.failed(step)):
+            warn(f"step {step}: {told}.")
+
     observation = environment.reset()
+    tell_failures(0)
     while not observation.last:
         action = once(partial(teacher.policy.act, observation))
         plan = environment.plan(action)
         records = once(partial(teacher.engine.generate, plan))
+        if failed := getattr(records, "failed", ""):
+            raise EndpointError(
+                f"Step {plan.step} got no records: {failed}; see to the endpoint: the same command with --resume "
+                "continues."
+            )
+        if plan.call + 1 >= environment.calls_per_step:
+            tell_failures(plan.step)  # before the training, which may take long
         observation = environment.step(records)
+        if not observation.call:  # the budget ended the step before its last call
+            tell_failures(plan.step)
     return environment.history
 
 
@@ -99,6 +128,7 @@ def run_in_directory(
         if calls is not None and rank_zero:
             open_parts.enter_context(calls.recording(directory.calls_file))
             calls.listener = progress.asked
+            calls.watch(progress.waiting)
         progress.step_started(0, environment.budget.max_steps)
         if rank_zero:
             name = student.hparams.get("model_name_or_path")
@@ -106,15 +136,15 @@ def run_in_directory(
             directory.write_provenance(provenance(task, model, seed))
         try:
             loop.launch()
-            run_episode(environment, teacher)
-        except SpendingCapError:
-            if not recorder.lines:
-                raise  # not even the untouched student was measured: there is nothing to tell
-            stopped = "max_usd"  # a budget like the others: what was taught is kept and measured
-        except Exception:
-            if recorder.lines:
-                recorder.write_summary("failed")
-            raise
+            run_episode(environment, teacher, progress.note)
+        except Exception as error:
+            # A spent cap is a budget like the others: what was taught is kept, if anything was measured.
+            if not isinstance(error, SpendingCapError) or not recorder.lines:
+                recorder.write_summary(
+                    "failed", error=conceal(str(error)) if isinstance(error, DataEnvGymError) else None
+                )
+                raise
+            stopped = "max_usd"
         finally:
             recorder.close()
         summary = recorder.write_summary("finished", stopped)

@@ -20,6 +20,9 @@ _BARS = "▁▂▃▄▅▆▇█"
 # The panel is redrawn by a thread at this rate whatever happens; a tick only adds to a counter.
 _REDRAWS_PER_SECOND = 4
 
+# Where there is no terminal, what is being waited for is told this often.
+_SECONDS_BETWEEN_LINES = 30.0
+
 
 def sparkline(values: list[float]) -> str:
     """Fractions in [0, 1] as a row of bars, one character each, on the fixed scale from 0 to 1."""
@@ -69,6 +72,8 @@ class EpisodeProgress:
         self._phase, self._done = "", 0
         self._total: int | None = None
         self._phase_began = clock()
+        self._waiting = ""
+        self._next_line = clock()
         self._records = 0
         self._accuracies: list[float] = []
         self._last_accuracy: float | None = None
@@ -132,7 +137,18 @@ class EpisodeProgress:
 
     def asked(self, done: int, total: int) -> None:
         """So many of the questions that a teacher has asked at once are answered."""
-        self._done, self._total = done, total
+        self._done, self._total, self._waiting = done, total, ""
+
+    def waiting(self, told: str) -> None:
+        """What the endpoint of a chat model is being waited for; without a terminal, one line now and then."""
+        self._waiting = told
+        if not self._console.is_terminal and self._clock() >= self._next_line:
+            self._next_line = self._clock() + _SECONDS_BETWEEN_LINES
+            self.note(told)
+
+    def note(self, told: str) -> None:
+        """One line that stays: a warning about the step."""
+        self._print(told)
 
     def step_finished(
         self, step: int, accuracy: float | None, test_accuracy: float | None, records: int, seconds: float
@@ -200,7 +216,7 @@ class EpisodeProgress:
             self._print(f"{self._step_name()} · {self._phase}:{ticks} {spent}")
         if self._phase:
             self._spent[self._phase] = self._spent.get(self._phase, 0.0) + self._clock() - self._phase_began
-        self._phase, self._total, self._done = "", None, 0
+        self._phase, self._total, self._done, self._waiting = "", None, 0, ""
 
     def _print(self, line: str) -> None:
         if self._enabled:
@@ -228,4 +244,5 @@ class EpisodeProgress:
             Text(share),
             Text(duration(self._clock() - self._phase_began), style="dim"),
         )
-        return Group(row, Text("  ".join(fact for fact in facts if fact), style="dim"))
+        told = [Text(self._waiting, style="yellow")] if self._waiting else []
+        return Group(row, *told, Text("  ".join(fact for fact in facts if fact), style="dim"))

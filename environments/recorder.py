@@ -121,14 +121,17 @@ class Recorder:
         if self._writes:
             self._observations.write(observation)
 
-    def write_summary(self, status: str, stopped: str | None = None) -> dict[str, Any]:
+    def write_summary(self, status: str, stopped: str | None = None, error: str | None = None) -> dict[str, Any]:
         """Rewrites summary.json from the finished steps.
 
         Args:
             status: ``running``, ``finished`` or ``failed``.
             stopped: What ended the episode before its budget was spent, if anything did.
+            error: What a failed run ended with, if it is something that a user can be told in one line.
         """
-        summary = summarise(self._lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters)
+        summary = summarise(
+            self._lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters, error
+        )
         if self._writes:
             self.run_dir.write_summary(summary)
         return summary

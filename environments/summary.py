@@ -27,6 +27,7 @@ def summarise(
     counted: Mapping[str, Mapping[str, Any]],
     stopped: str | None = None,
     clusters: Clusters | None = None,
+    error: str | None = None,
 ) -> dict[str, Any]:
     """The summary of the steps finished so far.
 
@@ -40,11 +41,14 @@ def summarise(
         stopped: What ended the episode before its budget was spent (``max_usd``), if anything did.
         clusters: By split, the group of every instance in the order of the scores; None, or no entry, where instances
             are independent.
+        error: What a failed run ended with, on one line.
     """
     of = clusters or {}
     summary: dict[str, Any] = {"status": status, **facts, "steps": max(0, len(lines) - 1)}
     if stopped is not None:
         summary["stopped"] = stopped
+    if error is not None:
+        summary["error"] = error
     summary["records"] = sum(line["records"] for line in lines)
     summary["rejected"] = dict(sorted(sum((Counter(line["rejected"]) for line in lines), Counter()).items()))
     summary["truncated_records"] = lines[-1]["truncated_records"] if lines else 0

@@ -33,10 +33,13 @@ class Batch(Sequence[TrainingRecord]):
     Args:
         records: In the order of the plan's specs.
         dropped: What was thrown away; the environment counts it among the rejected.
+        failed: Where there is no record because calls to a chat model failed: what failed, on one line. The episode
+            ends with it.
     """
 
     records: tuple[TrainingRecord, ...]
     dropped: tuple[Drop, ...] = ()
+    failed: str = ""
 
     def __len__(self) -> int:
         return len(self.records)

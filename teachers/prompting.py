@@ -19,7 +19,7 @@ from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy
 from teachers.chat.offer import offered_calls
-from teachers.chat.types import Answer, Chat, Question, Reply
+from teachers.chat.types import Answer, Chat, EndpointError, Question, Reply, failed_calls
 
 Value = TypeVar("Value")
 
@@ -154,8 +154,24 @@ class Asker:
         return self._calls.ask(questions) if questions else []
 
 
+def replies(answers: Sequence[Answer[Reply]]) -> list[Reply | None]:
+    """The reply of each, or None where there is none and the asker has to do without.
+
+    Raises:
+        SpendingCapError: The dollars did not cover a call.
+        EndpointError: No reply came at all: what the asker does without one must not pass for its decision.
+    """
+    found = [usable(answer) for answer in answers]
+    if found and not any(found) and any(answer.failure == "gave_up" for answer in answers):
+        raise EndpointError(
+            f"A part of the teacher got no reply ({failed_calls(answers)}): see to the endpoint; the same command with "
+            "--resume continues."
+        )
+    return found
+
+
 def usable(answer: Answer[Reply]) -> Reply | None:
-    """The reply, or None if there is none and the asker shall do without (``Calls`` has counted the failure).
+    """The reply, or None if there is none and the asker does without (``Calls`` has counted the failure).
 
     Raises:
         SpendingCapError: The dollars did not cover the call: there is nothing to go on with.

@@ -34,9 +34,10 @@ KINDS = (
 
 @contextlib.contextmanager
 def server(log, faults=0.0, brain="procedural_brain:elementary_brain", **options):
-    """A server in a process of its own; its address is in the environment of what is started meanwhile."""
+    """A server in a process of its own, its address in the environment; faults are a share of all, or of each named."""
+    shares = faults if isinstance(faults, dict) else dict.fromkeys(KINDS, faults / len(KINDS))
     words = [sys.executable, str(ROOT / "tests/llm_server.py"), "--brain", brain, "--key", KEY, "--log", str(log)]
-    words += ["--faults", json.dumps(dict.fromkeys(KINDS, faults / len(KINDS))), "--hang_seconds", "4"]
+    words += ["--faults", json.dumps(shares), "--hang_seconds", "4"]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value is not True else [f"--{name}"]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -43,7 +43,12 @@ FAULTS = {
     "filtered": "400 with code content_filter",
     "no_usage": "the reply has no usage",
 }
-UNBILLED = {"rate_limit", "rate_limit_wait", "quota", "server_error", "gateway_timeout", "filtered"}
+# What an endpoint does that is out of order as a whole.
+OUTAGES = {"loading": "503 with the words of a server that loads its model", "garbage": "200 and a page of HTML"}
+UNBILLED = {
+    *("rate_limit", "rate_limit_wait", "quota", "server_error", "gateway_timeout", "filtered"),
+    *OUTAGES,
+}
 
 
 def tokens(text):
@@ -71,7 +76,7 @@ class LLMServer:
     faults: object = field(default_factory=dict)
     seed: int = 0
     refuse: tuple = ()  # of json_schema, json_object, max_completion_tokens, temperature, system
-    ignore: tuple = ()  # of max_completion_tokens
+    ignore: tuple = ()  # of max_completion_tokens, response_format
     honour_idempotency: bool = False
     hang_seconds: float = 30.0
     retry_after: str = "0.05"
@@ -233,7 +238,7 @@ class LLMServer:
             return self.faults(body, attempt)
         draw = random.Random(f"{self.seed}/{digest}/{attempt}").random()
         for kind, share in self.faults.items():
-            assert kind in FAULTS, kind
+            assert kind in FAULTS | OUTAGES, kind
             if draw < share:
                 return kind
             draw -= share
@@ -247,12 +252,22 @@ class LLMServer:
             return self._error(429, "Slow down" + note)
         if kind == "quota":
             return self._error(429, "You exceeded your quota" + note, "insufficient_quota")
+        if kind == "loading":
+            return self._error(503, "Loading model", "unavailable_error")
+        if kind == "garbage":
+            return web.Response(text="<html><body>Welcome to nginx!</body></html>", content_type="text/html")
         if kind == "filtered":
             return self._error(400, "The prompt was filtered" + note, "content_filter")
         return self._error(500 if kind == "server_error" else 504, "Out of order" + note)
 
+    def _thought(self, body):
+        """What the brain says; prose where a ``response_format`` that is ignored is the only place of the schema."""
+        if "response_format" in self.ignore and not any("JSON schema" in m["content"] for m in body["messages"]):
+            return "Of course! Here is what I would suggest, in some words of my own."
+        return self.brain(body)
+
     def _completion(self, body, kind, given):
-        text, reason = spoil(self.brain(body), kind), "stop"
+        text, reason = spoil(self._thought(body), kind), "stop"
         if self.echo_key:
             text = text.replace("{{key}}", given)
         if kind == "cut":
@@ -317,6 +332,7 @@ def main():
     parser.add_argument("--faults", type=json.loads, default={}, help='e.g. {"rate_limit": 0.1}')
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--refuse", nargs="*", default=())
+    parser.add_argument("--ignore", nargs="*", default=())
     parser.add_argument("--honour_idempotency", action="store_true")
     parser.add_argument("--hang_seconds", type=float, default=30.0)
     parser.add_argument("--retry_after", default="0.05")
@@ -331,6 +347,7 @@ def main():
         words.faults,
         words.seed,
         tuple(words.refuse),
+        tuple(words.ignore),
         honour_idempotency=words.honour_idempotency,
         hang_seconds=words.hang_seconds,
         retry_after=words.retry_after,

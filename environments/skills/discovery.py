@@ -16,8 +16,8 @@ from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance
 from teachers.chat.calls import Calls
-from teachers.chat.types import ChatError, Question
-from teachers.prompting import checked, render, usable
+from teachers.chat.types import EndpointError, Question, failed_calls
+from teachers.prompting import checked, render, replies, usable
 
 # Labels shown for each category where an instance is assigned by choice.
 _EXAMPLES = 5
@@ -38,7 +38,7 @@ def discover_skills(task: Task, calls: Calls, num_categories: int | None = None)
 
     Raises:
         ConfigurationError: ``num_categories`` is out of range, or more than there are distinct labels.
-        ChatError: The chat model labelled too few instances, or gave no usable categories.
+        EndpointError: The chat model labelled too few instances, or gave no usable categories.
         SpendingCapError: The dollars did not cover a call.
     """
     instances = task.instances("val")
@@ -94,6 +94,7 @@ def choose_categories(
 
     Raises:
         SpendingCapError: The dollars did not cover a call.
+        EndpointError: No reply came at all.
     """
 
     def check(reply: SkillChoice) -> None:
@@ -115,8 +116,8 @@ def choose_categories(
         for instance in instances
     )
     questions = [Question(prompt, schema, example, "skills", 0, system=domain.persona) for prompt in prompts]
-    replies = [usable(answer) for answer in calls.ask(questions)] if questions else []
-    return [None if reply is None else reply.name for reply in replies]
+    chosen = replies(calls.ask(questions)) if questions else []
+    return [None if reply is None else reply.name for reply in chosen]
 
 
 def _label(
@@ -140,18 +141,17 @@ def _label(
         for i, instance in enumerate(instances)
     ]
     answers = calls.ask(questions)
-    replies = [usable(answer) for answer in answers]
-    counters["unlabelled"] = replies.count(None)
+    found = [usable(answer) for answer in answers]
+    counters["unlabelled"] = found.count(None)
     if len(instances) - counters["unlabelled"] < _LABELLED_SHARE * len(instances):
-        failures = Counter(answer.failure for answer in answers if answer.failure)
-        raise ChatError(
+        raise EndpointError(
             f"The chat model labelled {len(instances) - counters['unlabelled']} of {len(instances)} instances "
-            f"({', '.join(f'{name}: {n}' for name, n in sorted(failures.items()))}): too few to find skills; "
-            "choose another chat model, or raise its max_reasks."
+            f"({failed_calls(answers).partition('(')[2]}; too few to find skills: see to the endpoint, or choose "
+            "another chat model; what was answered is kept, and --resume continues."
         )
     return {
         instance.instance_id: None if reply is None else reply.name
-        for instance, reply in zip(instances, replies, strict=True)
+        for instance, reply in zip(instances, found, strict=True)
     }
 
 

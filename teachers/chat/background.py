@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any
 
 # Seconds that connections get to close when the process ends.
 _LONGEST_CLOSING = 2.0
@@ -21,20 +23,21 @@ class BackgroundLoop:
         self._process = os.getpid()
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
-    def call(self, function: Callable[[], None]) -> None:
-        """Calls a function in the loop's thread, soon."""
+    def start(self, work: Coroutine[Any, Any, None], closer: Callable[[], Awaitable[None]]) -> Future[None]:
+        """Runs a coroutine in the loop; ``closer`` is called there before the loop ends."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="teacher calls", daemon=True)
                 self._thread.start()
-            loop = self._loop
-        loop.call_soon_threadsafe(function)
+            if closer not in self._closers:
+                self._closers.append(closer)
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
-        """Has something closed, in the loop, before it ends."""
-        if closer not in self._closers:
-            self._closers.append(closer)
+    def call(self, function: Callable[[], None]) -> None:
+        """Calls a function in the loop's thread, after what was started before."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(function)
 
     def close(self) -> None:
         """Closes connections and ends the thread."""

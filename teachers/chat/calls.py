@@ -6,9 +6,11 @@ import math
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Literal, get_args
 
 from tasks.errors import ConfigurationError
@@ -16,17 +18,20 @@ from teachers.chat.background import BackgroundLoop
 from teachers.chat.concurrency import Limiter
 from teachers.chat.conversation import Conversation
 from teachers.chat.entry import Entry, sums
-from teachers.chat.exchange import Books, Errand, Exchanges
+from teachers.chat.exchange import Books, Round
 from teachers.chat.journal import Journal, calls_of_run
 from teachers.chat.meter import Meter, PriceTable
 from teachers.chat.rehearsal import Rehearsal
-from teachers.chat.types import Answer, Chat, JournalMissError, Question, Reply
+from teachers.chat.types import Answer, Chat, EndpointError, JournalMissError, Question, Reply
 
 JournalMode = Literal["record", "replay", "off"]
 
+# Seconds between two looks at what is being waited for.
+_LOOK = 1.0
+
 
 class Calls:
-    """The telephone of a teacher: its policy, its engine and the environment's skill discovery share one.
+    """The calls of a teacher to chat models: policy, engine and skill discovery share journal, cap and counters.
 
     Args:
         chat: The chat model.
@@ -64,7 +69,7 @@ class Calls:
     def _attach(self, chat: Chat) -> None:
         self._chat = chat
         self._price = self._shared.prices.of(chat.model)
-        self._limiter = Limiter(chat.concurrency)
+        self._limiter = Limiter(chat.concurrency, alone=True)
         if self._shared.max_usd is not None and self._price is None:
             raise ConfigurationError(
                 f"teacher.init_args.max_usd is set and no price of {chat.model!r} is known: "
@@ -75,11 +80,15 @@ class Calls:
     def recording(self, path: Path) -> Iterator[None]:
         """Keeps calls in this file (``calls.jsonl`` of a run) while the context lasts, and continues what it holds.
 
-        Costs and counters begin with what the file holds, and can still be read afterwards.
+        Costs and counters begin with what the file holds, and can still be read afterwards. If it ends because the
+        endpoint failed, unusable replies are not used again: who continues asks anew.
         """
         books = self._shared.books = self._shared.open(path)
         try:
             yield
+        except EndpointError:
+            books.forget_failures()
+            raise
         finally:
             books.journal.close()
 
@@ -118,8 +127,7 @@ class Calls:
     def ask(self, questions: Sequence[Question[Reply]]) -> list[Answer[Reply]]:
         """Asks all questions, as many at a time as the endpoint bears; the answers in their order.
 
-        Replies are read and validated in the calling thread. If the asking is cut short, what was paid for is kept,
-        and asking again goes on from there.
+        If the asking is cut short, what was paid for is kept, and asking again goes on from there.
 
         Raises:
             ChatError: The endpoint cannot be used at all (key, address, model name).
@@ -132,47 +140,41 @@ class Calls:
             price = None if self._price is None else asdict(self._price)
             return shared.rehearsal.answer(questions, self._chat.model, price)
         conversations = [Conversation(question, self._chat) for question in questions]
-        self._converse(conversations)
-        answers = [conversation.answer for conversation in conversations]
+        listener = shared.listener or (lambda done, total: None)
+        left = [conversation for conversation in conversations if not self._replay(conversation)]
+        listener(len(questions) - len(left), len(questions))
+        if left:
+            self._converse(left, lambda done: listener(len(questions) - len(left) + done, len(questions)))
         shared.books.journal.seal(entry for conversation in conversations for entry in conversation.trail)
-        shared.books.counters["reasks"] += sum(conversation.reasks for conversation in conversations)
-        shared.books.counters.update(f"failures/{answer.failure}" for answer in answers if answer and answer.failure)
-        return [answer for answer in answers if answer is not None]
+        shared.books.note(conversations)
+        return [conversation.outcome for conversation in conversations]
 
-    def _converse(self, conversations: Sequence[Conversation[Reply]]) -> None:
-        """Carries on all conversations until each has its answer."""
-        books, listener = self._shared.books, self._shared.listener or (lambda done, total: None)
-        waiting = [index for index, conversation in enumerate(conversations) if not self._replay(conversation)]
-        done = len(conversations) - len(waiting)
-        listener(done, len(conversations))
-        if not waiting:
-            return
-        self._shared.loop.at_close(self._chat.aclose)
-        exchanges = Exchanges(self._chat, self._price, self._limiter, books, self._shared.loop)
-
-        def errand(index: int) -> Errand:
-            conversation = conversations[index]
-            return Errand(index, len(conversation.trail), conversation.request(), conversation.asking())
-
+    def _converse(self, conversations: Sequence[Conversation[Reply]], tell: Callable[[int], None]) -> None:
+        """Has conversations carried on until each has its answer; tells, in this thread, how many have."""
+        answered: SimpleQueue[int] = SimpleQueue()
+        round_ = Round(self._chat, self._price, self._limiter, self._shared.books, answered)
+        asking = self._shared.loop.start(round_.ask(conversations), self._chat.aclose)
+        asking.add_done_callback(lambda _: answered.put(0))
+        done = 0
         try:
-            exchanges.send([errand(index) for index in waiting])
-            while done < len(conversations):
-                index, entry = exchanges.receive()
-                conversations[index].take(entry)
-                if self._replay(conversations[index]):
-                    done += 1
-                    listener(done, len(conversations))
-                else:
-                    exchanges.send([errand(index)])
-        except BaseException as error:
-            exchanges.stop(grace=isinstance(error, Exception))
+            while not asking.done() or not answered.empty():
+                try:
+                    if answered.get(timeout=_LOOK):
+                        tell(done := done + 1)
+                except Empty:
+                    if self._shared.watcher is not None and (told := round_.waiting()):
+                        self._shared.watcher(told)
+        except BaseException:
+            self._shared.loop.call(round_.cancel)
+            wait([asking])  # which notes what was in flight
             raise
+        asking.result()
 
     def _replay(self, conversation: Conversation[Reply]) -> bool:
         """Carries a conversation on from the journal; True if that led to its answer."""
         journal, mode = self._shared.books.journal, self._shared.mode
         while conversation.answer is None:
-            asked = conversation.asking()
+            asked = conversation.asked
             entry = journal.find(asked)
             if entry is None and mode == "replay":
                 entry = journal.failure(asked.key) or _miss(asked)
@@ -199,8 +201,8 @@ class Calls:
         """
         groups: dict[Any, list[Entry]] = {}
         for entry in self._shared.books.journal.sealed:
-            if step is None or entry.label.step == step:
-                groups.setdefault(getattr(entry.label, field), []).append(entry)
+            if step is None or entry.step == step:
+                groups.setdefault(getattr(entry, field), []).append(entry)
         return {name: sums(entries) for name, entries in groups.items()}
 
     @property
@@ -232,6 +234,14 @@ class Calls:
         """
         return Counter({name: count for name, count in self._shared.books.counters.items() if count})
 
+    def failed(self, step: int) -> str:
+        """What became of this step's calls, on one line, if some failed and it was not told yet; else nothing."""
+        return self._shared.books.failed(step)
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Has somebody told, in the thread that asks and about once a second, what an endpoint is being waited for."""
+        self._shared.watcher = watcher
+
     @property
     def listener(self) -> Callable[[int, int], None] | None:
         """Told, in the thread that asks, how many of the questions asked at once are answered, and of how many."""
@@ -252,6 +262,7 @@ class _Shared:
     others: Mapping[str, Entry]
     loop: BackgroundLoop = field(default_factory=BackgroundLoop)
     listener: Callable[[int, int], None] | None = None
+    watcher: Callable[[str], None] | None = None
     rehearsal: Rehearsal | None = None
 
     def __post_init__(self) -> None:
@@ -280,8 +291,7 @@ class _Shared:
 
 
 def _miss(asked: Entry) -> Entry:
-    label = asked.label
     raise JournalMissError(
-        f"The journal has no call for purpose {label.purpose}, step {label.step} with key {asked.key[:12]}: its prompt "
+        f"The journal has no call for purpose {asked.purpose}, step {asked.step} with key {asked.key[:12]}: its prompt "
         "or settings differ from what was recorded; set teacher.init_args.journal to record to make it."
     )

@@ -38,14 +38,17 @@ class Limiter:
 
     Args:
         most: Most calls in flight.
+        alone: Whether one call at a time goes, until that is said to be over: what the first one teaches of the
+            endpoint is to be known to all others.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, alone: bool = False) -> None:
         self.room = float(min(most, _START))
         self._most = most
         self._threshold = float(most)
         self._era = 0
         self._in_flight = 0
+        self.alone = alone
         self._resume = 0.0
         self._alarm: asyncio.Handle | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -103,7 +106,7 @@ class Limiter:
         """
         while self._waiting and self._waiting[0].done():  # cancelled while it waited
             self._waiting.popleft()
-        if not self._waiting or self._in_flight >= int(self.room) or self._alarm is not None:
+        if not self._waiting or self._in_flight >= (1 if self.alone else int(self.room)) or self._alarm is not None:
             return
         loop = asyncio.get_running_loop()
         wait = self._resume - time.monotonic()

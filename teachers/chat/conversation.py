@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Generic
+from dataclasses import replace
+from typing import Generic
 
-from teachers.chat.entry import Entry, Label
-from teachers.chat.schema import ReplyError, clean, parse_reply, strict_schema
+from teachers.chat.entry import Entry
+from teachers.chat.schema import ReplyError, answer_part, clean, fits, instructions, parse_reply, strict_schema
 from teachers.chat.types import Answer, Chat, ChatRequest, Message, Question, Reply
 
 # Names that endpoints give to a reply which their content filter stopped.
@@ -31,60 +32,61 @@ class Conversation(Generic[Reply]):
         self.answer: Answer[Reply] | None = None
         self.trail: list[Entry] = []
         self.reasks = 0
-        self._question = question
+        self.question = question
         self._chat = chat
-        self._label = Label(question.purpose, question.step, question.item)
-        self._schema: dict[str, Any] = strict_schema(question.schema)
-        self._text = ""
-        self._next: Entry | None = None
-        self._messages = [Message("user", clean(question.prompt))]
+        messages = [Message("user", clean(question.prompt))]
         if question.system:
-            self._messages.insert(0, Message("system", clean(question.system)))
-
-    def request(self) -> ChatRequest:
-        """What to send next."""
-        return ChatRequest(
-            model=self._chat.model,
-            messages=tuple(self._messages),
+            messages.insert(0, Message("system", clean(question.system)))
+        self.request = ChatRequest(
+            model=chat.model,
+            messages=tuple(messages),
             # Endpoints take letters, digits, - and _, at most 64 of them.
-            schema_name=re.sub(r"[^a-zA-Z0-9_-]", "_", self._question.schema.__name__)[:64],
-            schema=self._schema,
-            max_tokens=self._chat.max_tokens,
-            temperature=self._chat.temperature,
-            sample=self._question.sample,
+            schema_name=re.sub(r"[^a-zA-Z0-9_-]", "_", question.schema.__name__)[:64],
+            schema=strict_schema(question.schema),
+            max_tokens=chat.max_tokens,
+            temperature=chat.temperature,
+            sample=question.sample,
         )
+        self._asking()
 
-    def asking(self) -> Entry:
-        """The exchange that the next request begins."""
-        if self._next is None:
-            self._next = Entry.asking(self.request(), self._label)
-        return self._next
+    @property
+    def outcome(self) -> Answer[Reply]:
+        """The answer, of a conversation that has ended."""
+        assert self.answer is not None, "asked of before its end"
+        return self.answer
 
     def take(self, entry: Entry) -> None:
         """Reads what came back: sets the answer, or extends the conversation by what was wrong."""
         self.trail.append(entry)
-        self._next = None
+        text = entry.reply or (self.trail[-2].reply if self.trail[1:] else "") or ""
         if entry.failure is not None:
-            self.answer = Answer(None, entry.failure, self._text)
-            return
-        self._text = entry.reply or ""
-        if entry.finish_reason == REFUSED:
-            self.answer = Answer(None, "refused", self._text)
-            return
-        try:
-            self.answer = Answer(parse_reply(self._text, self._question.schema), None, self._text)
-        except ReplyError as error:
-            self._ask_again(str(error), cut=entry.finish_reason == "length")
+            self.answer = Answer(None, entry.failure, text, entry.cause)
+        elif entry.finish_reason == REFUSED:
+            self.answer = Answer(None, "refused", text, "the endpoint's content filter")
+        else:
+            try:
+                self.answer = Answer(parse_reply(entry.reply or "", self.question.schema), None, text)
+            except ReplyError as error:
+                self._ask_again(str(error), entry.reply or "", cut=entry.finish_reason == "length")
 
-    def _ask_again(self, wrong: str, cut: bool) -> None:
+    def _ask_again(self, wrong: str, text: str, cut: bool) -> None:
         # The limit that cut a reply off will be the same for the next: asking for a shorter one is worth one try.
-        allowed = min(self._chat.max_reasks, 1) if cut else self._chat.max_reasks
-        if self.reasks >= allowed:
-            self.answer = Answer(None, "invalid_reply", self._text)
+        if self.reasks >= (min(self._chat.max_reasks, 1) if cut else self._chat.max_reasks):
+            began = " ".join("".join(char if char.isprintable() else " " for char in text[:400]).split())[:80]
+            self.answer = Answer(None, "invalid_reply", text, f"unusable reply {began!r}: {wrong[:160]}")
             return
         self.reasks += 1
-        said, note = self._text, f"This reply cannot be used: {wrong}. Reply again with the whole JSON object."
+        said = answer_part(text)
+        note = f"This reply cannot be used: {wrong}. Reply again with the whole JSON object."
+        if not fits(said, self.request.schema):
+            note += instructions(self.request.schema)  # the endpoint was not told it, or does not heed it
         if cut:
             said = said[:_CUT_REPLY_CHARACTERS]
             note = "This reply was cut off because it was too long. Reply again, much shorter, with one JSON object."
-        self._messages += [Message("assistant", said or "(empty)"), Message("user", note)]
+        more = (Message("assistant", said or "(empty)"), Message("user", note))
+        self.request = replace(self.request, messages=(*self.request.messages, *more))
+        self._asking()
+
+    def _asking(self) -> None:
+        question = self.question
+        self.asked = Entry.asking(self.request, question.purpose, question.step, question.item)

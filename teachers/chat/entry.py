@@ -35,26 +35,13 @@ def _key(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What a call was made for; costs are reported by it."""
-
-    purpose: str
-    step: int
-    item: int | None
-
-    def fields(self) -> dict[str, Any]:
-        """As the fields of a line."""
-        return {"purpose": self.purpose, "step": self.step, "item": self.item}
-
-
 @dataclass(slots=True)
 class Entry:
     """One exchange.
 
     Args:
         key: The request's key.
-        label: What it was made for.
+        purpose, step, item: What it was made for; costs are reported by it.
         model: Who was asked; None if nobody was.
         request: What was asked, as plain data; only until it is in the file.
         reply: What came back; None where texts are not kept or nothing came.
@@ -63,13 +50,16 @@ class Entry:
         estimated: The endpoint gave no usage; ``usage`` is the most that it can have been.
         usd: Dollars; None without a known price.
         seconds: From sending to receiving.
-        failure: Set where no reply came at all: ``gave_up`` or ``over_cap``. Such a line is no paid exchange; it lets
-            a replay tell a call that failed from one that was never made.
+        failure: Set where no reply came at all: ``gave_up``, ``too_long``, ``rejected`` or ``over_cap``. Such a line
+            is no paid exchange; it lets a replay tell a call that failed from one that was never made.
+        cause: What went wrong last, in a few words for people; not kept.
         sealed: Whether it is in ``calls.jsonl``.
     """
 
     key: str
-    label: Label
+    purpose: str
+    step: int
+    item: int | None
     model: str | None = None
     request: dict[str, Any] | None = None
     reply: str | None = None
@@ -79,13 +69,22 @@ class Entry:
     usd: float | None = None
     seconds: float = 0.0
     failure: str | None = None
+    cause: str = field(default="", compare=False)
     sealed: bool = field(default=False, compare=False)
 
     @staticmethod
-    def asking(request: ChatRequest, label: Label) -> Entry:
+    def asking(request: ChatRequest, purpose: str, step: int, item: int | None) -> Entry:
         """The exchange that begins with this request."""
         plain = _plain(request)
-        return Entry(_key(plain), label, request.model, plain)
+        return Entry(_key(plain), purpose, step, item, request.model, plain)
+
+    def failed(self, failure: str, cause: str = "") -> Entry:
+        """What is noted in its place if no reply comes."""
+        return Entry(self.key, self.purpose, self.step, self.item, failure=failure, cause=cause)
+
+    def made_for(self) -> dict[str, Any]:
+        """What a line says of who asked."""
+        return {"key": self.key, "purpose": self.purpose, "step": self.step, "item": self.item}
 
     def copy(self) -> Entry:
         """The same exchange, for the journal of another run."""
@@ -93,7 +92,7 @@ class Entry:
 
     def line(self, texts: bool) -> dict[str, Any]:
         """As a line of the journal."""
-        fields: dict[str, Any] = {"key": self.key, **self.label.fields()}
+        fields = self.made_for()
         if self.failure is not None:
             return {**fields, "failure": self.failure}
         if texts:
@@ -115,14 +114,14 @@ class Entry:
             RecordError: A field is missing.
         """
         try:
-            label = Label(row["purpose"], row["step"], row["item"])
             request = row.get("request")
             key = row["key"] if request is None else _key(request)
+            made_for = (row["purpose"], row["step"], row["item"])
             if "failure" in row:
-                return Entry(key, label, failure=row["failure"])
+                return Entry(key, *made_for, failure=row["failure"])
             return Entry(
                 key,
-                label,
+                *made_for,
                 row.get("model") if request is None else request["model"],
                 request,
                 row.get("reply"),

@@ -1,28 +1,30 @@
-"""Requests on their way: attempts, retries, the dollars reserved for each, and what is noted before and after."""
+"""Questions on their way: requests, attempts, retries, the dollars reserved for each, and what is noted of them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
 from tasks.errors import DataEnvGymError
-from teachers.chat.background import BackgroundLoop
-from teachers.chat.concurrency import Backoff, Limiter, Slot
+from teachers.chat.concurrency import Backoff, Limiter
+from teachers.chat.conversation import Conversation
 from teachers.chat.entry import Entry
 from teachers.chat.journal import Journal
 from teachers.chat.meter import Meter, Price, most_tokens
-from teachers.chat.types import AttemptError, Chat, ChatReply, ChatRequest
+from teachers.chat.types import AttemptError, Chat, ChatRequest, failed_calls
 
 # When an endpoint turns out to be unusable, calls in flight get this many seconds to come back, because what they
 # bring is paid for. Refusals, which is what they mostly are then, come at once.
 _GRACE = 5.0
+
+# A call in flight is told of after so many seconds.
+_LONG = 10.0
 
 
 @dataclass
@@ -36,7 +38,8 @@ class Books:
         paid_calls: Calls that were made now, not replayed.
         paid_usd: What those cost; None once one has no known price.
         replayed: Calls that were answered from the journal.
-        asked: Requests in flight by key: who asks the same at the same time waits for the one reply.
+        outcomes: Questions and what became of them, by step; until it is told.
+        asking: Held while a request is under way, by its key.
     """
 
     journal: Journal
@@ -45,158 +48,147 @@ class Books:
     paid_calls: int = 0
     paid_usd: float | None = 0.0
     replayed: int = 0
-    asked: dict[str, asyncio.Future[Entry]] = field(default_factory=dict)
+    outcomes: dict[int, list[Conversation[Any]]] = field(default_factory=dict)
+    asking: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def note(self, conversations: Sequence[Conversation[Any]]) -> None:
+        """Counts what became of questions."""
+        for conversation in conversations:
+            question, failure = conversation.question, conversation.outcome.failure
+            self.outcomes.setdefault(question.step, []).append(conversation)
+            self.counters["reasks"] += conversation.reasks
+            if failure:
+                self.counters[f"failures/{failure}"] += 1
+                self.counters["policy_defaults"] += question.purpose == "policy"
+
+    def forget_failures(self) -> None:
+        """Has the journal not use unusable replies again: the run ends with them, and a resume is to ask anew."""
+        failed = [each for every in self.outcomes.values() for each in every if each.outcome.failure]
+        entries = [(entry, each.outcome.failure) for each in failed for entry in each.trail if entry.reply is not None]
+        self.journal.seal([entry.failed(str(failure)) for entry, failure in entries])
+
+    def failed(self, step: int) -> str:
+        """What became of a step's questions, on one line, if some failed; it is told once."""
+        asked = self.outcomes.pop(step, [])
+        failed = Counter(each.question.purpose for each in asked if each.outcome.failure)
+        if not failed:
+            return ""
+        whose = ", ".join(f"{n} of the {purpose}" for purpose, n in failed.items())
+        told = f"{failed_calls([each.outcome for each in asked])}; {whose}"
+        if failed["policy"] == sum(each.question.purpose == "policy" for each in asked):
+            told += ", which acted by its default" if failed["policy"] else ""
+        return told
 
 
-@dataclass(frozen=True)
-class Errand:
-    """A request to be sent.
-
-    Args:
-        index: The question's index among those that are asked together.
-        turn: How many exchanges its conversation has had.
-        request: The request.
-        asked: The exchange that it begins.
-    """
-
-    index: int
-    turn: int
-    request: ChatRequest
-    asked: Entry
-
-
-class Exchanges:
-    """The requests of one round of questions. Made and read by the thread that asks, run by the loop's.
+class Round:
+    """Questions that are asked at once; runs in an event loop.
 
     Args:
         chat: The chat model.
         price: Its price, if known.
         limiter: How many calls may be in flight.
         books: Where they are noted.
-        loop: Where they run.
+        answered: Takes the number of questions that have got their answer.
     """
 
-    def __init__(self, chat: Chat, price: Price | None, limiter: Limiter, books: Books, loop: BackgroundLoop) -> None:
+    def __init__(
+        self, chat: Chat, price: Price | None, limiter: Limiter, books: Books, answered: SimpleQueue[int]
+    ) -> None:
         self._chat = chat
         self._price = price
         self._limiter = limiter
         self._books = books
-        self._loop = loop
+        self._answered = answered
         self._backoff = Backoff()
-        self._results: SimpleQueue[list[tuple[int, Entry | BaseException]]] = SimpleQueue()
-        self._finished_now: list[tuple[int, Entry | BaseException]] = []
-        self._received: deque[tuple[int, Entry | BaseException]] = deque()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._sending: set[asyncio.Task[Any]] = set()
+        self._sending: dict[asyncio.Task[Any], float] = {}  # with the time of sending
+        self._waits: dict[str, tuple[float, str]] = {}  # by key: when it is sent again, and what failed
+        self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
-        self._outstanding = 0
 
-    def send(self, errands: Sequence[Errand]) -> None:
-        """Has requests sent, as soon as there is room for them."""
-        self._outstanding += len(errands)
-
-        def start() -> None:
-            for errand in errands:
-                task = asyncio.get_running_loop().create_task(self._exchange(errand))
-                self._tasks.add(task)
-                task.add_done_callback(functools.partial(self._finished, errand.index))
-
-        self._loop.call(start)
-
-    def receive(self) -> tuple[int, Entry]:
-        """Waits for the next reply: the question's index and the exchange.
+    async def ask(self, conversations: Sequence[Conversation[Any]]) -> None:
+        """Carries on conversations until each has its answer; what comes back is in the journal at once.
 
         Raises:
             ChatError: The endpoint cannot be used.
+            StorageError: The journal cannot be written.
         """
-        index, result = self._next()
-        if isinstance(result, BaseException):
-            raise result
-        return index, result
-
-    def stop(self, grace: bool) -> None:
-        """Sends nothing more and waits until nothing is in flight; what comes back meanwhile is in the journal.
-
-        Args:
-            grace: Wait some seconds for calls in flight before they are given up.
-        """
-
-        def cancel(everything: bool) -> None:
-            self._stopped = True
-            for task in self._tasks if everything else self._tasks - self._sending:
+        if self._stopped:
+            return
+        self._tasks = [asyncio.create_task(self._converse(index, each)) for index, each in enumerate(conversations)]
+        done, left = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        if left:
+            for task in left - self._sending.keys():
                 task.cancel()
+            await asyncio.wait(left, timeout=_GRACE)
+            self.cancel()
+            await asyncio.wait(left)
+        for error in [task.exception() for task in done if not task.cancelled()]:
+            if error is not None:
+                raise error
 
-        def cancel_later() -> None:
-            cancel(everything=False)
-            asyncio.get_running_loop().call_later(_GRACE, cancel, True)
+    def cancel(self) -> None:
+        """Gives up what is under way, calls in flight included; ``ask`` ends when all of it is noted."""
+        self._stopped = True
+        for task in self._tasks:
+            task.cancel()
 
-        if self._outstanding:
-            self._loop.call(cancel_later if grace else lambda: cancel(everything=True))
-        while self._outstanding:
-            self._next()
+    def waiting(self) -> str:
+        """What is being waited for, in a few words for people; empty while replies come as usual."""
+        now, waits, sent = time.monotonic(), list(self._waits.values()), list(self._sending.values())
+        parts = []
+        if waits:
+            cause, _ = Counter(cause for _, cause in waits).most_common(1)[0]
+            number = "1 retry" if len(waits) == 1 else f"{len(waits)} retries"
+            parts.append(f"{number} ({cause[:80]}), next in {max(0.0, min(waits)[0] - now):.0f} s")
+        if sent and (longest := now - min(sent)) > _LONG:
+            parts.append(f"{len(sent)} in flight, the longest for {longest:.0f} s")
+        return f"waiting for the endpoint: {'; '.join(parts)}" if parts else ""
 
-    def _next(self) -> tuple[int, Entry | BaseException]:
-        if not self._received:
-            self._received.extend(self._results.get())
-        self._outstanding -= 1
-        return self._received.popleft()
+    async def _converse(self, index: int, conversation: Conversation[Any]) -> None:
+        while conversation.answer is None:
+            conversation.take(await self._exchange(conversation, index))
+        self._answered.put(1)
 
-    def _finished(self, index: int, task: asyncio.Task[Entry]) -> None:
-        self._tasks.discard(task)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        # Handed over together once a turn of the loop: each handing over makes the two threads wait for each other.
-        if not self._finished_now:
-            asyncio.get_running_loop().call_soon(self._hand_over)
-        self._finished_now.append((index, task.result() if error is None else error))
+    async def _exchange(self, conversation: Conversation[Any], index: int) -> Entry:
+        asked, books = conversation.asked, self._books
+        # Whoever asks the same at the same time waits, and finds the one reply in the journal.
+        async with books.asking.setdefault(asked.key, asyncio.Lock()):
+            order = (index, len(conversation.trail))
+            return books.journal.find(asked) or await self._attempts(asked, conversation.request, order)
 
-    def _hand_over(self) -> None:
-        finished, self._finished_now = self._finished_now, []
-        self._results.put(finished)
-
-    async def _exchange(self, errand: Errand) -> Entry:
-        asked, books = errand.asked, self._books
-        if not books.journal.texts:
-            return await self._attempts(asked, errand)
-        found = books.journal.find(asked)  # made for another question since this one was looked up
-        if found is not None:
-            return found
-        if asked.key in books.asked:
-            return await asyncio.shield(books.asked[asked.key])
-        shared = books.asked[asked.key] = asyncio.get_running_loop().create_future()
-        try:
-            entry = await self._attempts(asked, errand)
-        except BaseException as error:
-            shared.set_exception(error if isinstance(error, Exception) else RuntimeError("cancelled"))
-            shared.exception()  # so that asyncio does not report it as unread
-            raise
-        else:
-            shared.set_result(entry)
-            return entry
-        finally:
-            del books.asked[asked.key]
-
-    async def _attempts(self, asked: Entry, errand: Errand) -> Entry:
+    async def _attempts(self, asked: Entry, request: ChatRequest, order: tuple[int, int]) -> Entry:
         """Sends a request until there is a reply or no sense in trying again."""
-        bound = most_tokens(errand.request)
-        usd = None if self._price is None else self._price.usd(bound)
+        usd = None if self._price is None else self._price.usd(most_tokens(request))
+        cause = ""
         for attempt in range(1, self._chat.max_attempts + 1):
-            wait = 0.0
-            async with self._limiter.slot(first=errand.turn > 0 or attempt > 1) as slot:
+            async with self._limiter.slot(first=order[1] > 0 or attempt > 1) as slot:
                 if self._stopped:
                     raise asyncio.CancelledError
-                if usd is not None and not await self._books.meter.reserve(usd, (errand.index, errand.turn, attempt)):
-                    return Entry(asked.key, asked.label, failure="over_cap")
+                if usd is not None and not await self._books.meter.reserve(usd, (*order, attempt)):
+                    return asked.failed("over_cap")
                 try:
-                    return await self._attempt(asked, errand.request, usd)
+                    return await self._attempt(asked, request, usd)
                 except AttemptError as error:
+                    cause = error.detail
+                    if error.final:
+                        return asked.failed(error.reason, cause)
                     self._books.counters[f"retries/{error.reason}"] += 1
-                    wait = self._note(error, slot, attempt)
+                    if error.reason == "rate_limit":
+                        self._limiter.rate_limited(slot)
+                    self._limiter.pause(error.retry_after or 0.0)
+                    wait = self._backoff.seconds(attempt, error.retry_after)
                 except DataEnvGymError:
                     self._stopped = True  # before this slot is free: whoever waits for it would ask the same endpoint
                     raise
+                finally:
+                    self._limiter.alone = self._limiter.alone and self._chat.in_doubt
             if attempt < self._chat.max_attempts:
-                await asyncio.sleep(wait)
-        return Entry(asked.key, asked.label, failure="gave_up")
+                self._waits[asked.key] = (time.monotonic() + wait, cause)
+                try:
+                    await asyncio.sleep(wait)
+                finally:
+                    del self._waits[asked.key]
+        return asked.failed("gave_up", cause)
 
     async def _attempt(self, asked: Entry, request: ChatRequest, usd: float | None) -> Entry:
         """One attempt; its reservation ends with it, however it ends."""
@@ -205,13 +197,17 @@ class Exchanges:
         spent = 0.0
         billed = False
         try:
-            number = books.journal.begin(asked.key, asked.label, usd)
-            self._sending.add(task)
+            number = books.journal.begin(asked, usd)
+            self._sending[task] = time.monotonic()
             try:
                 started = time.monotonic()
                 reply = await self._chat.complete(request)
                 billed = True
-                self._fill(asked, reply, request, time.monotonic() - started)
+                # Without word from the endpoint the most that it can be is noted: a cap must not rest on a guess.
+                asked.usage, asked.estimated = reply.usage or most_tokens(request), reply.usage is None
+                asked.reply, asked.finish_reason = reply.text, reply.finish_reason
+                asked.usd = None if self._price is None else self._price.usd(asked.usage)
+                asked.seconds = round(time.monotonic() - started, 3)
                 spent = asked.usd or 0.0
                 books.journal.done(number, asked)
             except (AttemptError, asyncio.CancelledError) as error:
@@ -228,7 +224,7 @@ class Exchanges:
                         books.journal.freed(number)
                 raise
             finally:
-                self._sending.discard(task)
+                del self._sending[task]
         finally:
             if usd is not None:
                 books.meter.settle(usd, spent)
@@ -236,19 +232,3 @@ class Exchanges:
         books.paid_calls += 1
         books.paid_usd = None if books.paid_usd is None or asked.usd is None else books.paid_usd + asked.usd
         return asked
-
-    def _fill(self, entry: Entry, reply: ChatReply, request: ChatRequest, seconds: float) -> None:
-        # Without word from the endpoint the most that it can be is written down: a cap must not rest on a guess.
-        entry.usage = reply.usage or most_tokens(request)
-        entry.estimated = reply.usage is None
-        entry.reply, entry.finish_reason = reply.text, reply.finish_reason
-        entry.usd = None if self._price is None else self._price.usd(entry.usage)
-        entry.seconds = round(seconds, 3)
-
-    def _note(self, error: AttemptError, slot: Slot, attempt: int) -> float:
-        """Passes a failed attempt on to the limiter; returns how long to wait before the next."""
-        if error.reason == "rate_limit":
-            self._limiter.rate_limited(slot)
-        if error.retry_after:
-            self._limiter.pause(error.retry_after)
-        return self._backoff.seconds(attempt, error.retry_after)

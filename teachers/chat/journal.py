@@ -30,7 +30,7 @@ from typing import Any
 
 from tasks.errors import MissingFileError, RecordError, StorageError
 from tasks.records import write_atomic
-from teachers.chat.entry import Entry, Label
+from teachers.chat.entry import Entry
 
 
 class Journal:
@@ -74,19 +74,20 @@ class Journal:
             if entry is None and asked.key in self._others:
                 entry = self._known[asked.key] = self._others[asked.key].copy()
             if entry is not None and not entry.sealed:
-                entry.label, entry.request = asked.label, asked.request
+                entry.purpose, entry.step, entry.item = asked.purpose, asked.step, asked.item
+                entry.request = asked.request
             return entry
 
     def failure(self, key: str) -> Entry | None:
         """What is on record for a request that got no reply."""
         return self._failed.get(key)
 
-    def begin(self, key: str, label: Label, usd: float | None) -> int:
+    def begin(self, asked: Entry, usd: float | None) -> int:
         """Notes that a call is about to be sent and can cost this much; returns its number."""
         with self._lock:
             number = self._next
             self._next += 1
-            self._intents[number] = {"key": key, **label.fields(), "usd": usd}
+            self._intents[number] = {**asked.made_for(), "usd": usd}
             self._write({"intent": number, **self._intents[number]})
             return number
 
@@ -117,11 +118,13 @@ class Journal:
             new: dict[int, Entry] = {}
             for entry in entries:
                 kept = self._failed.get(entry.key)
-                known = entry.sealed or (entry.failure is not None and kept is not None and kept == entry)
+                # The same failure without a reply is noted once; one that takes a reply back, each time.
+                known = entry.sealed or (entry.failure is not None and kept == entry and entry.key not in self._known)
                 if not known:
                     new.setdefault(id(entry), entry)
                 if entry.failure is not None:
                     self._failed[entry.key] = entry
+                    self._known.pop(entry.key, None)
             if self.path is not None and new:
                 self._append(self.path, b"".join(_encode(entry.line(self.texts)) for entry in new.values()))
             for entry in new.values():
@@ -176,6 +179,7 @@ class Journal:
         entry.sealed, entry.request = True, None
         if entry.failure is not None:
             self._failed[entry.key] = entry
+            self._known.pop(entry.key, None)
             return
         self.sealed.append(entry)
         if entry.reply is not None and self.texts:

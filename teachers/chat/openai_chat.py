@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigurationError
 from teachers.chat.addresses import address_of, check_surroundings
+from teachers.chat.complaints import about_format
 from teachers.chat.conversation import REFUSED
-from teachers.chat.dialect import Dialect, Negotiation, Structured
+from teachers.chat.dialect import Negotiation, Structured
 from teachers.chat.entry import request_key
 from teachers.chat.secrets import check_variable, read_key
-from teachers.chat.types import AttemptError, Chat, ChatError, ChatReply, ChatRequest, Usage
-from teachers.chat.wire import complaint_of, read_completion, retry_after
+from teachers.chat.types import AttemptError, Chat, ChatError, ChatReply, ChatRequest, EndpointError, Usage
+from teachers.chat.wire import (
+    broken_connection,
+    complaint_of,
+    error_in,
+    excerpt,
+    http_client,
+    read_completion,
+    retry_after,
+)
 
 if TYPE_CHECKING:
-    from openai import APIConnectionError, APIStatusError, AsyncOpenAI
+    from openai import AsyncOpenAI
     from openai._types import RequestOptions
 
 # A gateway that gave up on the model behind it: that one may have been writing, and be billed for it.
 _STATUSES_OF_GATEWAYS = (408, 504, 524)
+
+# Words of endpoints that do not let a prompt through (Azure's filter, OpenRouter's moderation, Alibaba's inspection).
+_FILTERED = ("content_filter", "content management policy", "moderation", "flagged", "data_inspection_failed")
+
+# Characters of an endpoint's complaint that are looked at, and that are told.
+_LONGEST_READ, _LONGEST_TOLD = 4000, 300
+
+_LONGEST_CONNECTING = 15.0
 
 
 class OpenAIChat(Chat):
@@ -32,14 +48,11 @@ class OpenAIChat(Chat):
             OPENAI_BASE_URL, or api.openai.com.
         api_key_env: Environment variable that holds the API key. It is read at the first call, and the key itself is
             in no setting, file or message.
-        temperature: Sampling temperature; None leaves it to the endpoint. Dropped if the model takes none.
-        max_tokens: Longest reply, in tokens, those of hidden reasoning included.
-        concurrency: Most calls in flight at a time.
         timeout: Seconds for one attempt.
-        max_attempts: Most attempts at one request, the first included.
-        max_reasks: How often a reply that does not fit the schema is asked for again, with what was wrong.
         structured: How the endpoint is told the schema of a reply. ``auto`` begins with native structured outputs
-            (``json_schema``) and goes over to ``json_object``, then ``prompt``, if the endpoint refuses.
+            (``json_schema``), goes over to ``json_object``, then ``prompt``, if the endpoint refuses; the schema
+            goes into the prompt too if the endpoint passes over it.
+        settings: Those of Chat: temperature, max_tokens, concurrency, max_attempts, max_reasks.
 
     Raises:
         ConfigurationError: A setting cannot work.
@@ -50,15 +63,11 @@ class OpenAIChat(Chat):
         model: str,
         base_url: str | None = None,
         api_key_env: str = "OPENAI_API_KEY",
-        temperature: float | None = None,
-        max_tokens: int = 4096,
-        concurrency: int = 16,
         timeout: float = 120.0,
-        max_attempts: int = 8,
-        max_reasks: int = 2,
         structured: Structured = "auto",
+        **settings: Any,
     ) -> None:
-        super().__init__(model, temperature, max_tokens, concurrency, max_attempts, max_reasks)
+        super().__init__(model, **settings)
         if timeout <= 0:
             raise ConfigurationError(f"{type(self).__name__}'s timeout is {timeout}: give seconds above 0.")
         # All that can be known now: an episode should not train for an hour and then fail at its first call.
@@ -71,24 +80,33 @@ class OpenAIChat(Chat):
         self._negotiation = Negotiation(structured, model)
         self._client: AsyncOpenAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._refusals = 0  # of requests that nothing is known to be wrong with
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One attempt at a request; a refusal of the way it was put is no attempt.
 
         Raises:
-            AttemptError: It failed in a way that may pass.
-            ChatError: It failed for good.
+            AttemptError: It failed, in a way that may pass or that concerns this request alone.
+            ChatError: No request will succeed.
             ConfigurationError: The key is not set.
         """
         key = read_key(self.api_key_env)
-        while True:  # ends: each refusal moves the dialect on, and there are few
-            dialect = self._negotiation.dialect
-            body = dialect.body(request)
-            reply = await self._attempt(body, request_key(request), key, dialect)
-            if reply is not None:
-                if reply.usage is not None and reply.usage.output > request.max_tokens:
-                    self._negotiation.overrun(dialect)
-                return reply
+        begun = used = self._negotiation.dialect
+        while True:
+            body = used.body(request)
+            came = await self._attempt(request, body, key)
+            if isinstance(came, ChatReply):
+                self._negotiation.answered(begun, used, request, came)
+                return came
+            status, said = came
+            if (then := self._negotiation.next(begun, used, request, body, status, said)) is None:
+                raise self._refused(status, said)
+            used = then
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it is not known yet if the endpoint honours the schema."""
+        return self._negotiation.in_doubt
 
     async def aclose(self) -> None:
         """Closes connections."""
@@ -100,20 +118,29 @@ class OpenAIChat(Chat):
         return address_of(self.base_url, "OpenAIChat's base_url", "OPENAI_BASE_URL")
 
     def _make_client(self, key: str) -> AsyncOpenAI:
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+        from openai import AsyncOpenAI
 
         # Retries are counted, limited and paid for by Calls; the SDK's own would be invisible.
-        return AsyncOpenAI(api_key=key, base_url=self._endpoint(), max_retries=0, http_client=DefaultAioHttpClient())
+        return AsyncOpenAI(api_key=key, base_url=self._endpoint(), max_retries=0, http_client=http_client())
 
-    async def _attempt(self, body: dict[str, Any], name: str, key: str, dialect: Dialect) -> ChatReply | None:
-        """The reply; None if the request is to be put in another way."""
+    async def _attempt(self, request: ChatRequest, body: dict[str, Any], key: str) -> ChatReply | tuple[int, str]:
+        """The reply, or status and message of a refusal that the request or the way it was put may be the reason for.
+
+        Raises:
+            AttemptError: It failed in a way that may pass.
+            ChatError: No request will succeed.
+        """
         import httpx2
+        from aiohttp import ClientError
         from openai import APIConnectionError, APIStatusError
 
         # An HTTP client's connections belong to one event loop; a chat model may be used by several, one after another.
         if self._client is None or self._loop is not asyncio.get_running_loop():
             self._client, self._loop = self._make_client(key), asyncio.get_running_loop()
-        options: RequestOptions = {"headers": {"Idempotency-Key": name}, "timeout": self.timeout}
+        options: RequestOptions = {
+            "headers": {"Idempotency-Key": request_key(request)},
+            "timeout": httpx2.Timeout(self.timeout, connect=min(self.timeout, _LONGEST_CONNECTING)),
+        }
         try:
             # The client's timeout is for each read: an endpoint that sends a byte now and then would outlive it.
             async with asyncio.timeout(self.timeout):
@@ -121,42 +148,59 @@ class OpenAIChat(Chat):
                 response = await self._client.post(
                     "/chat/completions", cast_to=httpx2.Response, body=body, options=options
                 )
+        # ``from None`` everywhere: the SDK's errors carry the request, and with it the key.
         except TimeoutError:
-            raise AttemptError("timeout", maybe_billed=True) from None
-        except APIConnectionError as error:
-            raise _broken_connection(error) from None
+            raise AttemptError("timeout", f"no reply within {self.timeout:g} s", maybe_billed=True) from None
         except APIStatusError as error:
-            return self._status(error, body, key, dialect)
+            said = excerpt(complaint_of(error.body, error.response.text), key, _LONGEST_READ)
+            return self._judged(error.status_code, said, retry_after(error.response.headers))
+        except (APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL, ClientError, OSError, UnicodeError) as error:
+            raise broken_connection(error) from None
+        if (found := error_in(response.content)) is not None:
+            return self._judged(found[0], excerpt(found[1], key, _LONGEST_READ), None)
         return read_completion(response.content, key)
 
-    def _status(self, error: APIStatusError, body: Mapping[str, Any], key: str, dialect: Dialect) -> ChatReply | None:
-        """What an error status means: try again later, put it in another way, no reply to this prompt, or the end."""
-        status = error.status_code
-        # ``from None`` everywhere: the SDK's errors carry the request, and with it the key.
-        if status == 429 and "insufficient_quota" not in (error.code, error.type):
-            raise AttemptError("rate_limit", retry_after(error.response.headers)) from None
-        if status in (408, 409) or status >= 500:
-            waiting = retry_after(error.response.headers)
-            raise AttemptError("server_error", waiting, status in _STATUSES_OF_GATEWAYS) from None
-        complaint = complaint_of(error, key)
-        if status in (400, 422):
-            if error.code == "content_filter":
-                return ChatReply("", Usage(0, 0), REFUSED)
-            if error.code == "context_length_exceeded":
-                return ChatReply("", Usage(0, 0), "length")
-            if self._negotiation.refused(dialect, body, f"{complaint} {error.param}"):
-                return None
-        raise ChatError(self._final(status, complaint)) from None
+    def _judged(self, status: int, said: str, wait: float | None) -> ChatReply | tuple[int, str]:
+        """What an error status means: try again, no reply to this prompt, the end, or about the request.
 
-    def _final(self, status: int, complaint: str) -> str:
+        Raises:
+            AttemptError: It may pass.
+            ChatError: It will not.
+        """
+        told, lower = f"{status}: {said[:_LONGEST_TOLD]}", said.lower()
         where = f"The endpoint {self._address()}"
-        if status == 401:  # without its message, which repeats a part of the key
-            return f"{where} refuses the API key in {self.api_key_env} (401): check the key and the address."
-        if status == 404:
-            return f"{where} has no model {self.model!r} or is no chat endpoint (404: {complaint}): check both."
+        if status in (402, 429) and (status == 402 or "insufficient_quota" in lower or "insufficient balance" in lower):
+            raise EndpointError(f"{where} says that the account's quota is used up ({told}): add to it, then --resume.")
+        if status == 429 and "request too large" in lower:  # more than the account may send in a minute
+            raise AttemptError("too_long", told)
         if status == 429:
-            return f"{where} says that the account's quota is used up (429: {complaint}): add to it, then --resume."
-        return f"{where} refuses the request for {self.model!r} ({status}: {complaint}): check the chat's settings."
+            raise AttemptError("rate_limit", told, wait)
+        if status in (408, 409, 425) or (status >= 500 and status not in (500, 501)):
+            raise AttemptError("server_error", told, wait, status in _STATUSES_OF_GATEWAYS)
+        if status == 401:  # without its message, which repeats a part of the key
+            raise ChatError(f"{where} refuses the API key in {self.api_key_env} (401): check the key and the address.")
+        if status in (400, 403, 422) and any(word in lower for word in _FILTERED):
+            return ChatReply("", Usage(0, 0), REFUSED)
+        if status == 413:
+            raise AttemptError("too_long", told)
+        if status == 404:
+            raise ChatError(f"{where} has no model {self.model!r} or is no chat endpoint ({told}): check both.")
+        if status not in (400, 422, 500, 501):
+            raise ChatError(f"{where} refuses requests for {self.model!r} ({told}): check the address and the account.")
+        return status, said
+
+    def _refused(self, status: int, said: str) -> AttemptError | ChatError:
+        """What to make of a refusal that no other way of putting the request helps against."""
+        told = f"{status}: {said[:_LONGEST_TOLD]}"
+        if status >= 500:
+            return AttemptError("server_error", told)
+        self._refusals += 1
+        if not self._negotiation.in_use and (self._refusals > 1 or about_format(said.lower())):
+            return ChatError(
+                f"The endpoint {self._address()} refuses the request for {self.model!r} ({told}): "
+                "check the chat's settings."
+            )
+        return AttemptError("rejected", told)
 
     def _address(self) -> str:
         return str(self._client.base_url) if self._client is not None else str(self.base_url)
@@ -172,13 +216,7 @@ class AzureOpenAIChat(OpenAIChat):
             variable AZURE_OPENAI_ENDPOINT.
         api_version: Version of the protocol.
         api_key_env: Environment variable that holds the API key.
-        temperature: Sampling temperature; None leaves it to the endpoint. Dropped if the model takes none.
-        max_tokens: Longest reply, in tokens, those of hidden reasoning included.
-        concurrency: Most calls in flight at a time.
-        timeout: Seconds for one attempt.
-        max_attempts: Most attempts at one request, the first included.
-        max_reasks: How often a reply that does not fit the schema is asked for again, with what was wrong.
-        structured: How the endpoint is told the schema of a reply, as for OpenAIChat.
+        settings: Those of OpenAIChat and Chat.
 
     Raises:
         ConfigurationError: A setting cannot work.
@@ -190,33 +228,16 @@ class AzureOpenAIChat(OpenAIChat):
         endpoint: str | None = None,
         api_version: str = "2024-10-21",
         api_key_env: str = "AZURE_OPENAI_API_KEY",
-        temperature: float | None = None,
-        max_tokens: int = 4096,
-        concurrency: int = 16,
-        timeout: float = 120.0,
-        max_attempts: int = 8,
-        max_reasks: int = 2,
-        structured: Structured = "auto",
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            model,
-            endpoint,
-            api_key_env,
-            temperature,
-            max_tokens,
-            concurrency,
-            timeout,
-            max_attempts,
-            max_reasks,
-            structured,
-        )
+        super().__init__(model, endpoint, api_key_env, **settings)
         self.api_version = api_version
 
     def _endpoint(self) -> str | None:
         return address_of(self.base_url, "AzureOpenAIChat's endpoint", "AZURE_OPENAI_ENDPOINT")
 
     def _make_client(self, key: str) -> AsyncOpenAI:
-        from openai import AsyncAzureOpenAI, DefaultAioHttpClient
+        from openai import AsyncAzureOpenAI
 
         endpoint = self._endpoint()
         if endpoint is None:
@@ -226,21 +247,5 @@ class AzureOpenAIChat(OpenAIChat):
             api_version=self.api_version,
             api_key=key,
             max_retries=0,
-            http_client=DefaultAioHttpClient(),
+            http_client=http_client(),
         )
-
-
-def _broken_connection(error: APIConnectionError) -> AttemptError:
-    """Only a connection that was never made is certainly not billed."""
-    from aiohttp import ClientConnectorError, ClientPayloadError, ConnectionTimeoutError, SocketTimeoutError
-
-    # The SDK's and its transport's classes do not tell a refused connection from one that was cut later; aiohttp's do.
-    causes: list[BaseException] = [error]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
-    if any(isinstance(cause, ClientConnectorError | ConnectionTimeoutError) for cause in causes):
-        return AttemptError("connection")
-    if any(isinstance(cause, ClientPayloadError) for cause in causes):
-        return AttemptError("broken_body", maybe_billed=True)
-    timeout = any(isinstance(cause, SocketTimeoutError) for cause in causes)
-    return AttemptError("timeout" if timeout else "connection", maybe_billed=True)

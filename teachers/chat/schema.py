@@ -19,6 +19,17 @@ _UNKNOWN_TO_ENDPOINTS = frozenset({"title", "default", "examples", "minLength", 
 _SCHEMAS: WeakKeyDictionary[type[BaseModel], dict[str, Any]] = WeakKeyDictionary()
 
 _FENCED = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
+
+# Drafts that reasoning models put before an answer, in the marks of their chat templates: <think>, [THINK], ◁think▷,
+# <seed:think>, <|begin_of_thought|>, <|START_THINKING|>; harmony's channels, also without their marks.
+_DRAFT = r"think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis"
+_OPENED = re.compile(rf"[<◁]\|?(?:seed:|begin_of_|start_)?(?:{_DRAFT})\|?[>▷]|\[THINK\]", re.IGNORECASE)
+_CLOSED = re.compile(rf"[<◁]\|?(?:/(?:seed:)?|end_of_|end_)(?:{_DRAFT})\|?[>▷]|\[/THINK\]", re.IGNORECASE)
+_WHOLE = re.compile(rf"(?:{_OPENED.pattern}).*?(?:{_CLOSED.pattern})", re.DOTALL | re.IGNORECASE)
+_FINAL = re.compile(
+    r"<\|channel\|>\s*final\b[^<]*(?:<\|[^<|]*\|>[^<]*?)??<\|message\|>|\Aanalysis.*?assistantfinal", re.DOTALL
+)
+
 _ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|["\\/bfnrt])|\\')
 
 # Prose before an object may hold braces of its own; more starts than this are not tried.
@@ -98,12 +109,68 @@ def parse_reply(text: str, model: type[Reply]) -> Reply:
         ReplyError: There is no JSON object, or it is not valid under the model.
     """
     error: ReplyError | None = None
-    for candidate in _objects(text):
+    for candidate in _objects(answer_part(text)):
         try:
             return model.model_validate(candidate)
         except ValidationError as invalid:
             error = error or ReplyError(_words(invalid))
     raise error or ReplyError("there is no complete JSON object in it")
+
+
+def instructions(schema: Mapping[str, Any]) -> str:
+    """What a prompt says of the schema where the endpoint is not told, or does not heed it."""
+    return (
+        "\n\nReply with one JSON object and nothing else. It must fit this JSON schema:\n"
+        f"{json.dumps(dict(schema), ensure_ascii=False)}"
+    )
+
+
+def answer_part(text: str) -> str:
+    """A reply without the drafts of a reasoning model; a draft that is never closed hides all that follows it."""
+    try:
+        json.loads(text, strict=False)
+        return text  # marks inside its strings are none
+    except (ValueError, RecursionError):
+        pass
+    if (parts := _FINAL.split(text))[1:] or "<|channel|>" in text:
+        text = parts[-1] if parts[1:] else ""
+    *_, text = _CLOSED.split(_WHOLE.sub("", text))
+    return _OPENED.split(text)[0]
+
+
+def fits(text: str, schema: Mapping[str, Any]) -> bool:
+    """Whether a reply holds an object of the form of its schema; what the object says may be wrong all the same."""
+    return any(_matches(value, schema, schema.get("$defs", {})) for value in _objects(answer_part(text)))
+
+
+_TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+    "array": list,
+}
+
+
+def _matches(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> bool:
+    if "$ref" in schema:
+        return _matches(value, defs[schema["$ref"].rsplit("/", 1)[-1]], defs)
+    if "anyOf" in schema:
+        return any(_matches(value, option, defs) for option in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return value in schema.get("enum", [schema.get("const")])
+    kind = schema.get("type")
+    if kind == "object":
+        parts = schema.get("properties", {})
+        return (
+            isinstance(value, dict)
+            and value.keys() >= set(schema.get("required", ()))
+            and all(_matches(each, parts[name], defs) for name, each in value.items() if name in parts)
+        )
+    if kind == "array" and isinstance(value, list):
+        return all(_matches(each, schema.get("items", {}), defs) for each in value)
+    return kind not in _TYPES or isinstance(value, _TYPES[kind])
 
 
 def _objects(text: str) -> Iterator[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -16,6 +17,12 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 class ChatError(DataEnvGymError, RuntimeError):
     """A chat model could not be asked, and asking again would not help (key, address, model name, request)."""
+
+
+class EndpointError(ChatError):
+    """The endpoint is down, overloaded, out of credit, or replies with nothing usable: not the user's mistake."""
+
+    exit_code = 1
 
 
 class SpendingCapError(DataEnvGymError, RuntimeError):
@@ -126,28 +133,44 @@ class Chat(ABC):
         """One attempt at a request.
 
         Raises:
-            AttemptError: It failed in a way that may pass.
-            ChatError: It failed for good.
+            AttemptError: It failed, in a way that may pass or that concerns this request alone.
+            ChatError: No request will succeed.
         """
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the next reply, too, may change how all further requests are put: it is waited for alone."""
+        return False
 
     async def aclose(self) -> None:  # noqa: B027
         """Closes connections."""
 
 
 class AttemptError(Exception):
-    """One attempt at a request failed in a way that may pass (rate limit, overload, time-out, broken body).
+    """One attempt at a request failed.
 
     Args:
-        reason: The counter's name: ``rate_limit``, ``server_error``, ``timeout``, ``connection``, ``broken_body``.
+        reason: The counter's name. What may pass and is tried again: ``rate_limit``, ``server_error``, ``timeout``,
+            ``connection``, ``broken_body``. What concerns this request alone and will not pass: ``too_long`` (the
+            prompt does not fit the model's context), ``rejected`` (the endpoint will not take it, for another reason).
+        detail: What happened, in a few words for people: ``connection refused``, ``503: loading model``.
         retry_after: Seconds that the endpoint asks to wait.
         maybe_billed: Whether the endpoint may have charged for it nevertheless (it had the request and was writing).
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None, maybe_billed: bool = False) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: str, detail: str = "", retry_after: float | None = None, maybe_billed: bool = False
+    ) -> None:
+        super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.detail = detail or reason
         self.retry_after = retry_after
         self.maybe_billed = maybe_billed
+
+    @property
+    def final(self) -> bool:
+        """Whether the same request would fail again."""
+        return self.reason in ("too_long", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,27 +206,36 @@ class Answer(Generic[Reply]):
     Args:
         value: The reply, valid under the schema; None if there is none.
         failure: Why there is none, as a counter's name: ``invalid_reply`` (did not fit the schema, re-asks
-            included), ``gave_up`` (all attempts failed), ``refused`` (content filter), ``over_cap`` (not sent, the
-            dollars do not cover it).
+            included), ``gave_up`` (all attempts failed), ``refused`` (content filter), ``too_long`` (the prompt does
+            not fit the model's context), ``rejected`` (the endpoint does not take this request), ``over_cap`` (not
+            sent, the dollars do not cover it).
         text: The last reply as it came, for people; empty if none came.
+        cause: What went wrong last, in a few words for people.
     """
 
     value: Reply | None
     failure: str | None = None
     text: str = ""
+    cause: str = ""
 
     def get(self) -> Reply:
         """The reply.
 
         Raises:
             SpendingCapError: The dollars did not cover the call.
-            ChatError: There is no reply for another reason.
+            EndpointError: There is no reply for another reason.
         """
         if self.value is not None:
             return self.value
         if self.failure == "over_cap":
             raise SpendingCapError("teacher.init_args.max_usd does not cover the next call: give the teacher more.")
-        raise ChatError(
-            f"The chat model gave no usable reply ({self.failure}): choose another model or raise max_reasks of "
-            f"teacher.init_args.chat; its last words were {self.text[:200]!r}."
-        )
+        raise EndpointError(failed_calls([self]))
+
+
+def failed_calls(answers: Sequence[Answer[Any]]) -> str:
+    """How many calls failed and why, on one line: ``3 of 8 calls failed (gave_up: 3): connection refused``."""
+    failed = [answer for answer in answers if answer.failure]
+    counts = Counter(answer.failure for answer in failed)
+    causes = Counter(answer.cause for answer in failed if answer.cause).most_common(1)
+    why = ", ".join(f"{name}: {n}" for name, n in counts.most_common())
+    return f"{len(failed)} of {len(answers)} calls failed ({why})" + "".join(f": {cause}" for cause, _ in causes)

@@ -12,7 +12,7 @@ from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.batch import Batch
-from teachers.chat.types import Answer, Chat, Question
+from teachers.chat.types import Answer, Chat, Question, failed_calls
 from teachers.engines.illustrators import Illustrator
 from teachers.engines.order import DESCRIPTION, Inspection, Order
 from teachers.plan import DataPlan
@@ -33,7 +33,8 @@ class LLMEngine(Engine):
 
     Each call is for one spec. A record is handed over if the task can read it, its response scores full marks for its
     answer, its question is new in the plan and the environment would accept it; everything else is dropped with a
-    reason. Fewer records than ordered are handed over where a spec is used up, the rounds are over, or the money is.
+    reason. Fewer records than ordered are handed over where a spec is used up, the rounds are over, or the money is;
+    where there is none because calls failed, the batch says so.
 
     Args:
         task: The task to teach.
@@ -84,6 +85,7 @@ class LLMEngine(Engine):
         """
         orders = self._orders(plan)
         inspection = Inspection(self.task, plan.screen, type(self).__name__, self._illustrator)
+        answers: list[Answer[Any]] = []
         over_cap: Answer[Any] | None = None
         for number in range(self.max_rounds):
             open_orders = [order for order in orders if order.missing > 0 and order.idle < _MAX_IDLE]
@@ -91,13 +93,20 @@ class LLMEngine(Engine):
                 break
             before = [len(order.records) for order in open_orders]
             asked = self._first_stage(plan, open_orders, number)
-            over_cap = self._round(plan, asked, number, inspection)
+            came = self._round(plan, asked, number, inspection)
+            answers += came
+            over_cap = next((answer for answer in came if answer.failure == "over_cap"), None)
+            if all(answer.failure == "gave_up" for answer in came):
+                break  # nobody is there: another round would wait as long for nothing
             for order, had in zip(open_orders, before, strict=True):
                 order.idle = 0 if len(order.records) > had else order.idle + 1
         records = tuple(record for order in orders for record in order.records)
         if over_cap is not None and not records:
             over_cap.get()
-        return Batch(records, tuple(inspection.dropped))
+        failures = sum(answer.failure is not None for answer in answers)
+        # Without a record it is the calls' fault, and not the checks', if most of them failed.
+        failed = failed_calls(answers) if not records and 2 * failures > len(answers) else ""
+        return Batch(records, tuple(inspection.dropped), failed)
 
     def questions(self, plan: DataPlan) -> list[Question[BaseModel]]:
         """What a plan asks if every reply is flawless: the first round, and each further stage once for each record."""
@@ -115,19 +124,19 @@ class LLMEngine(Engine):
     def _orders(self, plan: DataPlan) -> list[Order]:
         return [Order(index, spec, plan.generator(index)) for index, spec in enumerate(plan.specs)]
 
-    def _round(self, plan: DataPlan, asked: Asked, number: int, inspection: Inspection) -> Answer[Any] | None:
-        """Asks, completes and checks; returns the first answer that the money did not cover."""
+    def _round(self, plan: DataPlan, asked: Asked, number: int, inspection: Inspection) -> list[Answer[Any]]:
+        """Asks, completes and checks; returns all answers."""
         answers = self._asker.ask([question for _, _, question in asked])
         items: list[tuple[Order, Mapping[str, Any]]] = []
         for (order, _, _), answer in zip(asked, answers, strict=True):
             reply = None if answer.failure == "over_cap" else usable(answer)
             items += [(order, item.model_dump()) for item in getattr(reply, "items", ())]
-        over_cap = next((answer for answer in answers if answer.failure == "over_cap"), None)
+        came: list[Answer[Any]] = list(answers)
         for stage in range(1, len(self._stages)):
-            items, unpaid = self._completed(plan, stage, items, number, inspection)
-            over_cap = over_cap or unpaid
+            items, completions = self._completed(plan, stage, items, number, inspection)
+            came += completions
         inspection.take(items)
-        return over_cap
+        return came
 
     def _first_stage(self, plan: DataPlan, orders: Sequence[Order], number: int) -> Asked:
         """The calls of a round: each spec's missing records in parts, each with its own variation number."""
@@ -168,7 +177,7 @@ class LLMEngine(Engine):
         items: Sequence[tuple[Order, Mapping[str, Any]]],
         number: int,
         inspection: Inspection,
-    ) -> tuple[list[tuple[Order, Mapping[str, Any]]], Answer[Any] | None]:
+    ) -> tuple[list[tuple[Order, Mapping[str, Any]]], Sequence[Answer[Any]]]:
         """The items with the fields of a further stage; no more of a spec than it misses, for each costs a call."""
         kept: list[tuple[Order, Mapping[str, Any]]] = []
         room = {order.index: order.missing for order, _ in items}
@@ -190,7 +199,7 @@ class LLMEngine(Engine):
                 inspection.drop(order, "incomplete", str(item))
             else:
                 done.append((order, {**item, **answer.value.model_dump()}))
-        return done, next((answer for answer in answers if answer.failure == "over_cap"), None)
+        return done, answers
 
     def _further_stage(
         self, plan: DataPlan, stage: int, item: Mapping[str, Any], number: int, place: int, index: int | None = None

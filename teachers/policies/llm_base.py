@@ -15,7 +15,7 @@ from teachers.chat.types import Chat, Question, Reply
 from teachers.observation import ErrorExample, Observation
 from teachers.plan import DataSpec
 from teachers.policies.sharing import checked_share, share_of
-from teachers.prompting import Asker, render, usable
+from teachers.prompting import Asker, render, replies
 from teachers.teacher import Policy
 
 
@@ -80,7 +80,7 @@ class PolicyPrompts:
         Raises:
             SpendingCapError: The dollars do not cover a call.
         """
-        return [usable(answer) for answer in self._asker.ask(questions)]
+        return replies(self._asker.ask(questions))
 
 
 class LLMPolicy(Policy):

@@ -222,3 +222,35 @@ def test_formatting() -> None:
     assert sparkline([0.0, 0.5, 1.0]) == "▁▅█"
     assert [duration(s) for s in (0.2, 61, 3720)] == ["0 s", "1 min 01 s", "1 h 02 min"]
     assert percent(None) == "not measured"
+
+
+def test_waiting_is_told_now_and_then_without_a_terminal() -> None:
+    out, clock = io.StringIO(), Clock()
+    with EpisodeProgress(console=Console(file=out), clock=clock) as progress:
+        progress.step_started(1, 2)
+        for second in range(65):
+            clock.now = float(second)
+            progress.waiting(f"waiting for the endpoint: 1 retry (connection refused), next in {65 - second} s")
+        progress.note("step 1: 2 of 3 calls failed")
+    lines = out.getvalue().splitlines()
+    assert [line.split("next in ")[1] for line in lines[:-1]] == ["65 s", "35 s", "5 s"]
+    assert lines[-1] == "step 1: 2 of 3 calls failed"
+
+
+def test_the_panel_moves_while_an_endpoint_is_waited_for() -> None:
+    out, clock = io.StringIO(), Clock()
+    console = Console(file=out, force_terminal=True, width=120)
+    progress = EpisodeProgress(console=console, clock=clock)
+    progress.phase("teach")
+    seen = []
+    for second in range(3):
+        clock.now = float(second)
+        progress.waiting(f"waiting for the endpoint: 1 retry, next in {3 - second} s")
+        with console.capture() as shown:
+            console.print(progress._panel())
+        seen.append(shown.get())
+    assert len(set(seen)) == 3 and all("1 retry, next in" in each for each in seen)
+    progress.asked(1, 2)
+    with console.capture() as shown:
+        console.print(progress._panel())
+    assert "retry" not in shown.get(), "a reply ends the waiting"
