@@ -18,11 +18,11 @@ Reply = TypeVar("Reply", bound=BaseModel)
 class ChatError(DataEnvGymError, RuntimeError):
     """A chat model could not be asked, and asking again would not help (key, address, model name, request)."""
 
+    exit_code = 1  # a run that was well composed has begun, and the same command with --resume continues it
+
 
 class EndpointError(ChatError):
-    """The endpoint is down, overloaded, out of credit, or replies with nothing usable: not the user's mistake."""
-
-    exit_code = 1
+    """The endpoint is down, overloaded, out of credit, or replies with nothing usable."""
 
 
 class SpendingCapError(DataEnvGymError, RuntimeError):

@@ -114,12 +114,15 @@ def test_unusable_replies_are_asked_for_again_after_a_resume(episode, quick, tmp
     assert summary(tmp_path / "replayed")["records"] == 60
 
 
-def test_a_wrong_key_is_the_users_mistake(episode, quick, tmp_path, capfd, monkeypatch):
+def test_a_refused_key_fails_the_run(episode, quick, tmp_path, capfd, monkeypatch):
     with server(tmp_path / "log.jsonl"):
         monkeypatch.setenv("OPENAI_API_KEY", "another-key-0123")
-        assert episode("run") == 2
-    assert "401" in complaint(capfd)
-    assert summary(tmp_path / "run")["status"] == "failed"
+        assert episode("run") == 1
+        assert "401" in complaint(capfd)
+        assert summary(tmp_path / "run")["status"] == "failed"
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        assert episode("run", "--resume") == 0
+    assert summary(tmp_path / "run")["status"] == "finished"
 
 
 def test_a_server_that_ignores_response_format_costs_at_most_half_as_many_calls_again(episode, tmp_path, show):
