@@ -125,7 +125,7 @@ def _distinct(digests: list[bytes]) -> list[bytes]:
 
 def _number(value: float) -> bytes:
     """Equal numbers give equal bytes, be they whole, decimal or truth values."""
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise NotPlainError("a number that JSON has not")
     return _hash(b"number", (hex(int(value)) if value == int(value) else float(value).hex()).encode("ascii"))
 

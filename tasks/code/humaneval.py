@@ -18,6 +18,8 @@ from tasks.prompting import DomainText, read_domain_text
 from tasks.types import Split, TaskInstance
 
 _SPLIT = "test"
+_PARSED = 50_000  # characters that are parsed here, outside the sandbox: millions take seconds and gigabytes
+_FUTURE = re.compile(r"^from __future__ import [\w, ]+$", re.MULTILINE)
 _FIELDS = ("task_id", "prompt", "canonical_solution", "test", "entry_point")
 
 
@@ -125,7 +127,8 @@ class HumanEvalTask(ProgrammingTask):
         if not defines and not program[0].isspace():
             return None  # neither the function nor a body that goes on from the prompt
         # Helpers that the prompt defines are there whether or not the reply repeats them.
-        whole = f"{prompt}    pass\n\n{program}" if defines else prompt + program
+        future = "".join(f"{line}\n" for line in _FUTURE.findall(program))  # such lines are the first, or an error
+        whole = f"{future}{prompt}    pass\n\n{_FUTURE.sub('', program)}" if defines else prompt + program
         return Job(whole, (), entry_point, instance.metadata["test"], prompt + "    pass\n", preamble=True)
 
     @property
@@ -137,8 +140,10 @@ class HumanEvalTask(ProgrammingTask):
 def _defines(program: str, name: str) -> bool:
     """Whether a program defines a function at its top level; a body that goes on from a prompt does not parse alone."""
     try:
-        tree = ast.parse(program)
+        tree = ast.parse(program) if len(program) <= _PARSED else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = None
+    if tree is None:
         return re.search(rf"^(async +)?def +{re.escape(name)}\b|^class +Solution\b", program, re.MULTILINE) is not None
     bound = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     for node in tree.body:

@@ -6,6 +6,7 @@ memory in proportion to its length, which is limited, and whatever goes wrong wi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
@@ -82,7 +83,7 @@ class JudgingServer(ForkServer):
         while (answer := self.answer())[0] is not None:
             judgement.take(answer[0])
         while (reply := self._checks.answer())[0] is not None:
-            judgement.checked = values.loads(reply[0])
+            judgement.checked = _check_report(reply[0])
         self.clean = answer[1]["clean"] and reply[1]["clean"]
         return judgement.end(answer[1])
 
@@ -91,6 +92,15 @@ class JudgingServer(ForkServer):
         payload = {"source": job.source, "tests": tests, "entry": job.entry_point, "preamble": job.preamble}
         longest = max((len(test.stdin) for test in job.tests if isinstance(test, StdinTest)), default=0)
         self.ask(_request(mode, max(1, len(tests)), limits, longest), payload, links)
+
+
+def _check_report(report: bytes) -> dict[str, Any]:
+    """What a check's process says, in which a benchmark's code has run."""
+    with contextlib.suppress(values.NotPlainError):
+        row = values.loads_forged(report)
+        if isinstance(row, dict) and isinstance(row.get("calls"), int):
+            return row
+    return {"broken": "the check wrote to its own report"}
 
 
 def _plain(value: Any) -> Any:
@@ -208,7 +218,7 @@ class _Judgement:
         if "broken" in self.checked:
             raise SandboxError(f"{one_line(self.checked['broken'])}: mend the benchmark's row.")
         if "failed" in self.checked:
-            return "wrong_answer", self.checked["failed"]
+            return "wrong_answer", str(self.checked["failed"])
         if not self.checked:
             return "runtime_error", "the check could not deal with what the program returned"
         return "runtime_error", f"the program ended itself with exit code {status['code']}"

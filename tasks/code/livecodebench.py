@@ -182,7 +182,7 @@ def tests_of_row(fields: Mapping[str, Any]) -> tuple[Tests, str | None]:
         try:
             arguments = tuple(json.loads(line) for line in str(row["input"]).split("\n") if line.strip())
             tests.append(CallTest(arguments, json.loads(str(row["output"]))))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecordError(f"{where}: a test of {entry_point} is no JSON ({error}); delete that row.") from None
     return tuple(tests), entry_point
 
@@ -191,7 +191,7 @@ def _entry_point(metadata: Any, where: str) -> str | None:
     try:
         plain = json.loads(metadata) if isinstance(metadata, str) and metadata.strip() else metadata or {}
         name = plain.get("func_name")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise RecordError(
             f"{where}: the field 'metadata' is no JSON object ({error}); mend or delete that row."
         ) from None

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from tasks.base import ProceduralTask
 from tasks.code.generators import SKILLS
-from tasks.code.records import join_answer, split_answer
+from tasks.code.records import join_answer, split_answer, without_tests
 from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
 from tasks.code.verdict import Job, Level
 from tasks.prompting import DomainText, read_domain_text
@@ -77,7 +77,7 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
     def job(self, instance: TaskInstance, program: str) -> Job | None:
         """The answer's own tests; None for a text that cannot depend on the argument, or print anything."""
         _, tests, entry_point = split_answer(instance.answer)
-        program = split_answer(program)[0].strip()
+        program = without_tests(program).strip()
         if not tests:
             return None
         names = None if entry_point is None else _names(program)

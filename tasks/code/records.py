@@ -10,14 +10,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.code.confined.values import NotPlainError, decode, encode
+from tasks.code.confined.values import decode, encode, loads_forged
 from tasks.code.verdict import CallTest, StdinTest
 
 Tests = tuple[StdinTest | CallTest, ...]
 
 _MARK = "# test: "
 _ENTRY = "# entry point: "
-_FENCE = re.compile(r"([ \t]*)[^`~]*(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`]*")
+_DEEPEST = 100  # nesting of a test's values; what is deeper cannot be read back, compared and shown everywhere
+# Possessive: a reply is a student's, and a line of many spaces must not be tried in every way that it can be divided.
+_FENCE = re.compile(r"([ \t]*+)[^`~]*+(`{3,}+|~{3,}+)[ \t]*+([^\s`{]*+)[^`]*+")
 _PYTHON = re.compile(r"(python|py|cpython|pypy|sage)?[\d.]*", re.IGNORECASE)
 
 
@@ -68,6 +70,11 @@ def join_answer(program: str, tests: Sequence[StdinTest | CallTest], entry_point
     return "\n".join(lines)
 
 
+def without_tests(answer: str) -> str:
+    """The program of an answer, whose tests, if it has any, are not read: a student's reply may look like an answer."""
+    return "\n".join(line for line in answer.split("\n") if not line.startswith((_ENTRY, _MARK)))
+
+
 def split_answer(answer: str) -> tuple[str, Tests, str | None]:
     """The program, the tests and the entry point of an answer; no tests if there are none, or one is damaged."""
     program: list[str] = []
@@ -78,8 +85,8 @@ def split_answer(answer: str) -> tuple[str, Tests, str | None]:
             entry_point = line.removeprefix(_ENTRY).strip()
         elif line.startswith(_MARK):
             try:
-                tests.append(_test(json.loads(line.removeprefix(_MARK))))
-            except (ValueError, KeyError, TypeError, NotPlainError, RecursionError):
+                tests.append(_test(loads_forged(line.removeprefix(_MARK).encode(), _DEEPEST)))
+            except (ValueError, KeyError, TypeError, RecursionError):
                 return answer, (), entry_point
         else:
             program.append(line)

@@ -23,7 +23,7 @@ from tasks.types import TaskInstance, TrainingRecord
 
 # Verdicts kept: some thousand programs of an evaluation repeat (a student at its start answers many questions alike).
 _KEPT = 20_000
-_PRINTS = re.compile(r"\bprint\b|\bwrite")
+_PRINTS = re.compile(r"print|write|stdout")  # pprint(), json.dump(value, sys.stdout)
 
 
 _JSONText = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else json.dumps(value))]
@@ -160,9 +160,14 @@ def tests_of(reply: Mapping[str, Any]) -> Tests:
         RecordError: There are none, or one is not of the problem's kind.
     """
     tests: list[StdinTest | CallTest] = []
-    for row in reply.get("tests") or ():
+    rows, function = reply.get("tests") or (), reply.get("function")
+    if not isinstance(function, str | None) or not isinstance(rows, list | tuple):
+        raise RecordError(f"a problem needs a list of tests and a name, found {rows!r:.60} and {function!r:.60}")
+    for row in rows:
+        if not isinstance(row, Mapping) or not row.keys() >= {"input", "output"}:
+            raise RecordError(f"a test needs an input and an output, found {row!r:.60}")
         given, result = row["input"], row["output"]
-        if reply.get("function"):
+        if function:
             given, result = (_value(text) for text in (given, result))
             if not isinstance(given, list):
                 raise RecordError(f"a test of a function needs a list of arguments as input, found {given!r:.60}")

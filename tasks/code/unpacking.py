@@ -42,6 +42,8 @@ def read_tests(packed: Any, where: str) -> list[dict[str, Any]]:
     if isinstance(packed, str):
         try:
             tests = json.loads(packed)
+        except RecursionError:
+            raise RecordError(f"{where} is nested too deeply: mend or delete that row.") from None
         except ValueError:
             tests = _unpack(packed, where)
     keys = ("input", "output", "testtype")
@@ -60,7 +62,7 @@ def _unpack(packed: str, where: str) -> Any:
             raise RecordError(f"{where} unpacks to more than {_LARGEST >> 20} MiB: delete that row.")
         data = _TextOnly(io.BytesIO(plain)).load()
         return json.loads(data) if isinstance(data, str | bytes) else data
-    except (binascii.Error, UnicodeError, zlib.error, ValueError) as error:
+    except (binascii.Error, UnicodeError, zlib.error, ValueError, RecursionError) as error:
         raise RecordError(f"{where} is neither JSON nor packed JSON ({error}): mend or delete that row.") from None
     # A damaged pickle may raise any of these, says its documentation.
     except (pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, KeyError, TypeError) as error:

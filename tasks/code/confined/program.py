@@ -7,6 +7,7 @@ elsewhere.
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import errno
 import gc
@@ -18,6 +19,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, NoReturn
 
 from tasks.code.confined import audit, kernel, seccomp, values
@@ -153,7 +155,7 @@ def run_program(request: Mapping[str, Any], start: int, around: Surroundings) ->
         vars(builtins).update(around.names)
     code = _compiled(program["source"], report)
     if request["mode"] == "stdin":
-        _run_stdin(code, program["tests"][start:], report)
+        _run_stdin(code, program["source"], program["tests"][start:], report)
     elif request["mode"] == "call":
         _run_calls(code, program["entry"], program["tests"][start:], report)
     else:
@@ -196,7 +198,7 @@ def _hide_host() -> None:
 
 def _compiled(source: str, report: Report) -> Any:
     try:
-        return compile(source, _NAME, "exec", dont_inherit=True)
+        return compile(source.removeprefix("\ufeff"), _NAME, "exec", dont_inherit=True)
     except MemoryError:
         # The parser says this of programs nested too deeply, too.
         report({"compile": "too deeply nested, or too large"})
@@ -219,31 +221,64 @@ def fault(error: BaseException) -> dict[str, Any]:
     return {"error": kind, "message": f"{type(error).__name__}: {text}"[:_MESSAGE]}
 
 
-def _run_stdin(code: Any, tests: Sequence[str], report: Report) -> None:
-    """Each test sees a fresh namespace, fresh standard streams, and real descriptors 0 and 1 below them."""
-    streams = os.dup(0), os.dup(1)  # a program may close its own
+def _run_stdin(code: Any, source: str, tests: Sequence[str], report: Report) -> None:
+    """Each test sees a fresh ``__main__``, fresh standard streams, and real descriptors 0 and 1 below them.
+
+    What Python does when a program ends is done after each test. Where that can be done only once in a process (threads
+    that still run, functions for the end), this process ends in the middle, and the next test begins in a new one.
+    """
+    streams, registered = (os.dup(0), os.dup(1)), atexit._ncallbacks()  # a program may close its own
+    # Files that a program opened, maybe on descriptors 0 and 1, and what it prints while it is taken apart.
+    collected = "open" in source or "__del__" in source
     for test in tests:
-        text = test.encode("utf-8", "surrogatepass")
+        sys.stdin = sys.stdout = sys.__stdin__ = sys.__stdout__ = None  # type: ignore[misc]
         for fd, stream in enumerate(streams):
             os.dup2(stream, fd)
             os.ftruncate(fd, 0)
             os.lseek(fd, 0, os.SEEK_SET)
-        os.pwrite(0, text, 0)
+        os.pwrite(0, test.encode("utf-8", "surrogatepass"), 0)
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8", errors="replace")
-        sys.stdout = io.TextIOWrapper(
+        sys.stdout = printed = io.TextIOWrapper(
             io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", errors="replace"
         )
+        sys.__stdin__, sys.__stdout__ = sys.stdin, sys.stdout  # type: ignore[misc]
         if "stdin" in vars(builtins):
             vars(builtins).update(stdin=sys.stdin, stdout=sys.stdout)
-        row = _guarded(lambda: exec(code, {"__name__": "__main__", "__builtins__": __builtins__}))
-        if "error" not in row:
-            row = _guarded(sys.stdout.flush)
-        if "error" not in row:
-            size = os.lseek(streams[1], 0, os.SEEK_END)
-            write_frame(CHANNEL, OUTPUT + os.pread(streams[1], size, 0))
-        else:
+        row = _guarded(lambda: exec(code, _module("__main__")))
+        if last := "error" not in row and (atexit._ncallbacks() > registered or _threads_run()):
+            row = _guarded(_end_as_python_does)
+        if collected:
+            sys.modules.pop("__main__", None)
+            gc.collect()
+        for written in (sys.stdout, printed):
+            if "error" not in row and written is not None and not getattr(written, "closed", False):
+                row = _guarded(written.flush)
+        if "error" in row:
             report(row)
             _leave(0)
+        if last:
+            _leave(0)  # the server takes what was written
+        write_frame(CHANNEL, OUTPUT + os.pread(streams[1], os.lseek(streams[1], 0, os.SEEK_END), 0))
+
+
+def _threads_run() -> bool:
+    """Whether there is a thread that Python would wait for before it ends."""
+    if (threading := sys.modules.get("threading")) is None:
+        return False
+    own = threading.current_thread()
+    return any(thread is not own and not thread.daemon for thread in threading.enumerate())
+
+
+def _end_as_python_does() -> None:
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    atexit._run_exitfuncs()
+
+
+def _module(name: str) -> dict[str, Any]:
+    """The namespace of a new module; what looks for a program by its name (pickle, dataclasses, typing) finds it."""
+    sys.modules[name] = ModuleType(name)
+    return vars(sys.modules[name])
 
 
 def _guarded(action: Callable[[], object]) -> dict[str, Any]:
@@ -284,7 +319,7 @@ def _missing(*_: Any) -> NoReturn:
 
 def _namespace(code: Any, entry: str, report: Report) -> dict[str, Any]:
     """What a program defines; under its name the entry point: a method of its class ``Solution``, else a function."""
-    namespace: dict[str, Any] = {"__name__": "program", "__builtins__": __builtins__}
+    namespace = _module("program")
     row = _guarded(lambda: exec(code, namespace))
     solution = namespace.get("Solution")
     if "error" not in row and isinstance(solution, type) and (hasattr(solution, entry) or entry not in namespace):

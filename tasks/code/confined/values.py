@@ -6,12 +6,14 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from typing import Any
 
 # Integers beyond this travel as hexadecimal text: decimal conversion takes quadratic time, and Python refuses it.
 _PLAIN_INTEGER = 1 << 62
 # What Python reads and how deep it goes by default, give or take.
 _DIGITS, _DEPTH = 4300, 2000
+_ALIKE = 64  # most keys of a dictionary, or items of a set, that have one hash
 _LONG_NUMBER = re.compile(rb"[\[:,-]\d{%d}" % (_DIGITS + 1))
 _BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 
@@ -29,7 +31,7 @@ def encode(value: Any) -> Any:
         NotPlainError: It holds something else.
     """
     if value is None or isinstance(value, str | bool):
-        return value if type(value) in (str, bool, type(None)) else str(value)
+        return str.__str__(value) if isinstance(value, str) else value
     if isinstance(value, int):
         return int(value) if -_PLAIN_INTEGER < value < _PLAIN_INTEGER else {"i": hex(value)}
     if isinstance(value, float):
@@ -77,14 +79,22 @@ def _decode(data: Any) -> Any:
         case "b":
             return bytes.fromhex(inner)
         case "d":
-            return {_decode(key): _decode(item) for key, item in inner}
+            pairs = [(_decode(key), _decode(item)) for key, item in inner]
+            return dict(zip(_spread([key for key, _ in pairs]), (item for _, item in pairs), strict=True))
         case "t":
             return tuple(_decode(item) for item in inner)
         case "s":
-            return {_decode(item) for item in inner}
+            return set(_spread([_decode(item) for item in inner]))
         case "z":
-            return frozenset(_decode(item) for item in inner)
+            return frozenset(_spread([_decode(item) for item in inner]))
     raise NotPlainError(f"unknown tag {tag!r}")
+
+
+def _spread(keys: list[Any]) -> list[Any]:
+    """Keys, unless many have one hash: a dictionary or a set of them would take quadratic time to build."""
+    if len(keys) > _ALIKE and max(Counter(map(hash, keys)).values()) > _ALIKE:
+        raise NotPlainError("keys that collide")
+    return keys
 
 
 def dumps(data: Any) -> bytes:
@@ -92,8 +102,12 @@ def dumps(data: Any) -> bytes:
     return json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def loads_forged(text: bytes) -> Any:
+def loads_forged(text: bytes, deepest: int = _DEPTH) -> Any:
     """What dumps() should have written; whatever it is, reading it neither takes long nor ends this process.
+
+    Args:
+        text: JSON, maybe.
+        deepest: Nesting that is read, at most; where Python's own limit is lower, that holds.
 
     Raises:
         NotPlainError: It is no JSON, nested too deeply, or holds a number that dumps() would not write so.
@@ -101,7 +115,8 @@ def loads_forged(text: bytes) -> Any:
     # Python's own guards may be off in the caller: the limit of digits, and that of recursion, which runs in C here.
     if not 0 < sys.get_int_max_str_digits() <= _DIGITS and _LONG_NUMBER.search(text):
         raise NotPlainError("no JSON of plain data: a number of very many digits")
-    if sys.getrecursionlimit() > _DEPTH and _depth(text) > _DEPTH:
+    opened = text.count(b"[") + text.count(b"{")  # almost always few, and quick to tell
+    if opened > deepest and sys.getrecursionlimit() > deepest and _depth(text) > deepest:
         raise NotPlainError("no JSON of plain data: nested too deeply")
     return loads(text)
 
