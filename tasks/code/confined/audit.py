@@ -67,10 +67,13 @@ def install(own: tuple[str, ...], seen: tuple[str, ...], report: Callable[[str],
             return True
         try:
             plain = fspath(path)  # type: ignore[call-overload]
-            plain = resolve(plain.decode() if isinstance(plain, bytes) else plain)
+            plain = plain.decode() if isinstance(plain, bytes) else plain
+            if plain in devices:
+                return True  # whatever it is a link to: it is the program's own
+            plain = resolve(plain)
         except (TypeError, ValueError, OSError):
             return True  # no path: the call itself fails
-        return any(plain == root or plain.startswith(root + "/") for root in roots) or plain in devices
+        return any(plain == root or plain.startswith(root + "/") for root in roots)
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import _socket
 import array
-import builtins
 import contextlib
 import fcntl
 import gc
-import importlib
 import os
 import select
 import signal
@@ -25,6 +23,7 @@ from typing import Any
 from tasks.code.confined import folders, kernel, seccomp, walls
 from tasks.code.confined.checking import run_check
 from tasks.code.confined.frames import FrameBuffer, FrameError, read_frame, write_all
+from tasks.code.confined.modules import import_what_is_out_of_reach, preload
 from tasks.code.confined.program import (
     CALLS,
     CHANNEL,
@@ -39,18 +38,6 @@ from tasks.code.confined.program import (
 from tasks.code.confined.values import dumps, loads
 from tasks.code.confined.warming import warm_up
 
-# Imported once here and not by every program; what is not named is still there to be imported.
-_PRELOADED = (
-    *("array", "bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "hashlib"),
-    *("heapq", "io", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "sys", "time"),
-    *("typing",),
-)
-# What LiveCodeBench's harness defines for every program: all names of these modules, a later one's before an earlier
-# one's, and then, but for the last, the modules by name.
-_STARRED = (
-    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
-    *("itertools", "functools", "operator", "io", "sys", "json", "typing"),
-)
 _RECURSION = 50_000  # that harness's limit
 _LARGEST_REQUEST = 1 << 16
 _DESCRIPTORS = 3  # most that come with a request
@@ -94,8 +81,10 @@ class Server:
         self._requests = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, control)
         self._alive: set[int] = set()
         self._held = bytearray()
-        names = _preload(settings["packages"], settings["imports"])
+        names = preload(settings["packages"], settings["imports"])
         warm_up()
+        if settings["level"] != "full" and os.geteuid() == 0:
+            import_what_is_out_of_reach()
         base = walls.address_space()
         # This interpreter's own files, and what the caller adds.
         readable = tuple(path for path in (*sys.path, *settings["extra"]) if os.path.exists(path))
@@ -103,6 +92,8 @@ class Server:
         self._pid_namespace = built.pid_namespace
         own = (os.path.realpath(built.scratch),)
         own_files = "mount" in built.layers
+        if built.user is not None and not own_files:
+            import_what_is_out_of_reach()
         self.around = Surroundings(
             layers=built.layers,
             scratch=built.scratch,
@@ -333,24 +324,6 @@ def _children() -> list[int]:
             return [int(word) for word in file.read().split()]
     except OSError:
         return []
-
-
-def _preload(packages: Sequence[str], folders_of: Sequence[str]) -> dict[str, Any]:
-    """Imports what programs use; gives the names that a preamble defines, without those that Python itself does."""
-    modules = {name: importlib.import_module(name) for name in _PRELOADED}
-    standard = list(sys.path)
-    sys.path += folders_of  # for the packages alone: beside them may lie anything
-    for package in packages:
-        importlib.import_module(package)
-    sys.path[:] = standard
-    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as in an interpreter with site
-    names: dict[str, Any] = {}
-    for name in _STARRED:
-        module = modules[name]
-        public = getattr(module, "__all__", None) or [key for key in vars(module) if not key.startswith("_")]
-        names |= {key: getattr(module, key) for key in public}
-    names |= {name: modules[name] for name in _STARRED if name != "typing"}
-    return {name: value for name, value in names.items() if name not in vars(builtins)}
 
 
 def main(settings: str) -> None:
