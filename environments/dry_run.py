@@ -22,8 +22,8 @@ from environments.skills.assignment import SkillAssignment
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
-from teachers.chat.offer import offering
-from teachers.chat.rehearsal import Rehearsal
+from teachers.chat.calls import offering
+from teachers.chat.meter import Rehearsal
 from teachers.observation import Observation
 from teachers.plan import DataPlan
 from teachers.teacher import Teacher

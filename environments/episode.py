@@ -23,7 +23,7 @@ from lightning_modules import StudentModule
 from lightning_modules.base_weights import resolve_model
 from tasks.base import Task
 from tasks.errors import ConfigurationError, DataEnvGymError, failing_as
-from teachers.chat.offer import offering
+from teachers.chat.calls import offering
 from teachers.chat.secrets import conceal
 from teachers.chat.types import EndpointError, SpendingCapError
 from teachers.observation import PastStep

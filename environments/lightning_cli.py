@@ -25,7 +25,7 @@ from lightning_modules import StudentModule
 from lightning_modules.callbacks import SkillMetrics
 from tasks.base import Task
 from tasks.errors import ConfigurationError, failing_as
-from teachers.chat.rehearsal import Rehearsal
+from teachers.chat.meter import Rehearsal
 from teachers.teacher import Teacher
 
 _PARSER_KWARGS = {

@@ -18,7 +18,7 @@ from pydantic import BaseModel, create_model, model_validator
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy
-from teachers.chat.offer import offered_calls
+from teachers.chat.calls import offered_calls
 from teachers.chat.types import Answer, Chat, EndpointError, Question, Reply, failed_calls
 
 Value = TypeVar("Value")

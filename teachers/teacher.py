@@ -10,8 +10,7 @@ from typing import TypeVar
 from tasks.base import Task
 from tasks.errors import ConfigurationError, failing_as
 from tasks.types import TrainingRecord
-from teachers.chat.calls import Calls, JournalMode
-from teachers.chat.offer import offering
+from teachers.chat.calls import Calls, JournalMode, offering
 from teachers.chat.types import Chat
 from teachers.observation import Observation
 from teachers.plan import Action, DataPlan

@@ -13,8 +13,7 @@ from environments.skills.nearest import Key, SkillsByLikeness, key_of
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance
-from teachers.chat.calls import Calls
-from teachers.chat.offer import offered_calls
+from teachers.chat.calls import Calls, offered_calls
 from teachers.chat.types import Chat
 
 

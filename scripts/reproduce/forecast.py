@@ -26,7 +26,7 @@ from rich.table import Table
 
 from environments.cli import one_line
 from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, causes
-from teachers.chat.rehearsal import Expected, Rehearsal
+from teachers.chat.meter import Expected, Rehearsal
 
 # Calls of this purpose find the skills of a domain, which study.discover_skills freezes once for all cells.
 _DISCOVERY = "skills"

@@ -8,26 +8,27 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, get_args
 
 from tasks.errors import ConfigurationError
-from teachers.chat.background import BackgroundLoop
 from teachers.chat.concurrency import Limiter
 from teachers.chat.conversation import Conversation
-from teachers.chat.entry import Entry, sums
-from teachers.chat.exchange import Books, Round
+from teachers.chat.entry import Entry, sums, total
+from teachers.chat.exchange import BackgroundLoop, Books, Round
 from teachers.chat.journal import Journal, calls_of_run
-from teachers.chat.meter import Meter, PriceTable
-from teachers.chat.rehearsal import Rehearsal
+from teachers.chat.meter import Meter, PriceTable, Rehearsal
 from teachers.chat.types import Answer, Chat, EndpointError, JournalMissError, Question, Reply
 
 JournalMode = Literal["record", "replay", "off"]
 
 # Seconds between two looks at what is being waited for.
 _LOOK = 1.0
+
+_offered: ContextVar[Calls | None] = ContextVar("offered_calls", default=None)
 
 
 class Calls:
@@ -80,8 +81,8 @@ class Calls:
     def recording(self, path: Path) -> Iterator[None]:
         """Keeps calls in this file (``calls.jsonl`` of a run) while the context lasts, and continues what it holds.
 
-        Costs and counters begin with what the file holds, and can still be read afterwards. If it ends because the
-        endpoint failed, unusable replies are not used again: who continues asks anew.
+        Costs and counters can still be read afterwards. If it ends because the endpoint failed, unusable replies are
+        not used again: a resumed run asks anew.
         """
         books = self._shared.books = self._shared.open(path)
         try:
@@ -125,9 +126,9 @@ class Calls:
         return self._shared.rehearsal is not None
 
     def ask(self, questions: Sequence[Question[Reply]]) -> list[Answer[Reply]]:
-        """Asks all questions, as many at a time as the endpoint bears; the answers in their order.
+        """Asks all questions, as many at a time as the endpoint allows; the answers in their order.
 
-        If the asking is cut short, what was paid for is kept, and asking again goes on from there.
+        If it is cut short, what was paid for is kept, and asking again goes on from there.
 
         Raises:
             ChatError: The endpoint cannot be used at all (key, address, model name).
@@ -137,8 +138,7 @@ class Calls:
         """
         shared = self._shared
         if shared.rehearsal is not None:
-            price = None if self._price is None else asdict(self._price)
-            return shared.rehearsal.answer(questions, self._chat.model, price)
+            return shared.rehearsal.answer(questions, self._chat.model, self._price)
         conversations = [Conversation(question, self._chat) for question in questions]
         listener = shared.listener or (lambda done, total: None)
         left = [conversation for conversation in conversations if not self._replay(conversation)]
@@ -172,33 +172,31 @@ class Calls:
 
     def _replay(self, conversation: Conversation[Reply]) -> bool:
         """Carries a conversation on from the journal; True if that led to its answer."""
-        journal, mode = self._shared.books.journal, self._shared.mode
+        books, replaying = self._shared.books, self._shared.mode == "replay"
         while conversation.answer is None:
             asked = conversation.asked
-            entry = journal.find(asked)
-            if entry is None and mode == "replay":
-                entry = journal.failure(asked.key) or _miss(asked)
+            entry = books.journal.find(asked) or (books.journal.failure(asked.key) if replaying else None)
+            if entry is None and replaying:
+                raise JournalMissError(
+                    f"The journal has no call for purpose {asked.purpose}, step {asked.step} with key "
+                    f"{asked.key[:12]}: its prompt or settings differ from what was recorded; set "
+                    "teacher.init_args.journal to record to make it."
+                )
             if entry is None:
                 return False
-            self._shared.books.replayed += 1
+            books.replayed += 1
             conversation.take(entry)
         return True
 
     def cost(self) -> dict[str, Any]:
-        """What the calls of this run cost: ``usd``, ``tokens`` and ``calls``; ``usd`` None without a known price.
+        """What this run's calls cost when they were made: ``usd`` (None without a known price), ``tokens``, ``calls``.
 
-        That is what the exchanges that the run rests on cost when they were made; whoever replays them reads the same
-        sums, and ``paid`` says what was paid now. What may have been billed without a reply is ``lost``.
+        A replay gives the same sums; ``paid`` is what was paid now, ``lost`` what may have been billed for nothing.
         """
         return sums(self._shared.books.journal.sealed)
 
     def costs_by(self, field: Literal["purpose", "step", "item"], step: int | None = None) -> dict[Any, dict[str, Any]]:
-        """``cost`` apart by purpose, step or plan item.
-
-        Args:
-            field: By what.
-            step: Only calls of this step; plan items count anew in each.
-        """
+        """``cost`` by purpose, step or plan item; of one step only, if it is given (plan items count anew in each)."""
         groups: dict[Any, list[Entry]] = {}
         for entry in self._shared.books.journal.sealed:
             if step is None or entry.step == step:
@@ -222,16 +220,11 @@ class Calls:
         They count against ``max_usd`` and not as ``cost``: an uninterrupted run would not have had them.
         """
         rows = self._shared.books.journal.lost.values()
-        usd = None if any(row["usd"] is None for row in rows) else round(math.fsum(row["usd"] for row in rows), 9)
-        return {"usd": usd, "calls": len(rows)}
+        return {"usd": total([row["usd"] for row in rows]), "calls": len(rows)}
 
     @property
     def counters(self) -> Counter[str]:
-        """What went wrong in this process, by name.
-
-        ``retries/<reason>``, ``reasks``, ``failures/<failure>``, and ``lost`` for attempts that may have been billed
-        without a reply.
-        """
+        """What went wrong in this process: ``retries/<reason>``, ``reasks``, ``failures/<failure>`` and ``lost``."""
         return Counter({name: count for name, count in self._shared.books.counters.items() if count})
 
     def failed(self, step: int) -> str:
@@ -239,7 +232,7 @@ class Calls:
         return self._shared.books.failed(step)
 
     def watch(self, watcher: Callable[[str], None]) -> None:
-        """Has somebody told, in the thread that asks and about once a second, what an endpoint is being waited for."""
+        """Has ``watcher`` told, in the thread that asks, about once a second, what an endpoint is being waited for."""
         self._shared.watcher = watcher
 
     @property
@@ -271,27 +264,44 @@ class _Shared:
     def open(self, path: Path | None) -> Books:
         """The books of a run, with what earlier processes have spent on it."""
         journal = Journal(path, self.mode != "off", self.others)
-        for entry in (*journal.sealed, *journal.unsealed):
-            self._price(entry)
+        for entry in journal.paid:
+            if entry.usd is None and entry.model is not None:  # made without a known price, and there may be one now
+                price = self.prices.of(entry.model)
+                entry.usd = None if price is None else price.usd(entry.usage)
+            if entry.usd is None and self.max_usd is not None:
+                raise ConfigurationError(
+                    f"teacher.init_args.max_usd is set and the run has paid calls of {entry.model!r}, which has no "
+                    "known price: give teacher.init_args.prices."
+                )
         # Calls taken over from another run were not paid for by this one.
-        own = [entry for entry in (*journal.sealed, *journal.unsealed) if entry.key not in self.others]
-        lost = (row["usd"] or 0.0 for row in journal.lost.values())
-        return Books(journal, Meter(self.max_usd, math.fsum((*(entry.usd or 0.0 for entry in own), *lost))))
-
-    def _price(self, entry: Entry) -> None:
-        """Calls that were made without a known price have one now, or no cap can be kept."""
-        if entry.usd is None and entry.model is not None:
-            price = self.prices.of(entry.model)
-            entry.usd = None if price is None else price.usd(entry.usage)
-        if entry.usd is None and self.max_usd is not None:
-            raise ConfigurationError(
-                f"teacher.init_args.max_usd is set and the run has paid calls of {entry.model!r}, which has no known "
-                "price: give teacher.init_args.prices."
-            )
+        spent = [entry.usd or 0.0 for entry in journal.paid if entry.key not in self.others]
+        spent += [row["usd"] or 0.0 for row in journal.lost.values()]
+        return Books(journal, Meter(self.max_usd, math.fsum(spent)))
 
 
-def _miss(asked: Entry) -> Entry:
-    raise JournalMissError(
-        f"The journal has no call for purpose {asked.purpose}, step {asked.step} with key {asked.key[:12]}: its prompt "
-        "or settings differ from what was recorded; set teacher.init_args.journal to record to make it."
-    )
+@contextmanager
+def offering(calls: Calls | None) -> Iterator[None]:
+    """While this lasts, parts of a teacher that are built may take these calls in their constructors.
+
+    YAML gives a policy only its task and its own settings; chat model, journal and cap belong to the whole teacher.
+    """
+    token = _offered.set(calls)
+    try:
+        yield
+    finally:
+        _offered.reset(token)
+
+
+def offered_calls(part: object, chat: Chat | None = None) -> Calls:
+    """The calls for a part that is being built, with its own chat model if it has one.
+
+    Raises:
+        ConfigurationError: The teacher has no chat model.
+    """
+    calls = _offered.get()
+    if calls is None:
+        raise ConfigurationError(
+            f"{type(part).__name__} asks a language model, and the teacher has none: "
+            "set teacher.init_args.chat (see configs/teachers/*_llm.yaml)."
+        )
+    return calls.using(chat)

@@ -8,45 +8,35 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-# Where a limiter starts: what accounts of the lowest paid tier bear. Below it nothing would be gained by caution, since
-# one refusal halves the room and is not billed; above it, the first successes double the room within a round.
+# Where a limiter starts: accounts of the lowest paid tier bear it, and a refusal halves the room and is not billed.
 _START = 64
 
 # A retry waits up to 0.5 s, 1 s, 2 s … of this much. Rate limits are per minute, so waiting longer gains nothing.
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 
-# An endpoint that asks for more than this (a daily limit) is asked again after it, and the call gives up in the end.
+# An endpoint that asks for more than this (a daily limit) is asked again after it.
 _LONGEST_PAUSE = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Leave to send one call; ``era`` counts the halvings before it was given."""
-
-    era: int
 
 
 class Limiter:
     """Adapts the number of calls in flight to an endpoint; belongs to one event loop.
 
     Like TCP's: each success makes room for one more call until the first rate limit, four of them do after it, and a
-    rate limit halves the room. The calls of one burst halve it once: a call that was sent before the last
-    halving says nothing about the new room.
+    rate limit halves the room. The calls of one burst halve it once.
 
     Args:
         most: Most calls in flight.
-        alone: Whether one call at a time goes, until that is said to be over: what the first one teaches of the
-            endpoint is to be known to all others.
+        alone: Whether calls go one at a time, until the caller sets it to False: all others are to know what the
+            first ones teach of the endpoint.
     """
 
     def __init__(self, most: int, alone: bool = False) -> None:
         self.room = float(min(most, _START))
         self._most = most
         self._threshold = float(most)
-        self._era = 0
+        self._halvings = 0
         self._in_flight = 0
         self.alone = alone
         self._resume = 0.0
@@ -54,8 +44,8 @@ class Limiter:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
-    async def slot(self, first: bool = False) -> AsyncIterator[Slot]:
-        """Leave to send a call, as soon as there is room.
+    async def slot(self, first: bool = False) -> AsyncIterator[int]:
+        """Waits until there is room for a call; gives the number of halvings so far, which ``rate_limited`` takes.
 
         Args:
             first: Go before those that wait: a retry or a re-ask ends a conversation that is paid for in part.
@@ -70,20 +60,20 @@ class Limiter:
                 self._leave()
             raise
         try:
-            yield Slot(self._era)
+            yield self._halvings
         finally:
             self._leave()
 
     def succeeded(self) -> None:
-        """A call came back."""
+        """A call came back: makes room for more."""
         grown = self.room + (1.0 if self.room < self._threshold else 0.25)
         self.room = min(grown, float(self._most))
         self._let_in()
 
-    def rate_limited(self, slot: Slot) -> None:
-        """A call was refused because there are too many."""
-        if slot.era == self._era:
-            self._era += 1
+    def rate_limited(self, slot: int) -> None:
+        """A call was refused; one that was sent before the last halving says nothing about the new room."""
+        if slot == self._halvings:
+            self._halvings += 1
             self.room = self._threshold = max(self.room / 2, 1.0)
 
     def pause(self, seconds: float) -> None:

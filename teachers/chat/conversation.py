@@ -8,24 +8,17 @@ from typing import Generic
 
 from teachers.chat.entry import Entry
 from teachers.chat.schema import ReplyError, answer_part, clean, fits, instructions, parse_reply, strict_schema
-from teachers.chat.types import Answer, Chat, ChatRequest, Message, Question, Reply
-
-# Names that endpoints give to a reply which their content filter stopped.
-REFUSED = "content_filter"
+from teachers.chat.types import REFUSED, Answer, Chat, ChatRequest, Message, Question, Reply
 
 # How much of a reply that was cut off goes back with the re-ask: enough to see what it was, not to be paid for twice.
 _CUT_REPLY_CHARACTERS = 1000
 
 
 class Conversation(Generic[Reply]):
-    """A question and what has come of it.
+    """A question to a chat model and what has come of it.
 
-    It does no calls of its own: ``request`` is what to send next, ``take`` is told what came back, and ``answer`` is
+    It does no calls of its own: ``asked`` is what to send next, ``take`` is told what came back, and ``answer`` is
     set when there is nothing more to send. So a replay runs the same steps as the calls did, without a connection.
-
-    Args:
-        question: What is asked.
-        chat: The chat model's settings.
     """
 
     def __init__(self, question: Question[Reply], chat: Chat) -> None:
@@ -37,7 +30,7 @@ class Conversation(Generic[Reply]):
         messages = [Message("user", clean(question.prompt))]
         if question.system:
             messages.insert(0, Message("system", clean(question.system)))
-        self.request = ChatRequest(
+        request = ChatRequest(
             model=chat.model,
             messages=tuple(messages),
             # Endpoints take letters, digits, - and _, at most 64 of them.
@@ -47,7 +40,11 @@ class Conversation(Generic[Reply]):
             temperature=chat.temperature,
             sample=question.sample,
         )
-        self._asking()
+        self._ask(request)
+
+    def _ask(self, request: ChatRequest) -> None:
+        self.request = request
+        self.asked = Entry.asking(request, self.question.purpose, self.question.step, self.question.item)
 
     @property
     def outcome(self) -> Answer[Reply]:
@@ -84,9 +81,4 @@ class Conversation(Generic[Reply]):
             said = said[:_CUT_REPLY_CHARACTERS]
             note = "This reply was cut off because it was too long. Reply again, much shorter, with one JSON object."
         more = (Message("assistant", said or "(empty)"), Message("user", note))
-        self.request = replace(self.request, messages=(*self.request.messages, *more))
-        self._asking()
-
-    def _asking(self) -> None:
-        question = self.question
-        self.asked = Entry.asking(self.request, question.purpose, question.step, question.item)
+        self._ask(replace(self.request, messages=(*self.request.messages, *more)))

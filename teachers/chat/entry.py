@@ -1,38 +1,14 @@
-"""One exchange with a chat model, as a line of the journal."""
+"""One exchange with a chat model, as a line of the journal, and what exchanges cost."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tasks.errors import RecordError
-from teachers.chat.types import ChatRequest, Usage
-
-
-def request_key(request: ChatRequest) -> str:
-    """SHA-256 of a request's canonical JSON: the name under which its reply is kept."""
-    return _key(_plain(request))
-
-
-def _plain(request: ChatRequest) -> dict[str, Any]:
-    return {
-        "model": request.model,
-        "messages": [asdict(message) for message in request.messages],
-        "schema_name": request.schema_name,
-        "schema": dict(request.schema),
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "sample": request.sample,
-    }
-
-
-def _key(request: Mapping[str, Any]) -> str:
-    canonical = json.dumps(request, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+from teachers.chat.types import ChatRequest, Usage, key_of
 
 
 @dataclass(slots=True)
@@ -75,8 +51,8 @@ class Entry:
     @staticmethod
     def asking(request: ChatRequest, purpose: str, step: int, item: int | None) -> Entry:
         """The exchange that begins with this request."""
-        plain = _plain(request)
-        return Entry(_key(plain), purpose, step, item, request.model, plain)
+        plain = asdict(request)
+        return Entry(key_of(plain), purpose, step, item, request.model, plain)
 
     def failed(self, failure: str, cause: str = "") -> Entry:
         """What is noted in its place if no reply comes."""
@@ -86,19 +62,12 @@ class Entry:
         """What a line says of who asked."""
         return {"key": self.key, "purpose": self.purpose, "step": self.step, "item": self.item}
 
-    def copy(self) -> Entry:
-        """The same exchange, for the journal of another run."""
-        return replace(self, sealed=False)
-
     def line(self, texts: bool) -> dict[str, Any]:
-        """As a line of the journal."""
+        """The exchange as a line of the journal, with or without request and reply."""
         fields = self.made_for()
         if self.failure is not None:
             return {**fields, "failure": self.failure}
-        if texts:
-            fields |= {"request": self.request, "reply": self.reply}
-        else:
-            fields["model"] = self.model
+        fields |= {"request": self.request, "reply": self.reply} if texts else {"model": self.model}
         fields |= {"finish_reason": self.finish_reason, "usage": asdict(self.usage)}
         if self.estimated:
             fields["estimated"] = True
@@ -106,30 +75,28 @@ class Entry:
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> Entry:
-        """Reads a line.
-
-        The key is computed anew from the request: a line that somebody edited answers the request that it now holds.
+        """Reads a line; its key is computed anew, so a line that was edited answers the request that it now holds.
 
         Raises:
             RecordError: A field is missing.
         """
         try:
             request = row.get("request")
-            key = row["key"] if request is None else _key(request)
-            made_for = (row["purpose"], row["step"], row["item"])
+            key = row["key"] if request is None else key_of(request)
+            entry = Entry(key, row["purpose"], row["step"], row["item"])
             if "failure" in row:
-                return Entry(key, *made_for, failure=row["failure"])
-            return Entry(
-                key,
-                *made_for,
-                row.get("model") if request is None else request["model"],
-                request,
-                row.get("reply"),
-                row["finish_reason"],
-                Usage(**row["usage"]),
-                row.get("estimated", False),
-                row["usd"],
-                row["seconds"],
+                entry.failure = row["failure"]
+                return entry
+            return replace(
+                entry,
+                model=row.get("model") if request is None else request["model"],
+                request=request,
+                reply=row.get("reply"),
+                finish_reason=row["finish_reason"],
+                usage=Usage(**row["usage"]),
+                estimated=row.get("estimated", False),
+                usd=row["usd"],
+                seconds=row["seconds"],
             )
         except (KeyError, TypeError) as error:
             raise RecordError(f"A line of calls.jsonl lacks a field of a call ({error!r}): {str(row)[:80]}.") from None
@@ -138,10 +105,14 @@ class Entry:
 def sums(entries: Sequence[Entry]) -> dict[str, Any]:
     """What exchanges cost: ``usd`` (None if one has no known price), ``tokens`` and ``calls``."""
     dollars = [entry.usd for entry in entries]
-    known = [usd for usd in dollars if usd is not None]
     return {
-        # fsum and rounding: the same in whatever order the calls were made.
-        "usd": round(math.fsum(known), 9) if len(known) == len(dollars) else None,
+        "usd": total(dollars),
         "tokens": sum(entry.usage.input + entry.usage.output for entry in entries),
         "calls": len(entries),
     }
+
+
+def total(dollars: Sequence[float | None]) -> float | None:
+    """The sum of dollars, the same in whatever order the calls were made; None if one is not known."""
+    known = [usd for usd in dollars if usd is not None]
+    return round(math.fsum(known), 9) if len(known) == len(dollars) else None

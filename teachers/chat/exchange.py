@@ -1,12 +1,15 @@
-"""Questions on their way: requests, attempts, retries, the dollars reserved for each, and what is noted of them."""
+"""Questions on their way: the event loop, attempts, retries, the dollars reserved for each, and what is noted."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
@@ -19,43 +22,87 @@ from teachers.chat.journal import Journal
 from teachers.chat.meter import Meter, Price, most_tokens
 from teachers.chat.types import AttemptError, Chat, ChatRequest, failed_calls
 
-# When an endpoint turns out to be unusable, calls in flight get this many seconds to come back, because what they
-# bring is paid for. Refusals, which is what they mostly are then, come at once.
+# When an endpoint turns out to be unusable, calls in flight get so many seconds: what they bring is paid for.
 _GRACE = 5.0
 
 # A call in flight is told of after so many seconds.
 _LONG = 10.0
 
+# Seconds that connections get to close when the process ends.
+_LONGEST_CLOSING = 2.0
+
+
+class BackgroundLoop:
+    """An event loop in a thread of its own, so that connections outlive the call that opened them.
+
+    It starts when it is first needed; a replay never needs it.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    def start(self, work: Coroutine[Any, Any, None], closer: Callable[[], Awaitable[None]]) -> Future[None]:
+        """Runs a coroutine in the loop; ``closer`` is called there before the loop ends."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="teacher calls", daemon=True)
+                self._thread.start()
+            if closer not in self._closers:
+                self._closers.append(closer)
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Calls a function in the loop's thread, after what was started before."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(function)
+
+    def close(self) -> None:
+        """Closes connections and ends the thread."""
+        loop, thread, self._loop = self._loop, self._thread, None
+        if loop is None or thread is None or self._process != os.getpid():  # a forked child has no such thread
+            return
+        if thread is threading.current_thread():
+            loop.stop()
+            return
+
+        async def close_all() -> None:
+            for closer in self._closers:
+                await closer()
+
+        closing = asyncio.run_coroutine_threadsafe(close_all(), loop)
+        try:
+            closing.result(_LONGEST_CLOSING)
+        except TimeoutError:
+            closing.cancel()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_LONGEST_CLOSING)
+        if not thread.is_alive():
+            loop.close()
+
 
 @dataclass
 class Books:
-    """What is known of one run's calls.
-
-    Args:
-        journal: The calls themselves.
-        meter: Dollars.
-        counters: What went wrong, by name.
-        paid_calls: Calls that were made now, not replayed.
-        paid_usd: What those cost; None once one has no known price.
-        replayed: Calls that were answered from the journal.
-        outcomes: Questions and what became of them, by step; until it is told.
-        asking: Held while a request is under way, by its key.
-    """
+    """What is known of one run's calls."""
 
     journal: Journal
     meter: Meter
-    counters: Counter[str] = field(default_factory=Counter)
-    paid_calls: int = 0
-    paid_usd: float | None = 0.0
+    counters: Counter[str] = field(default_factory=Counter)  # what went wrong, by name
+    paid_calls: int = 0  # made now, not replayed
+    paid_usd: float | None = 0.0  # what those cost; None once one has no known price
     replayed: int = 0
-    outcomes: dict[int, list[Conversation[Any]]] = field(default_factory=dict)
-    asking: dict[str, asyncio.Lock] = field(default_factory=dict)
+    ended: dict[int, list[Conversation[Any]]] = field(default_factory=dict)  # by step, until ``failed`` tells of it
+    asking: dict[str, asyncio.Lock] = field(default_factory=dict)  # held while a request is under way, by its key
 
     def note(self, conversations: Sequence[Conversation[Any]]) -> None:
         """Counts what became of questions."""
         for conversation in conversations:
             question, failure = conversation.question, conversation.outcome.failure
-            self.outcomes.setdefault(question.step, []).append(conversation)
+            self.ended.setdefault(question.step, []).append(conversation)
             self.counters["reasks"] += conversation.reasks
             if failure:
                 self.counters[f"failures/{failure}"] += 1
@@ -63,13 +110,17 @@ class Books:
 
     def forget_failures(self) -> None:
         """Has the journal not use unusable replies again: the run ends with them, and a resume is to ask anew."""
-        failed = [each for every in self.outcomes.values() for each in every if each.outcome.failure]
-        entries = [(entry, each.outcome.failure) for each in failed for entry in each.trail if entry.reply is not None]
-        self.journal.seal([entry.failed(str(failure)) for entry, failure in entries])
+        failed = [each for every in self.ended.values() for each in every if each.outcome.failure]
+        self.journal.seal(
+            entry.failed(str(each.outcome.failure))
+            for each in failed
+            for entry in each.trail
+            if entry.reply is not None
+        )
 
     def failed(self, step: int) -> str:
         """What became of a step's questions, on one line, if some failed; it is told once."""
-        asked = self.outcomes.pop(step, [])
+        asked = self.ended.pop(step, [])
         failed = Counter(each.question.purpose for each in asked if each.outcome.failure)
         if not failed:
             return ""
@@ -81,15 +132,7 @@ class Books:
 
 
 class Round:
-    """Questions that are asked at once; runs in an event loop.
-
-    Args:
-        chat: The chat model.
-        price: Its price, if known.
-        limiter: How many calls may be in flight.
-        books: Where they are noted.
-        answered: Takes the number of questions that have got their answer.
-    """
+    """Questions that are asked at once, in an event loop; ``answered`` gets a 1 for each that has its answer."""
 
     def __init__(
         self, chat: Chat, price: Price | None, limiter: Limiter, books: Books, answered: SimpleQueue[int]
@@ -145,16 +188,14 @@ class Round:
         return f"waiting for the endpoint: {'; '.join(parts)}" if parts else ""
 
     async def _converse(self, index: int, conversation: Conversation[Any]) -> None:
+        books = self._books
         while conversation.answer is None:
-            conversation.take(await self._exchange(conversation, index))
+            asked, order = conversation.asked, (index, len(conversation.trail))
+            # Whoever asks the same at the same time waits, and finds the one reply in the journal.
+            async with books.asking.setdefault(asked.key, asyncio.Lock()):
+                entry = books.journal.find(asked) or await self._attempts(asked, conversation.request, order)
+            conversation.take(entry)
         self._answered.put(1)
-
-    async def _exchange(self, conversation: Conversation[Any], index: int) -> Entry:
-        asked, books = conversation.asked, self._books
-        # Whoever asks the same at the same time waits, and finds the one reply in the journal.
-        async with books.asking.setdefault(asked.key, asyncio.Lock()):
-            order = (index, len(conversation.trail))
-            return books.journal.find(asked) or await self._attempts(asked, conversation.request, order)
 
     async def _attempts(self, asked: Entry, request: ChatRequest, order: tuple[int, int]) -> Entry:
         """Sends a request until there is a reply or no sense in trying again."""
@@ -195,37 +236,32 @@ class Round:
         books, task = self._books, asyncio.current_task()
         assert task is not None
         spent = 0.0
-        billed = False
         try:
             number = books.journal.begin(asked, usd)
-            self._sending[task] = time.monotonic()
+            self._sending[task] = started = time.monotonic()
             try:
-                started = time.monotonic()
                 reply = await self._chat.complete(request)
-                billed = True
-                # Without word from the endpoint the most that it can be is noted: a cap must not rest on a guess.
-                asked.usage, asked.estimated = reply.usage or most_tokens(request), reply.usage is None
-                asked.reply, asked.finish_reason = reply.text, reply.finish_reason
-                asked.usd = None if self._price is None else self._price.usd(asked.usage)
-                asked.seconds = round(time.monotonic() - started, 3)
-                spent = asked.usd or 0.0
-                books.journal.done(number, asked)
             except (AttemptError, asyncio.CancelledError) as error:
-                if not isinstance(error, AttemptError) or error.maybe_billed:
+                if isinstance(error, AttemptError) and not error.maybe_billed:
+                    books.journal.freed(number)
+                else:
                     spent = usd or 0.0
                     books.counters["lost"] += 1
                     books.journal.lose(number)
-                else:
-                    books.journal.freed(number)
                 raise
             except Exception:
-                if not billed:
-                    with contextlib.suppress(OSError):  # the first error is the one to tell
-                        books.journal.freed(number)
+                with contextlib.suppress(OSError):  # the first error is the one to tell
+                    books.journal.freed(number)
                 raise
-            finally:
-                del self._sending[task]
+            asked.seconds = round(time.monotonic() - started, 3)
+            # Without word from the endpoint the most that it can be is noted: a cap must not rest on a guess.
+            asked.usage, asked.estimated = reply.usage or most_tokens(request), reply.usage is None
+            asked.reply, asked.finish_reason = reply.text, reply.finish_reason
+            asked.usd = None if self._price is None else self._price.usd(asked.usage)
+            spent = asked.usd or 0.0
+            books.journal.done(number, asked)
         finally:
+            self._sending.pop(task, None)
             if usd is not None:
                 books.meter.settle(usd, spent)
         self._limiter.succeeded()

@@ -1,18 +1,16 @@
 """The journal of calls: what was paid for is on disk before it is used, and is never asked again.
 
-``calls.jsonl`` holds one line for each exchange with a chat model, in the order of the questions, whatever order the
-replies came in: while questions are being asked, ``.calls.part.jsonl`` beside it takes each event as it happens, and
-when all are answered, their exchanges are appended to ``calls.jsonl`` (docs/run_directory.md has the fields). A killed
-run that is resumed so ends with the same lines, but for ``seconds``, as one that was left alone.
-
-The part file tells what a kill left behind:
+``calls.jsonl`` holds one line for each exchange with a chat model, in the order of the questions (docs/run_directory.md
+has the fields). While questions are being asked, ``.calls.part.jsonl`` beside it takes each event as it happens; when
+all are answered, their exchanges are appended to ``calls.jsonl``. So a killed run that is resumed ends with the same
+lines, but for ``seconds``, as one that was left alone. The events:
 
     {"intent": 7, "key": …, "usd": 0.02}    call 7 is about to be sent and can cost this much
     {"done": 7, "key": …, "reply": …}       it came back: the line that calls.jsonl will hold
     {"freed": 7}                            it was refused, and not billed
     {"lost": 7, "key": …, "usd": 0.02}      it may have been billed, and nothing came back
 
-An intent that nothing follows was in flight when the process was killed. It counts as lost: that is the one window
+An intent that nothing follows was in flight when the process was killed, and counts as lost: that is the one window
 in which a call can be billed twice, and an endpoint that honours the header ``Idempotency-Key`` (the call's key)
 closes it.
 """
@@ -24,6 +22,7 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ class Journal:
     Args:
         path: ``calls.jsonl``, which is continued; None keeps calls in memory.
         texts: Whether requests and replies are kept; without them nothing can be replayed.
-        others: Calls of other runs by key, that are replayed too and become this run's own where they are.
+        others: Calls of other runs by key, that are replayed too and become this run's own then.
 
     Raises:
         RecordError: A line of the file is not a call.
@@ -60,26 +59,27 @@ class Journal:
         self._part: FileIO | None = None
         self._lock = threading.RLock()
         if path is not None:
+            self._part_path = path.with_name(f".{path.stem}.part.jsonl")
             self._open(path)
 
     @property
-    def unsealed(self) -> list[Entry]:
-        """Exchanges that are paid for and that no finished round of questions rests on yet."""
-        return list(self._loose.values())
+    def paid(self) -> list[Entry]:
+        """Every exchange that was paid for, also those that no finished round of questions rests on yet."""
+        return [*self.sealed, *self._loose.values()]
 
     def find(self, asked: Entry) -> Entry | None:
         """The exchange for a request, if it was made before; until it is sealed it belongs to whoever asks last."""
         with self._lock:
             entry = self._known.get(asked.key)
             if entry is None and asked.key in self._others:
-                entry = self._known[asked.key] = self._others[asked.key].copy()
+                entry = self._known[asked.key] = replace(self._others[asked.key], sealed=False)
             if entry is not None and not entry.sealed:
                 entry.purpose, entry.step, entry.item = asked.purpose, asked.step, asked.item
                 entry.request = asked.request
             return entry
 
     def failure(self, key: str) -> Entry | None:
-        """What is on record for a request that got no reply."""
+        """What was noted of a request that got no reply."""
         return self._failed.get(key)
 
     def begin(self, asked: Entry, usd: float | None) -> int:
@@ -142,19 +142,23 @@ class Journal:
             self._close_part()
             self.path = None
 
-    def _part_path(self) -> Path:
-        assert self.path is not None
-        return self.path.with_name(f".{self.path.stem}.part.jsonl")
-
     def _open(self, path: Path) -> None:
         for row in read_lines(path, mend=True):
-            self._take(Entry.of(row))
+            entry = Entry.of(row)
+            entry.sealed, entry.request = True, None
+            if entry.failure is not None:
+                self._failed[entry.key] = entry
+                self._known.pop(entry.key, None)
+                continue
+            self.sealed.append(entry)
+            if entry.reply is not None and self.texts:
+                self._known[entry.key] = entry
         sealed_lines = {_encode(entry.line(self.texts)) for entry in self.sealed} if not self.texts else set()
-        rows = read_lines(self._part_path(), mend=True)
+        rows = read_lines(self._part_path, mend=True)
         for row in rows:
             event = next((name for name in ("intent", "done", "freed", "lost") if name in row), None)
             if event is None:
-                raise RecordError(f"{self._part_path()} has a line that is no event of a call: {str(row)[:80]}.")
+                raise RecordError(f"{self._part_path} has a line that is no event of a call: {str(row)[:80]}.")
             number = int(row.pop(event))
             self._next = max(self._next, number + 1)
             if event == "intent":
@@ -175,28 +179,18 @@ class Journal:
             self._intents.clear()
             self._rewrite_part()
 
-    def _take(self, entry: Entry) -> None:
-        entry.sealed, entry.request = True, None
-        if entry.failure is not None:
-            self._failed[entry.key] = entry
-            self._known.pop(entry.key, None)
-            return
-        self.sealed.append(entry)
-        if entry.reply is not None and self.texts:
-            self._known[entry.key] = entry
-
     def _write(self, event: Mapping[str, Any]) -> None:
         if self.path is None:
             return
         try:
             if self._part is None:
-                self._part = open(self._part_path(), "ab", buffering=0)
+                self._part = open(self._part_path, "ab", buffering=0)
             # One write, no buffer and no fsync: a kill of the process cannot lose it, a power failure can.
             line = _encode(event)
             if self._part.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise _unwritable(self._part_path(), error) from error
+            raise _unwritable(self._part_path, error) from error
 
     def _append(self, path: Path, lines: bytes) -> None:
         size = path.stat().st_size if path.exists() else 0
@@ -211,7 +205,7 @@ class Journal:
             raise _unwritable(path, error) from error
 
     def _rewrite_part(self) -> None:
-        """Drops from the part file what calls.jsonl now holds; without anything left, the file goes."""
+        """Drops from the part file what calls.jsonl now holds; if nothing is left, the file goes."""
         if self.path is None:
             return
         self._close_part()
@@ -219,9 +213,9 @@ class Journal:
         rows += [{"intent": number, **row} for number, row in self._intents.items()]
         rows += [{"done": number, **entry.line(self.texts)} for number, entry in self._loose.items()]
         if rows:
-            write_atomic(self._part_path(), b"".join(_encode(row) for row in rows))
+            write_atomic(self._part_path, b"".join(_encode(row) for row in rows))
         else:
-            self._part_path().unlink(missing_ok=True)
+            self._part_path.unlink(missing_ok=True)
 
     def _close_part(self) -> None:
         if self._part is not None:
@@ -232,9 +226,7 @@ class Journal:
 def read_lines(path: Path, mend: bool = False) -> list[dict[str, Any]]:
     """The lines of a journal; none if there is no file.
 
-    Args:
-        path: The file.
-        mend: Cut off a last line that a kill left unfinished, so that the file can be continued.
+    ``mend`` cuts off a last line that a kill left unfinished, so that the file can be continued.
 
     Raises:
         RecordError: A line is not a JSON object.
@@ -257,10 +249,7 @@ def read_lines(path: Path, mend: bool = False) -> list[dict[str, Any]]:
 
 
 def calls_of_run(path: Path) -> dict[str, Entry]:
-    """The calls of another run by key.
-
-    Args:
-        path: Its directory, or its ``calls.jsonl``.
+    """The calls of another run, given by its directory or its ``calls.jsonl``, by key.
 
     Raises:
         MissingFileError: There is no such file.
@@ -269,9 +258,7 @@ def calls_of_run(path: Path) -> dict[str, Entry]:
     file = path / "calls.jsonl" if path.is_dir() else path
     if not file.is_file():
         raise MissingFileError(f"teacher.init_args.journal_path: {file} does not exist; name a run with calls.jsonl.")
-    entries = [Entry.of(row) for row in read_lines(file)]
-    for entry in entries:
-        entry.request = None  # whoever asks brings it along
+    entries = [replace(Entry.of(row), request=None) for row in read_lines(file)]  # who asks brings the request along
     return {entry.key: entry for entry in entries if entry.reply is not None}
 
 

@@ -1,26 +1,27 @@
-"""What calls cost: prices by model, the most that a call can cost, and a cap that calls in flight count against."""
+"""What calls cost: prices by model, the most that a call can cost, a cap, and the estimate of a dry run."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
+import bisect
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
 from tasks.errors import ConfigurationError
-from teachers.chat.types import ChatRequest, Usage
+from teachers.chat.types import Answer, ChatRequest, Question, Reply, Usage
 
 # Tokens that an endpoint may add to what is sent: roles and separators of each message, and its own wrapping of the
 # schema. Generous on purpose: it only makes the reserved amount larger.
 _TOKENS_PER_MESSAGE = 16
 _TOKENS_PER_CALL = 512
 
-_DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+# For estimates. Byte-pair vocabularies take some 4 for English prose and fewer for formulas and JSON.
+_BYTES_PER_TOKEN = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +53,18 @@ class PriceTable:
     def __init__(self, prices: Mapping[str, Mapping[str, float]] | None = None) -> None:
         shipped = json.loads(files("teachers.chat").joinpath("prices.json").read_text(encoding="utf-8"))
         self._prices = {model: Price(**price) for model, price in shipped["models"].items()}
-        self._prices.update({model: _price(model, price) for model, price in (prices or {}).items()})
+        for model, price in (prices or {}).items():
+            where = f"teacher.init_args.prices of {model!r}"
+            if not isinstance(price, Mapping) or not {"input", "output"} <= set(price) <= {"input", "output", "cached"}:
+                raise ConfigurationError(f"{where} is {price!r}: give input and output, and cached if you like.")
+            for name, value in price.items():
+                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                    raise ConfigurationError(f"{where} has {name}: {value!r}, not dollars per million tokens.")
+            self._prices[model] = Price(price["input"], price["output"], price.get("cached", price["input"]))
 
     def of(self, model: str) -> Price | None:
         """A model's price, None if unknown; ``gpt-4o-2024-11-20`` costs what ``gpt-4o`` costs."""
-        return self._prices.get(model) or self._prices.get(_DATED.sub("", model))
-
-
-def _price(model: str, given: Mapping[str, float]) -> Price:
-    where = f"teacher.init_args.prices of {model!r}"
-    if not isinstance(given, Mapping) or not {"input", "output"} <= set(given) <= {"input", "output", "cached"}:
-        raise ConfigurationError(f"{where} is {given!r}: give input and output, and cached if you like.")
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise ConfigurationError(f"{where} has {name}: {value!r}, not dollars per million tokens.")
-    return Price(given["input"], given["output"], given.get("cached", given["input"]))
+        return self._prices.get(model) or self._prices.get(re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model))
 
 
 def most_tokens(request: ChatRequest) -> Usage:
@@ -82,12 +80,10 @@ def most_tokens(request: ChatRequest) -> Usage:
 
 
 class Meter:
-    """Dollars spent and dollars reserved for calls in flight, under a cap.
+    """Dollars spent and dollars reserved for calls in flight, under a cap; belongs to one event loop.
 
     Every attempt reserves the most that it can cost before it is sent. So the sum of what was billed never exceeds
     the cap, however many calls are in flight and however they end.
-
-    ``reserve`` and ``settle`` belong to one event loop.
 
     Args:
         max_usd: The cap; None for none.
@@ -99,8 +95,7 @@ class Meter:
         self.spent = spent
         self.reserved = 0.0
         self._in_flight = 0
-        self._waiting: list[tuple[tuple[int, ...], int, float, asyncio.Future[bool]]] = []
-        self._ticket = itertools.count()
+        self._waiting: list[tuple[tuple[int, ...], float, asyncio.Future[bool]]] = []
 
     async def reserve(self, usd: float, order: tuple[int, ...]) -> bool:
         """Waits until this many dollars are free; False if they never will be, because what is spent stays spent.
@@ -110,7 +105,7 @@ class Meter:
             order: Who comes first when dollars get short; smaller is earlier.
         """
         granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (order, next(self._ticket), usd, granted))
+        bisect.insort(self._waiting, (order, usd, granted), key=lambda waiting: waiting[0])
         self._admit()
         try:
             return await granted
@@ -129,15 +124,58 @@ class Meter:
 
     def _admit(self) -> None:
         while self._waiting:
-            _, _, usd, granted = self._waiting[0]
+            _, usd, granted = self._waiting[0]
             fits = self.max_usd is None or self.spent + self.reserved + usd <= self.max_usd
             hopeless = self.max_usd is not None and self.spent + usd > self.max_usd
             if not (granted.done() or fits or hopeless or not self._in_flight):
                 return  # calls in flight will free some of what they reserved
-            heapq.heappop(self._waiting)
+            self._waiting.pop(0)
             if granted.done():  # cancelled while it waited
                 continue
             if fits:
                 self.reserved += usd
                 self._in_flight += 1
             granted.set_result(fits)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One call that would have been made."""
+
+    purpose: str
+    step: int
+    model: str
+    input: int
+    output: int
+    usd: float | None
+
+
+@dataclass
+class Rehearsal:
+    """The calls of a dry run, in the order in which they would have been made."""
+
+    calls: list[Expected] = field(default_factory=list)
+
+    def answer(self, questions: Sequence[Question[Reply]], model: str, price: Price | None) -> list[Answer[Reply]]:
+        """Counts questions to a model and answers each with its example; nothing is sent."""
+        for question in questions:
+            schema = str(question.schema.model_json_schema())
+            texts = (question.system + question.prompt + schema, question.example.model_dump_json())
+            asked, replied = (math.ceil(len(text.encode()) / _BYTES_PER_TOKEN) for text in texts)
+            usd = None if price is None else (asked * price.input + replied * price.output) / 1e6
+            self.calls.append(Expected(question.purpose, question.step, model, asked, replied, usd))
+        return [Answer(question.example) for question in questions]
+
+    def sums(self) -> dict[str, dict[str, Any]]:
+        """Calls, input and output tokens and dollars by purpose, and of all under ``total``."""
+        sums = {}
+        for name in (*dict.fromkeys(call.purpose for call in self.calls), "total"):
+            calls = [call for call in self.calls if name in (call.purpose, "total")]
+            dollars = [call.usd for call in calls]
+            sums[name] = {
+                "calls": len(calls),
+                "input": sum(call.input for call in calls),
+                "output": sum(call.output for call in calls),
+                "usd": None if None in dollars else sum(usd for usd in dollars if usd is not None),
+            }
+        return sums

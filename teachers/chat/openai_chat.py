@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigurationError
 from teachers.chat.addresses import address_of, check_surroundings
 from teachers.chat.complaints import about_format
-from teachers.chat.conversation import REFUSED
 from teachers.chat.dialect import Negotiation, Structured
-from teachers.chat.entry import request_key
 from teachers.chat.secrets import check_variable, read_key
-from teachers.chat.types import AttemptError, Chat, ChatError, ChatReply, ChatRequest, EndpointError, Usage
+from teachers.chat.types import (
+    REFUSED,
+    AttemptError,
+    Chat,
+    ChatError,
+    ChatReply,
+    ChatRequest,
+    EndpointError,
+    Usage,
+    key_of,
+)
 from teachers.chat.wire import (
     broken_connection,
     complaint_of,
@@ -138,7 +147,7 @@ class OpenAIChat(Chat):
         if self._client is None or self._loop is not asyncio.get_running_loop():
             self._client, self._loop = self._make_client(key), asyncio.get_running_loop()
         options: RequestOptions = {
-            "headers": {"Idempotency-Key": request_key(request)},
+            "headers": {"Idempotency-Key": key_of(asdict(request))},
             "timeout": httpx2.Timeout(self.timeout, connect=min(self.timeout, _LONGEST_CONNECTING)),
         }
         try:

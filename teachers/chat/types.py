@@ -1,7 +1,9 @@
-"""The words of a chat: what a part of a teacher asks, what goes over the wire, what comes back."""
+"""What a part of a teacher asks, what goes to the endpoint, what comes back, and what can go wrong."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,9 @@ from pydantic import BaseModel
 from tasks.errors import ConfigurationError, DataEnvGymError
 
 Reply = TypeVar("Reply", bound=BaseModel)
+
+# The ``finish_reason`` of a reply that the endpoint's content filter stopped.
+REFUSED = "content_filter"
 
 
 class ChatError(DataEnvGymError, RuntimeError):
@@ -62,6 +67,12 @@ class ChatRequest:
     max_tokens: int
     temperature: float | None = None
     sample: int = 0
+
+
+def key_of(request: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of a request (``asdict``): the name under which its reply is kept."""
+    canonical = json.dumps(request, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

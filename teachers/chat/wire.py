@@ -9,10 +9,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import causes
-from teachers.chat.conversation import REFUSED
 from teachers.chat.schema import clean
 from teachers.chat.secrets import redact
-from teachers.chat.types import AttemptError, ChatError, ChatReply, Usage
+from teachers.chat.types import REFUSED, AttemptError, ChatError, ChatReply, Usage
 
 if TYPE_CHECKING:
     from openai import DefaultAsyncHttpxClient

@@ -20,8 +20,8 @@ from tasks.math import ProceduralMathTask
 from tasks.prompting import DomainText
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.chat import Calls, ChatError, OpenAIChat, SpendingCapError
-from teachers.chat.offer import offering
-from teachers.chat.rehearsal import Rehearsal
+from teachers.chat.calls import offering
+from teachers.chat.meter import Rehearsal
 from teachers.policies import AlternatingPolicy
 from tests.environments.toy import LookupLoop, ToyTask, run
 from tests.llm_server import LLMServer

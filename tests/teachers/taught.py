@@ -12,7 +12,7 @@ from llm_server import LLMServer
 
 from tasks.prompting import DomainText, PlainRecord, RecordStage
 from teachers.chat import Calls, OpenAIChat
-from teachers.chat.offer import offering
+from teachers.chat.calls import offering
 from tests.environments.toy import ToyTask
 
 Brain = Callable[[dict[str, Any]], str]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from tasks.base import identity
 from tasks.errors import ConfigurationError
 from tasks.prompting import DomainText, RecordStage
-from teachers.chat.rehearsal import Rehearsal
+from teachers.chat.meter import Rehearsal
 from teachers.chat.types import SpendingCapError
 from teachers.engines import LLMEngine, SeededLLMEngine
 from teachers.plan import DataPlan, DataSpec
