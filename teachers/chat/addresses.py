@@ -13,31 +13,17 @@ _SCHEMES_OF_PROXIES = ("http", "https", "socks5", "socks5h")
 
 
 def address_of(given: str | None, setting: str, variable: str) -> str | None:
-    """The address of an endpoint: the one that is set, or the one in the environment; None if there is neither.
-
-    Args:
-        given: The setting.
-        setting: Its name, for messages.
-        variable: The environment variable that is used without it.
+    """The address of an endpoint: the one given as a setting, or that in an environment variable; None without both.
 
     Raises:
-        ConfigurationError: It is no address, or has more in it than scheme, host, port and path.
+        ConfigurationError: It is no address, or has more in it than scheme, host, port and path. The message does not
+            repeat it: a key may be in it.
     """
-    if given is not None:
-        check_address(given, setting)
-        return given
-    found = os.environ.get(variable, "").strip()
-    if found:
-        check_address(found, f"The environment variable {variable}")
-    return found or None
-
-
-def check_address(address: str, setting: str) -> None:
-    """Refuses what is no address of an endpoint, without repeating it: a key may be in it.
-
-    Raises:
-        ConfigurationError: It is none, or has a user, password, query or fragment.
-    """
+    address = given
+    if address is None:
+        address, setting = os.environ.get(variable, "").strip(), f"The environment variable {variable}"
+        if not address:
+            return None
     parts = _split(address)
     if parts is None or parts.scheme not in ("http", "https"):
         raise ConfigurationError(
@@ -56,15 +42,14 @@ def check_address(address: str, setting: str) -> None:
                 f"{setting} has {what} in it, which is not shown: give host and path only, and put the key into the "
                 "environment variable that api_key_env names."
             )
+    return address
 
 
 def check_surroundings() -> None:
     """Refuses settings in the environment that no client can use: proxies, and what is sent in headers.
 
-    A proxy's address may have a password in it.
-
     Raises:
-        ConfigurationError: The message has the variable and not what it holds.
+        ConfigurationError: The message has the variable and not what it holds, which may be a password.
     """
     for scheme, address in getproxies().items():
         if scheme not in ("http", "https", "all") or not address:

@@ -140,35 +140,40 @@ class Calls:
         if shared.rehearsal is not None:
             return shared.rehearsal.answer(questions, self._chat.model, self._price)
         conversations = [Conversation(question, self._chat) for question in questions]
-        listener = shared.listener or (lambda done, total: None)
         left = [conversation for conversation in conversations if not self._replay(conversation)]
-        listener(len(questions) - len(left), len(questions))
+        self._tell(len(questions) - len(left), len(questions))
         if left:
-            self._converse(left, lambda done: listener(len(questions) - len(left) + done, len(questions)))
+            self._converse(left, len(questions))
         shared.books.journal.seal(entry for conversation in conversations for entry in conversation.trail)
         shared.books.note(conversations)
         return [conversation.outcome for conversation in conversations]
 
-    def _converse(self, conversations: Sequence[Conversation[Reply]], tell: Callable[[int], None]) -> None:
-        """Has conversations carried on until each has its answer; tells, in this thread, how many have."""
+    def _converse(self, conversations: Sequence[Conversation[Reply]], total: int) -> None:
+        """Carries conversations on until each has its answer; tells, in this thread, how many of the total have."""
+        loop, watcher = self._shared.loop, self._shared.watcher
         answered: SimpleQueue[int] = SimpleQueue()
         round_ = Round(self._chat, self._price, self._limiter, self._shared.books, answered)
-        asking = self._shared.loop.start(round_.ask(conversations), self._chat.aclose)
+        asking = loop.start(round_.ask(conversations), self._chat.aclose)
         asking.add_done_callback(lambda _: answered.put(0))
-        done = 0
+        done = total - len(conversations)
         try:
             while not asking.done() or not answered.empty():
                 try:
                     if answered.get(timeout=_LOOK):
-                        tell(done := done + 1)
+                        done += 1
+                        self._tell(done, total)
                 except Empty:
-                    if self._shared.watcher is not None and (told := round_.waiting()):
-                        self._shared.watcher(told)
+                    if watcher is not None and (told := round_.waiting()):
+                        watcher(told)
         except BaseException:
-            self._shared.loop.call(round_.cancel)
+            loop.call(round_.cancel)
             wait([asking])  # which notes what was in flight
             raise
         asking.result()
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._shared.listener is not None:
+            self._shared.listener(done, total)
 
     def _replay(self, conversation: Conversation[Reply]) -> bool:
         """Carries a conversation on from the journal; True if that led to its answer."""
@@ -215,10 +220,7 @@ class Calls:
 
     @property
     def lost(self) -> dict[str, Any]:
-        """Calls that may have been billed without bringing a reply: ``calls`` and at most so many ``usd``.
-
-        They count against ``max_usd`` and not as ``cost``: an uninterrupted run would not have had them.
-        """
+        """Calls that may have been billed without a reply, and at most so many ``usd``; part of no ``cost``."""
         rows = self._shared.books.journal.lost.values()
         return {"usd": total([row["usd"] for row in rows]), "calls": len(rows)}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from teachers.chat.complaints import about_format, about_length, about_limit, limit_in, room_in
 from teachers.chat.schema import fits, instructions, is_strict
-from teachers.chat.types import AttemptError, ChatReply, ChatRequest
+from teachers.chat.types import REFUSED, AttemptError, ChatReply, ChatRequest
 
 Structured = Literal["auto", "json_schema", "json_object", "prompt"]
 
@@ -18,26 +18,42 @@ _LOG = logging.getLogger(__name__)
 # A reply of fewer tokens than this is of no use: a prompt that leaves no more room is too long.
 _SHORTEST_REPLY = 256
 
+# What many servers and proxies complain about, in their words and in lower case.
+_NUMBER = r"(\d[\d,]*)"
+
+# vLLM, OpenAI, OpenRouter, SGLang, TGI: the context, and how much of it the prompt takes.
+_CONTEXT = re.compile(rf"context (?:length|window|size|limit)\D{{0,25}}?{_NUMBER}|must be <= {_NUMBER}")
+_INPUT = re.compile(
+    rf"{_NUMBER}\s+(?:tokens?\s+)?(?:in|from|of)\s+(?:the\s+|your\s+)?(?:text\s+)?(?:input|messages|prompt)"
+    rf"|{_NUMBER}\s+`?(?:inputs?|prompt)`?\s+tokens"
+)
+_SUM = re.compile(rf"{_NUMBER}\s*\+\s*{_NUMBER}\s*>\s*{_NUMBER}")  # Anthropic: prompt + limit > context
+
+_LIMIT = re.compile(r"max_(?:completion_|new_|output_)?tokens|(?:output|completion) tokens")
+_SIZE = re.compile(r"too (?:large|high|big|long|many)|at most|maxim|less than|exceed|between|range|greater|larger|[<>]")
+
+_LENGTH = re.compile(
+    r"context[ _]?(?:length|window|size|limit)|contextwindow|context.{0,20}(?:overflow|exceed)|exceed.{0,40}context"
+    r"|too long|too many (?:input )?tokens|request[ _]too[ _]large"
+    r"|(?:payload|entity|content|input|prompt) (?:is )?too large"
+    r"|exceed.{0,60}tokens|tokens?\b.{0,40}exceed|token limit|(?:input|prompt) (?:length|tokens?)"
+    r"|reduce the length|longer than|max_model_len|maximum model length|n_ctx|above_max_length"
+)
+_FORMAT = re.compile(
+    r"response[ _]?format|json[ _-]?(?:schema|object|mode|output)|schema|guided|grammar|structured|constrained|xgrammar"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a request is put.
+    """How a request is put."""
 
-    Args:
-        form: The ``response_format`` that is sent: the schema itself, "some JSON object", or none.
-        in_prompt: Whether the prompt holds the schema.
-        limit: Name of the parameter for the longest reply.
-        temperature: Whether it takes one.
-        most_tokens: The longest reply that may be asked for; None if no bound is known.
-        room: The longest reply that one long prompt leaves room for; of that request alone.
-    """
-
-    form: Literal["json_schema", "json_object"] | None = "json_schema"
-    in_prompt: bool = False
+    form: Literal["json_schema", "json_object"] | None = "json_schema"  # of the ``response_format``
+    in_prompt: bool = False  # whether the prompt holds the schema
     limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
-    temperature: bool = True
-    most_tokens: int | None = None
-    room: int | None = None
+    temperature: bool = True  # whether it takes one
+    most_tokens: int | None = None  # the longest reply that may be asked for
+    room: int | None = None  # the longest reply that one long prompt leaves room for; of that request alone
 
     def body(self, request: ChatRequest) -> dict[str, Any]:
         """The request as arguments of the endpoint."""
@@ -73,10 +89,11 @@ class Negotiation:
     """
 
     def __init__(self, structured: Structured, model: str) -> None:
-        form: Literal["json_schema", "json_object"] | None = "json_schema" if structured == "auto" else None
-        if structured == "json_schema" or structured == "json_object":
-            form = structured
-        self.dialect = Dialect(form, in_prompt=form != "json_schema")
+        forms: dict[Structured, Dialect] = {
+            "json_object": Dialect("json_object", in_prompt=True),
+            "prompt": Dialect(None, in_prompt=True),
+        }
+        self.dialect = forms.get(structured, Dialect())
         self._auto = structured == "auto"
         self._model = model
         self._answered: set[tuple[str, str | None]] = set()  # schemas with the form in which they were answered
@@ -101,7 +118,7 @@ class Negotiation:
 
         Args:
             begun: The dialect in use when the request was first put.
-            used: The one that was refused.
+            used: The one that was refused, as ``body`` with this ``status``.
             request: The request.
             body: What was sent.
             status: The status of the refusal.
@@ -144,26 +161,60 @@ class Negotiation:
         if reply.usage is not None and reply.usage.output > request.max_tokens and used.limit != "max_tokens":
             self._adopt(self.dialect, replace(self.dialect, limit="max_tokens"))
         self._walked = False
-        asked_again = any(
-            message.role == "assistant" for message in request.messages
-        )  # then the schema is in the words
-        cut = reply.finish_reason in ("length", "content_filter")
-        if self._auto and self.dialect.form == used.form and not asked_again and not cut:
-            self._learn_from(reply.text, used, request)
-
-    def _learn_from(self, text: str, used: Dialect, request: ChatRequest) -> None:
-        fitting, now = fits(text, request.schema), self.dialect
+        now = self.dialect
+        asked_again = any(message.role == "assistant" for message in request.messages)  # the schema is in the words
+        cut = reply.finish_reason in ("length", REFUSED)
+        if not self._auto or now.form != used.form or asked_again or cut:
+            return
+        fitting = fits(reply.text, request.schema)
         if not used.in_prompt:
             self._fitting += fitting
             # An object of another form can be one slip of a model that was held to the schema; prose cannot.
-            self._misfits += 0 if fitting else 1 if "{" in text else 2
+            self._misfits += 0 if fitting else 1 if "{" in reply.text else 2
             if not now.in_prompt and self._misfits > 2 * self._fitting + 3:
                 # The response_format is still sent: who passes over it does not mind, and it may be honoured in part.
                 self._adopt(now, replace(now, in_prompt=True))
-        elif used.form is not None and not text.strip():
+        elif used.form is not None and not reply.text.strip():
             self._adopt(now, now.simpler)
 
     def _adopt(self, begun: Dialect, new: Dialect) -> None:
         if self.dialect == begun and new != begun:  # else another call has moved on meanwhile
             self.dialect = new
             _LOG.warning("The endpoint of %s does not honour %s; going on with %s.", self._model, begun, new)
+
+
+def room_in(said: str) -> int | None:
+    """Tokens that a prompt leaves for the reply, where a complaint names context and prompt."""
+    if found := _SUM.search(said):
+        prompt, _, context = found.groups()
+    else:
+        context_found, prompt_found = _CONTEXT.search(said), _INPUT.search(said)
+        if context_found is None or prompt_found is None:
+            return None
+        context, prompt = (next(filter(None, each.groups())) for each in (context_found, prompt_found))
+    return _int(context) - _int(prompt)
+
+
+def about_limit(said: str) -> bool:
+    """Whether a complaint says that a longer reply was asked for than may be."""
+    return _LIMIT.search(said) is not None and _SIZE.search(said) is not None
+
+
+def limit_in(said: str, sent: int) -> int:
+    """The longest reply that may be asked for after a complaint: the number that it names, or half of what was sent."""
+    numbers = (_int(number) for number in re.findall(rf"(?<![\w.,-]){_NUMBER}(?![\w-])", said))
+    return max((number for number in numbers if 16 <= number < sent), default=sent // 2 if sent >= 32 else 0)
+
+
+def about_length(said: str) -> bool:
+    """Whether a complaint says that the prompt is too long."""
+    return _LENGTH.search(said) is not None
+
+
+def about_format(said: str) -> bool:
+    """Whether a complaint is about the schema, or the way in which it was sent."""
+    return _FORMAT.search(said) is not None
+
+
+def _int(number: str) -> int:
+    return int(number.replace(",", ""))

@@ -149,7 +149,7 @@ class Round:
         self._stopped = False
 
     async def ask(self, conversations: Sequence[Conversation[Any]]) -> None:
-        """Carries on conversations until each has its answer; what comes back is in the journal at once.
+        """Carries conversations on until each has its answer; what comes back is in the journal at once.
 
         Raises:
             ChatError: The endpoint cannot be used.

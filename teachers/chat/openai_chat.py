@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigurationError
 from teachers.chat.addresses import address_of, check_surroundings
-from teachers.chat.complaints import about_format
-from teachers.chat.dialect import Negotiation, Structured
+from teachers.chat.dialect import Negotiation, Structured, about_format
 from teachers.chat.secrets import check_variable, read_key
 from teachers.chat.types import (
     REFUSED,
@@ -133,12 +132,7 @@ class OpenAIChat(Chat):
         return AsyncOpenAI(api_key=key, base_url=self._endpoint(), max_retries=0, http_client=http_client())
 
     async def _attempt(self, request: ChatRequest, body: dict[str, Any], key: str) -> ChatReply | tuple[int, str]:
-        """The reply, or status and message of a refusal that the request or the way it was put may be the reason for.
-
-        Raises:
-            AttemptError: It failed in a way that may pass.
-            ChatError: No request will succeed.
-        """
+        """The reply, or status and message of a refusal that the request, or how it was put, may be the reason for."""
         import httpx2
         from aiohttp import ClientError
         from openai import APIConnectionError, APIStatusError
@@ -170,12 +164,7 @@ class OpenAIChat(Chat):
         return read_completion(response.content, key)
 
     def _judged(self, status: int, said: str, wait: float | None) -> ChatReply | tuple[int, str]:
-        """What an error status means: try again, no reply to this prompt, the end, or about the request.
-
-        Raises:
-            AttemptError: It may pass.
-            ChatError: It will not.
-        """
+        """What an error status means: try again, no reply to this prompt, the end, or about the request."""
         told, lower = f"{status}: {said[:_LONGEST_TOLD]}", said.lower()
         where = f"The endpoint {self._address()}"
         if status in (402, 429) and (status == 402 or "insufficient_quota" in lower or "insufficient balance" in lower):
@@ -205,10 +194,8 @@ class OpenAIChat(Chat):
             return AttemptError("server_error", told)
         self._refusals += 1
         if not self._negotiation.in_use and (self._refusals > 1 or about_format(said.lower())):
-            return ChatError(
-                f"The endpoint {self._address()} refuses the request for {self.model!r} ({told}): "
-                "check the chat's settings."
-            )
+            where = f"The endpoint {self._address()}"
+            return ChatError(f"{where} refuses the request for {self.model!r} ({told}): check the chat's settings.")
         return AttemptError("rejected", told)
 
     def _address(self) -> str:
@@ -251,10 +238,5 @@ class AzureOpenAIChat(OpenAIChat):
         endpoint = self._endpoint()
         if endpoint is None:
             raise ConfigurationError("No Azure endpoint: set AZURE_OPENAI_ENDPOINT or the chat's endpoint.")
-        return AsyncAzureOpenAI(
-            azure_endpoint=endpoint,
-            api_version=self.api_version,
-            api_key=key,
-            max_retries=0,
-            http_client=http_client(),
-        )
+        settings: dict[str, Any] = {"api_key": key, "max_retries": 0, "http_client": http_client()}
+        return AsyncAzureOpenAI(azure_endpoint=endpoint, api_version=self.api_version, **settings)

@@ -43,10 +43,9 @@ class ReplyError(ValueError):
 
 
 def strict_schema(model: type[Reply]) -> dict[str, Any]:
-    """A model's JSON schema as strict structured outputs want it.
+    """A model's JSON schema as strict structured outputs want it: objects closed, all their properties required.
 
-    Objects are closed and all their properties required, defaults and the constraints that endpoints refuse are left
-    out; ``$ref`` stands alone.
+    Defaults and the constraints that endpoints refuse are left out; ``$ref`` stands alone.
     """
     if model not in _SCHEMAS:
         _SCHEMAS[model] = _strict(model.model_json_schema())

@@ -31,10 +31,10 @@ _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE)
 
 
 def is_variable_name(text: str) -> bool:
-    """Whether this can be the name of an environment variable, and not a key that was pasted in its place.
+    """Whether this is the name of an environment variable that is set, or looks like one and not like a pasted key.
 
-    A variable that is set is one. Of others the name has to look like one: words joined by underscores, all in
-    capitals or one of them saying what is in it (``my_api_key``), with few digits.
+    A name looks like one if it is words joined by underscores with few digits, all in capitals or one of them saying
+    what is in it (``my_api_key``).
     """
     if not text.isascii() or not text.isidentifier():
         return False
@@ -89,12 +89,20 @@ def holds_key(text: str) -> bool:
 def conceal(text: str) -> str:
     """A message without keys, and without what stands in addresses besides host and path; the last step before print.
 
-    What the endpoint sends is redacted where it comes in; this is for texts of other origins, such as a parser's words
-    about an option, or the name of a proxy with its password.
+    What the endpoint sends is redacted where it comes in; this is for texts of other origins, such as a parser's.
     """
+
+    def bare(address: re.Match[str]) -> str:
+        try:
+            parts = urlsplit(address.group(0))
+        except ValueError:
+            return "[address]"
+        cut = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+        return address.group(0) if cut == parts else f"{cut.geturl()}[…]"
+
     for secret in _secrets_around():
         text = text.replace(secret, _MASK)
-    return _KEY.sub(_MASK, _ADDRESS.sub(lambda match: _bare(match.group(0)), text))
+    return _KEY.sub(_MASK, _ADDRESS.sub(bare, text))
 
 
 def _secrets_around() -> Iterator[str]:
@@ -103,15 +111,6 @@ def _secrets_around() -> Iterator[str]:
         secret = value.strip()
         if _VARIABLES_OF_KEYS.search(name.upper()) and len(secret) >= 2 * _SHORTEST_SECRET and secret[0] not in "/~.":
             yield secret
-
-
-def _bare(address: str) -> str:
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return "[address]"
-    cut = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-    return address if cut == parts else f"{cut.geturl()}[…]"
 
 
 def redact(text: str, key: str) -> str:
@@ -125,8 +124,7 @@ def redact(text: str, key: str) -> str:
         return text
     text = text.replace(key, _MASK).replace(hashlib.sha256(key.encode()).hexdigest(), _MASK)
     text = _without(text, _remains(text, key))
-    # Replies are long and many, and hardly ever is there anything to take out: four characters of the key, at every
-    # fourth of which a part of eight has them, are looked for first.
+    # Replies are long and hardly ever hold anything to take out: every part of eight has one of these blocks of four.
     blocks = [key[index : index + 4] for index in range(0, len(key) - 3, 4)]
     plain = _ESCAPE.sub(_unescaped, text) if _CODED.search(text) else text.replace("\\", "")
     if not any(block in plain for block in blocks):

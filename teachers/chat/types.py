@@ -48,25 +48,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """Everything that decides a model's reply; its content is its key in the journal.
-
-    Args:
-        model: Name of the model at its endpoint.
-        messages: The conversation so far.
-        schema_name: Name of the schema that the reply must fit.
-        schema: That schema, as JSON schema.
-        max_tokens: Longest reply, in tokens; always sent, because it bounds what a call can cost.
-        temperature: Sampling temperature; None leaves it to the endpoint.
-        sample: Tells apart requests that are the same on purpose.
-    """
+    """Everything that decides a model's reply; its content is its key in the journal."""
 
     model: str
     messages: tuple[Message, ...]
     schema_name: str
-    schema: Mapping[str, Any]
-    max_tokens: int
-    temperature: float | None = None
-    sample: int = 0
+    schema: Mapping[str, Any]  # the JSON schema that the reply must fit
+    max_tokens: int  # always sent, because it bounds what a call can cost
+    temperature: float | None = None  # None leaves it to the endpoint
+    sample: int = 0  # tells apart requests that are the same on purpose
 
 
 def key_of(request: Mapping[str, Any]) -> str:
@@ -86,21 +76,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What came back.
-
-    Args:
-        text: The reply.
-        usage: What it was billed for; None if the endpoint does not say.
-        finish_reason: ``stop``, ``length``, ``content_filter``… as the endpoint names it.
-    """
+    """What came back; ``usage`` is None if the endpoint does not say."""
 
     text: str
     usage: Usage | None
-    finish_reason: str = "stop"
+    finish_reason: str = "stop"  # or ``length``, ``content_filter``… as the endpoint names it
 
 
 class Chat(ABC):
-    """A chat model at an endpoint: one request, one attempt, one reply. Retries and limits are ``Calls``'s work.
+    """A chat model at an endpoint: one request, one attempt, one reply. ``Calls`` retries and limits.
 
     Args:
         model: Name of the model at its endpoint.
@@ -161,9 +145,9 @@ class AttemptError(Exception):
     """One attempt at a request failed.
 
     Args:
-        reason: The counter's name. What may pass and is tried again: ``rate_limit``, ``server_error``, ``timeout``,
-            ``connection``, ``broken_body``. What concerns this request alone and will not pass: ``too_long`` (the
-            prompt does not fit the model's context), ``rejected`` (the endpoint will not take it, for another reason).
+        reason: The counter's name. ``rate_limit``, ``server_error``, ``timeout``, ``connection`` and ``broken_body``
+            may pass and are tried again; ``too_long`` (the prompt does not fit the model's context) and ``rejected``
+            (the endpoint will not take it, for another reason) concern this request alone and will not pass.
         detail: What happened, in a few words for people: ``connection refused``, ``503: loading model``.
         retry_after: Seconds that the endpoint asks to wait.
         maybe_billed: Whether the endpoint may have charged for it nevertheless (it had the request and was writing).

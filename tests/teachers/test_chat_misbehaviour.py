@@ -10,7 +10,7 @@ from chat_helpers import chat, key, question, quick  # noqa: F401
 from raw_server import RawServer, completion, error, http
 
 from teachers.chat import Calls, ChatError, EndpointError
-from teachers.chat.complaints import about_format, about_length, about_limit, limit_in, room_in
+from teachers.chat.dialect import about_format, about_length, about_limit, limit_in, room_in
 from teachers.chat.schema import answer_part
 
 pytestmark = pytest.mark.usefixtures("key", "quick")
