@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any, Literal, get_args
 
 from tasks.errors import ConfigurationError
@@ -40,8 +40,7 @@ class Calls:
         journal: ``record`` keeps every call before its result is used and never makes a kept call again; ``replay``
             makes none, and a call that is not in the journal is an error; ``off`` keeps usage and no texts.
         journal_path: A run directory (or its ``calls.jsonl``) whose calls are replayed besides this run's own.
-        prices: Dollars per million tokens by model, over the shipped table:
-            ``{"my-model": {"input": 0.5, "output": 1.5, "cached": 0.25}}``.
+        prices: Dollars per million tokens by model, over the shipped table; see PriceTable.
 
     Raises:
         ConfigurationError: A setting cannot work, e.g. a cap on a model without a price.
@@ -151,15 +150,14 @@ class Calls:
     def _converse(self, conversations: Sequence[Conversation[Reply]], total: int) -> None:
         """Carries conversations on until each has its answer; tells, in this thread, how many of the total have."""
         loop, watcher = self._shared.loop, self._shared.watcher
-        answered: SimpleQueue[int] = SimpleQueue()
-        round_ = Round(self._chat, self._price, self._limiter, self._shared.books, answered)
+        round_ = Round(self._chat, self._price, self._limiter, self._shared.books)
         asking = loop.start(round_.ask(conversations), self._chat.aclose)
-        asking.add_done_callback(lambda _: answered.put(0))
+        asking.add_done_callback(lambda _: round_.answered.put(0))
         done = total - len(conversations)
         try:
-            while not asking.done() or not answered.empty():
+            while not asking.done() or not round_.answered.empty():
                 try:
-                    if answered.get(timeout=_LOOK):
+                    if round_.answered.get(timeout=_LOOK):
                         done += 1
                         self._tell(done, total)
                 except Empty:
@@ -194,10 +192,7 @@ class Calls:
         return True
 
     def cost(self) -> dict[str, Any]:
-        """What this run's calls cost when they were made: ``usd`` (None without a known price), ``tokens``, ``calls``.
-
-        A replay gives the same sums; ``paid`` is what was paid now, ``lost`` what may have been billed for nothing.
-        """
+        """What this run's calls cost when they were made: ``usd`` (None if unknown), ``tokens`` and ``calls``."""
         return sums(self._shared.books.journal.sealed)
 
     def costs_by(self, field: Literal["purpose", "step", "item"], step: int | None = None) -> dict[Any, dict[str, Any]]:
@@ -283,10 +278,7 @@ class _Shared:
 
 @contextmanager
 def offering(calls: Calls | None) -> Iterator[None]:
-    """While this lasts, parts of a teacher that are built may take these calls in their constructors.
-
-    YAML gives a policy only its task and its own settings; chat model, journal and cap belong to the whole teacher.
-    """
+    """While this lasts, parts of a teacher that are built may take these calls: YAML gives them none."""
     token = _offered.set(calls)
     try:
         yield

@@ -13,40 +13,25 @@ from teachers.chat.types import ChatRequest, Usage, key_of
 
 @dataclass(slots=True)
 class Entry:
-    """One exchange.
-
-    Args:
-        key: The request's key.
-        purpose, step, item: What it was made for; costs are reported by it.
-        model: Who was asked; None if nobody was.
-        request: What was asked, as plain data; only until it is in the file.
-        reply: What came back; None where texts are not kept or nothing came.
-        finish_reason: Why the reply ended, as the endpoint names it.
-        usage: Tokens it was billed for.
-        estimated: The endpoint gave no usage; ``usage`` is the most that it can have been.
-        usd: Dollars; None without a known price.
-        seconds: From sending to receiving.
-        failure: Set where no reply came at all: ``gave_up``, ``too_long``, ``rejected`` or ``over_cap``. Such a line
-            is no paid exchange; it lets a replay tell a call that failed from one that was never made.
-        cause: What went wrong last, in a few words for people; not kept.
-        sealed: Whether it is in ``calls.jsonl``.
-    """
+    """One exchange; ``purpose``, ``step`` and ``item`` are what it was made for, and costs are reported by them."""
 
     key: str
     purpose: str
     step: int
     item: int | None
-    model: str | None = None
-    request: dict[str, Any] | None = None
-    reply: str | None = None
+    model: str | None = None  # None if nobody was asked
+    request: dict[str, Any] | None = None  # only until it is in the file
+    reply: str | None = None  # None where texts are not kept or nothing came
     finish_reason: str = "stop"
     usage: Usage = field(default_factory=lambda: Usage(0, 0))
-    estimated: bool = False
-    usd: float | None = None
-    seconds: float = 0.0
+    estimated: bool = False  # the endpoint gave no usage, and this is the most that it can have been
+    usd: float | None = None  # None without a known price
+    seconds: float = 0.0  # from sending to receiving
+    # Set where no reply came at all: gave_up, too_long, rejected or over_cap. Such a line is no paid exchange: it lets
+    # a replay tell a call that failed from one that was never made.
     failure: str | None = None
-    cause: str = field(default="", compare=False)
-    sealed: bool = field(default=False, compare=False)
+    cause: str = field(default="", compare=False)  # what went wrong last, in a few words; not kept
+    sealed: bool = field(default=False, compare=False)  # whether it is in calls.jsonl
 
     @staticmethod
     def asking(request: ChatRequest, purpose: str, step: int, item: int | None) -> Entry:

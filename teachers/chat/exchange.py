@@ -134,14 +134,12 @@ class Books:
 class Round:
     """Questions that are asked at once, in an event loop; ``answered`` gets a 1 for each that has its answer."""
 
-    def __init__(
-        self, chat: Chat, price: Price | None, limiter: Limiter, books: Books, answered: SimpleQueue[int]
-    ) -> None:
+    def __init__(self, chat: Chat, price: Price | None, limiter: Limiter, books: Books) -> None:
+        self.answered: SimpleQueue[int] = SimpleQueue()
         self._chat = chat
         self._price = price
         self._limiter = limiter
         self._books = books
-        self._answered = answered
         self._backoff = Backoff()
         self._sending: dict[asyncio.Task[Any], float] = {}  # with the time of sending
         self._waits: dict[str, tuple[float, str]] = {}  # by key: when it is sent again, and what failed
@@ -195,7 +193,7 @@ class Round:
             async with books.asking.setdefault(asked.key, asyncio.Lock()):
                 entry = books.journal.find(asked) or await self._attempts(asked, conversation.request, order)
             conversation.take(entry)
-        self._answered.put(1)
+        self.answered.put(1)
 
     async def _attempts(self, asked: Entry, request: ChatRequest, order: tuple[int, int]) -> Entry:
         """Sends a request until there is a reply or no sense in trying again."""

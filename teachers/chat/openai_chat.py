@@ -91,13 +91,7 @@ class OpenAIChat(Chat):
         self._refusals = 0  # of requests that nothing is known to be wrong with
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """One attempt at a request; a refusal of the way it was put is no attempt.
-
-        Raises:
-            AttemptError: It failed, in a way that may pass or that concerns this request alone.
-            ChatError: No request will succeed.
-            ConfigurationError: The key is not set.
-        """
+        """One attempt at a request; a refusal of the way it was put is no attempt, and the next way is tried."""
         key = read_key(self.api_key_env)
         begun = used = self._negotiation.dialect
         while True:

@@ -170,28 +170,16 @@ class AttemptError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[Reply]):
-    """What a policy, an engine or a skill discovery wants to know.
-
-    Args:
-        prompt: The text that is asked.
-        schema: The model that the reply must fit; its validators decide, and their messages are shown to the chat
-            model when it is asked again.
-        example: A valid reply of the size to expect: what a dry run takes for the answer.
-        purpose: Who asks: ``policy``, ``engine`` or ``skills``; costs are reported by it.
-        step: The step that it is asked for; 0 before the first.
-        item: The plan item (index of the spec) that it is asked for, if any.
-        system: System message; none if empty.
-        sample: Tells apart questions that are the same on purpose.
-    """
+    """What a policy, an engine or a skill discovery asks a chat model."""
 
     prompt: str
-    schema: type[Reply]
-    example: Reply
-    purpose: Literal["policy", "engine", "skills"]
-    step: int
-    item: int | None = None
+    schema: type[Reply]  # its validators decide; their messages go to the chat model when it is asked again
+    example: Reply  # a valid reply of the size to expect: what a dry run takes for the answer
+    purpose: Literal["policy", "engine", "skills"]  # costs are reported by it
+    step: int  # 0 before the first
+    item: int | None = None  # the plan item (index of the spec) that it is asked for
     system: str = ""
-    sample: int = 0
+    sample: int = 0  # tells apart questions that are the same on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +188,10 @@ class Answer(Generic[Reply]):
 
     Args:
         value: The reply, valid under the schema; None if there is none.
-        failure: Why there is none, as a counter's name: ``invalid_reply`` (did not fit the schema, re-asks
-            included), ``gave_up`` (all attempts failed), ``refused`` (content filter), ``too_long`` (the prompt does
-            not fit the model's context), ``rejected`` (the endpoint does not take this request), ``over_cap`` (not
-            sent, the dollars do not cover it).
-        text: The last reply as it came, for people; empty if none came.
+        failure: Why there is none, as a counter's name: ``invalid_reply`` (after all re-asks), ``gave_up`` (after all
+            attempts), ``refused`` (content filter), ``too_long`` (the prompt, for the model's context), ``rejected``
+            (the endpoint does not take this request), ``over_cap`` (not sent, the dollars do not cover it).
+        text: The last reply as it came; empty if none came.
         cause: What went wrong last, in a few words for people.
     """
 
