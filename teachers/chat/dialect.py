@@ -57,7 +57,7 @@ class Dialect:
 
     def body(self, request: ChatRequest) -> dict[str, Any]:
         """The request as arguments of the endpoint."""
-        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        messages = request.plain()["messages"]
         body: dict[str, Any] = {"model": request.model, "messages": messages}
         body[self.limit] = min(filter(None, (request.max_tokens, self.most_tokens, self.room)))
         if self.temperature and request.temperature is not None:

@@ -36,7 +36,7 @@ class Entry:
     @staticmethod
     def asking(request: ChatRequest, purpose: str, step: int, item: int | None) -> Entry:
         """The exchange that begins with this request."""
-        plain = asdict(request)
+        plain = request.plain()
         return Entry(key_of(plain), purpose, step, item, request.model, plain)
 
     def failed(self, failure: str, cause: str = "") -> Entry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigurationError
@@ -135,7 +134,7 @@ class OpenAIChat(Chat):
         if self._client is None or self._loop is not asyncio.get_running_loop():
             self._client, self._loop = self._make_client(key), asyncio.get_running_loop()
         options: RequestOptions = {
-            "headers": {"Idempotency-Key": key_of(asdict(request))},
+            "headers": {"Idempotency-Key": key_of(request.plain())},
             "timeout": httpx2.Timeout(self.timeout, connect=min(self.timeout, _LONGEST_CONNECTING)),
         }
         try:

@@ -58,9 +58,14 @@ class ChatRequest:
     temperature: float | None = None  # None leaves it to the endpoint
     sample: int = 0  # tells apart requests that are the same on purpose
 
+    def plain(self) -> dict[str, Any]:
+        """As JSON data; ``asdict`` would copy the schema to its last leaf, for each call."""
+        messages = [{"role": message.role, "content": message.content} for message in self.messages]
+        return {name: getattr(self, name) for name in self.__slots__} | {"messages": messages}
+
 
 def key_of(request: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of a request (``asdict``): the name under which its reply is kept."""
+    """SHA-256 of the canonical JSON of a request (``plain``): the name under which its reply is kept."""
     canonical = json.dumps(request, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
