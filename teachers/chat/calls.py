@@ -80,8 +80,7 @@ class Calls:
     def recording(self, path: Path) -> Iterator[None]:
         """Keeps calls in this file (``calls.jsonl`` of a run) while the context lasts, and continues what it holds.
 
-        Costs and counters can still be read afterwards. If it ends because the endpoint failed, unusable replies are
-        not used again: a resumed run asks anew.
+        If it ends because the endpoint failed, unusable replies are not used again: a resumed run asks anew.
         """
         books = self._shared.books = self._shared.open(path)
         try:

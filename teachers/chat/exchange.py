@@ -209,7 +209,7 @@ class Round:
                     return await self._attempt(asked, request, usd)
                 except AttemptError as error:
                     cause = error.detail
-                    if error.final:
+                    if error.reason in ("too_long", "rejected"):  # and would be again
                         return asked.failed(error.reason, cause)
                     self._books.counters[f"retries/{error.reason}"] += 1
                     if error.reason == "rate_limit":

@@ -175,11 +175,12 @@ def _matches(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> 
 def _objects(text: str) -> Iterator[Any]:
     """The JSON objects that a reply may mean, likeliest first; never a part of a larger one."""
     for source in (text, *_FENCED.findall(text)):
-        try:
-            yield _load(source.strip())
-            return
-        except (ValueError, RecursionError):
-            continue
+        for form in (source.strip(), _mend(source.strip())):
+            try:
+                yield clean(_DECODER.decode(form))
+                return
+            except (ValueError, RecursionError):
+                continue
     mended = _mend(text)
     tried = start = 0
     while tried < _MOST_STARTS and (start := mended.find("{", start)) >= 0:
@@ -192,13 +193,6 @@ def _objects(text: str) -> Iterator[Any]:
             start = max(error.pos, start + 1)
         except (ValueError, RecursionError):
             return
-
-
-def _load(source: str) -> Any:
-    try:
-        return clean(_DECODER.decode(source))
-    except ValueError:
-        return clean(_DECODER.decode(_mend(source)))
 
 
 def _mend(source: str) -> str:

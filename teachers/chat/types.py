@@ -167,11 +167,6 @@ class AttemptError(Exception):
         self.retry_after = retry_after
         self.maybe_billed = maybe_billed
 
-    @property
-    def final(self) -> bool:
-        """Whether the same request would fail again."""
-        return self.reason in ("too_long", "rejected")
-
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[Reply]):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # Bytes of a reply that are read. The longest that models write, with log probabilities, have a tenth of it.
 _MOST_BYTES = 16 * 2**20
-_EXCERPT = 80
 
 
 def read_completion(content: bytes, key: str) -> ChatReply:
@@ -126,7 +125,7 @@ def complaint_of(body: object, text: str) -> str:
     return body if isinstance(body, str) and body else text
 
 
-def excerpt(content: bytes | str, key: str, length: int = _EXCERPT) -> str:
+def excerpt(content: bytes | str, key: str, length: int = 80) -> str:
     """The beginning of what an endpoint sent, fit for one line of a terminal."""
     text = content[: 8 * length].decode(errors="replace") if isinstance(content, bytes) else content
     shown = redact("".join(char if char.isprintable() else " " for char in clean(text)), key)
