@@ -19,7 +19,8 @@ _PRELOADED = (
 )
 # Imported besides where programs run as a user who may not look into the interpreter's folder, such as one in /root.
 _OUT_OF_REACH = (
-    *("abc", "base64", "binascii", "calendar", "codecs", "contextlib", "dataclasses", "encodings.latin_1", "enum"),
+    *("abc", "base64", "binascii", "calendar", "codecs", "concurrent.futures.thread", "contextlib", "dataclasses"),
+    *("encodings.latin_1", "enum"),
     *("graphlib", "locale", "numbers", "pickle", "pprint", "queue", "resource", "signal", "struct", "textwrap"),
     *("threading", "traceback", "types", "unicodedata", "warnings", "weakref", "zlib"),
 )
