@@ -88,6 +88,16 @@ def summary(run_dir):
     return json.loads((Path(run_dir) / "summary.json").read_text(encoding="utf-8"))
 
 
+def essence(run_dir):
+    """What must be the same wherever a run was interrupted, and wherever its replies came from."""
+    told = summary(run_dir)
+    for changing in ("seconds", "chat"):
+        told.pop(changing)
+    names = ("records.jsonl", "predictions.jsonl", "rejected.jsonl", "plan.json")
+    files = {str(path.relative_to(run_dir)): path.read_bytes() for name in names for path in run_dir.rglob(name)}
+    return told, files
+
+
 def billed_twice(log):
     """The keys of requests that were answered in full, and billed, more than once."""
     answered = [row["key"] for row in rows(log) if row["status"] == 200 and row["input"] and row["kind"] not in _LOST]

@@ -5,11 +5,9 @@ import socket
 import time
 
 import pytest
-from llm_episode import KEY, rows, server, summary, words
+from llm_episode import KEY, essence, rows, server, summary, words
 
 from environments.cli import main
-
-FILES = ("records.jsonl", "predictions.jsonl", "rejected.jsonl", "plan.json")
 
 
 @pytest.fixture
@@ -52,15 +50,6 @@ def complaint(capfd):
     """The one error line of a run."""
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("dataenvgym: error")]
     return line
-
-
-def essence(run_dir):
-    """What must be the same wherever a run was interrupted."""
-    told = summary(run_dir)
-    for changing in ("seconds", "chat"):
-        told.pop(changing)
-    files = {str(path.relative_to(run_dir)): path.read_bytes() for name in FILES for path in run_dir.rglob(name)}
-    return told, files
 
 
 def test_a_closed_port_fails_the_run_and_resume_ends_it_as_if_nothing_had_been(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from llm_episode import KEY, billed_twice, rows, run_killed, server, summary, words
+from llm_episode import KEY, billed_twice, essence, rows, run_killed, server, summary, words
 from llm_server import LLMServer
 from procedural_brain import ProceduralBrain
 
@@ -19,7 +19,6 @@ from teachers.chat.types import Usage
 from teachers.engines import llm
 
 ROOT = Path(__file__).parents[2]
-FILES = ("records.jsonl", "predictions.jsonl", "rejected.jsonl", "plan.json")
 
 
 @pytest.fixture
@@ -46,15 +45,6 @@ def chat_model(monkeypatch):
         monkeypatch.setenv("OPENAI_BASE_URL", running.url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         yield running
-
-
-def essence(run_dir):
-    """What must be the same wherever the replies came from."""
-    told = summary(run_dir)
-    for changing in ("seconds", "chat"):
-        told.pop(changing)
-    files = {str(path.relative_to(run_dir)): path.read_bytes() for name in FILES for path in run_dir.rglob(name)}
-    return told, files
 
 
 def test_a_replay_needs_no_socket_and_gives_the_same_run(small, tmp_path, chat_model, monkeypatch):
