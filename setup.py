@@ -4,8 +4,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# The five packages of docs and design; configs, scripts, tests and benchmarks stay out of site-packages.
-PACKAGES = ["tasks", "lightning_modules", "datamodules", "teachers", "environments"]
+# The packages of docs and design; configs, scripts, tests and benchmarks stay out of site-packages.
+PACKAGES = ["tasks", "lightning_modules", "datamodules", "teachers", "environments", "dataenvgym"]
 
 REQUIRES = [
     "torch>=2.10",  # tensors, training
@@ -58,13 +58,14 @@ setup(
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
     package_data={
         "lightning_modules": ["pretrained/*/*"],
-        "environments": ["templates/*", "*/prompts/*"],
+        "environments": ["*/prompts/*"],
+        "dataenvgym": ["*/templates/*"],
         "tasks": ["*/prompts/*", "*/README.md"],
         "teachers": ["chat/*.json", "*/prompts/*"],
     },
     install_requires=REQUIRES,
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["dataenvgym = environments.cli:console"]},
+    entry_points={"console_scripts": ["dataenvgym = dataenvgym.cli.main:console"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",

@@ -47,7 +47,7 @@ def main() -> int:
     if arguments.run is not None:
         worst = measure(arguments.run)
     else:
-        from environments.cli import main as dataenvgym
+        from dataenvgym.cli.main import main as dataenvgym
 
         with tempfile.TemporaryDirectory() as folder:
             run_dir = Path(folder) / "run"

@@ -2,8 +2,8 @@
 
 from environments.base import Environment
 from environments.budget import Budget
+from environments.loop.protocol import StudentLoop
 from environments.open_ended import OpenEndedEnvironment
-from environments.protocol import StudentLoop
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.skill_list import SkillListEnvironment
 from environments.skill_tree import SkillTreeEnvironment

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from environments.budget import Budget
 from environments.intake import Intake
-from environments.protocol import Start, StudentLoop
+from environments.loop.protocol import Start, StudentLoop
 from environments.quality import QualityFilters
 from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
 from environments.skills.assignment import NoSkills, SkillAssignment, skill_report

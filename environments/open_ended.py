@@ -8,7 +8,7 @@ from typing import Literal
 from environments.actions import check_specs
 from environments.base import Environment
 from environments.budget import Budget
-from environments.protocol import Start, StudentLoop
+from environments.loop.protocol import Start, StudentLoop
 from environments.quality import QualityFilters
 from environments.results import StepResult
 from environments.skills.assignment import GoldSkills

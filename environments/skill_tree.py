@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from environments.actions import check_tree_action
 from environments.budget import Budget
-from environments.protocol import Start, StudentLoop
+from environments.loop.protocol import Start, StudentLoop
 from environments.quality import QualityFilters
 from environments.results import StepResult
 from environments.skill_list import SkillListEnvironment, shown_fields

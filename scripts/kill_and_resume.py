@@ -57,7 +57,7 @@ def differences(left: dict[str, str], right: dict[str, str]) -> list[str]:
 
 def start(words: list[str], run_dir: Path, *extra: str) -> subprocess.Popen[bytes]:
     """Starts an episode into a run directory, in a process group of its own."""
-    command = [sys.executable, "-m", "environments.cli", "episode", *words, "--run_dir", str(run_dir), *extra]
+    command = [sys.executable, "-m", "dataenvgym", "episode", *words, "--run_dir", str(run_dir), *extra]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True

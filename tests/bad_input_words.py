@@ -121,7 +121,7 @@ def continued(**files: object) -> Make:
     """The continuation of an interrupted run of the same configuration, with other files."""
 
     def make(at: Place) -> list[str]:
-        from environments.lightning_cli import _episode
+        from dataenvgym.cli.episode import _episode
 
         words = at.episode()
         text = _episode(words[1:]).config_text()

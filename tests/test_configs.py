@@ -8,7 +8,7 @@ import yaml
 from llm_server import LLMServer
 from procedural_brain import ProceduralBrain
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 from tasks.math import ProceduralMathTask
 
 ROOT = Path(__file__).parent.parent

@@ -17,15 +17,15 @@ import yaml
 from documents import DOCUMENTS, ROOT, Block, blocks, commands
 from tiny_vision_models import make_tiny_vision_model
 
+from dataenvgym.cli.main import main
 from environments import Budget, SkillListEnvironment
-from environments.cli import main
-from environments.observations import read_observation
+from environments.run.observations import read_observation
 from tasks.code.verdict import Verdict
 from tasks.vqa.scenes import draw_scene, read_scene, scene_of
 from teachers.engines import ProceduralEngine
 from teachers.observation import Observation
 from teachers.testing import check_policy
-from tests.environments.test_leaderboard import floors, teacher
+from tests.dataenvgym.test_leaderboard import floors, teacher
 from tests.environments.toy import LookupLoop, ToyTask
 from tests.tasks.math_rows import write_splits
 from tests.teachers.taught import TaughtToyTask, saying, taught_by
@@ -63,7 +63,7 @@ OTHERS = {
     "docs/language_models.md: # hardest.py, with the template prompts/hardest.jinja beside it": "a_policy_that_asks",
     "docs/language_models.md: {# prompts/hardest.jinja #}": "a_policy_that_asks",
     "docs/reproducing.md: # scripts/reproduce/table_batches.py": "a_table_of_ones_own",
-    "docs/run_directory.md: from environments.observations import read_observation": "an_observation_is_read",
+    "docs/run_directory.md: from environments.run.observations import read_observation": "an_observation_is_read",
     "tasks/code/README.md: from tasks.code.sandbox import Sandbox": "the_sandbox",
     "tasks/vqa/README.md: red circle large at 12 40; blue square small at 45 20": "a_scene",
     "tasks/vqa/README.md: teacher:": "an_illustrator",
@@ -242,9 +242,8 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", [str(script), "--dry_run", "--seeds", "1"])
     names = runpy.run_path(str(script), run_name="__main__")
     assert "5 episodes to run." in capsys.readouterr().out
-    from presets import EMBEDDED
-
-    from tests.environments.test_tables import rows_of
+    from dataenvgym.studies.presets import EMBEDDED
+    from tests.dataenvgym.test_tables import rows_of
 
     study = SimpleNamespace(**names)
     text = study.summarise(EMBEDDED, rows_of(EMBEDDED, study)).tables["batches"].markdown()

@@ -12,6 +12,7 @@ ALLOWED = {
     "datamodules": {"datamodules", "tasks"},
     "teachers": {"teachers", "tasks"},
     "environments": {"environments", "teachers", "lightning_modules", "datamodules", "tasks"},
+    "dataenvgym": {"dataenvgym", "environments", "teachers", "lightning_modules", "datamodules", "tasks"},
 }
 DOMAIN_WORDS = ("math", "code_", "livecodebench", "humaneval", "vqa", "naturalbench", "tool_use", "mnms")
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from cells import ROOT, Cell, more_epochs, no_state, with_feedback
-from figures import draw
-from grid import add_grid_arguments, run_from, seeds_of
-from scored import read_rows
-from study import Outcome, Rows, provenance, write
 from table_feedback import COLUMNS, lines, panel
-from tables import INTERVALS, Table
+
+from dataenvgym.studies.cells import ROOT, Cell, more_epochs, no_state, with_feedback
+from dataenvgym.studies.figures import draw
+from dataenvgym.studies.grid import add_grid_arguments, run_from, seeds_of
+from dataenvgym.studies.scored import read_rows
+from dataenvgym.studies.study import Outcome, Rows, provenance, write
+from dataenvgym.studies.tables import INTERVALS, Table
 
 KINDS = ("true", "none", "shuffled", "stale")
 

@@ -14,8 +14,8 @@ import os
 import platform
 import sys
 
-from cells import ROOT, Cell
-from grid import Results, add_grid_arguments, run_from, seeds_of
+from dataenvgym.studies.cells import ROOT, Cell
+from dataenvgym.studies.grid import Results, add_grid_arguments, run_from, seeds_of
 
 # Name of the row: environment and teacher fragments. The teacher without state sees nothing, so that one row of it
 # serves all three comparisons: what an environment would show it makes no difference to its records.

@@ -17,7 +17,7 @@ from feedback_value import BASELINE, CELLS
 from lightning.pytorch import Trainer
 
 from datamodules import StudentDataModule
-from environments.run_dir import RunDir
+from environments.run.directory import RunDir
 from environments.statistics import paired_by_seed
 from lightning_modules import CausalLMStudent
 from lightning_modules.callbacks import SkillMetrics

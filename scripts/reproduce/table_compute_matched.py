@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from against import bar, percent
-from cells import Cell
-from figures import Panel, draw
-from presets import ENVIRONMENTS, Preset
-from published import accuracy_in_paper, apart_from_ours
-from scored import compare
-from study import Outcome, Rows, Study, run
-from tables import Table, compared, p_values, published
+from dataenvgym.studies.against import bar, percent
+from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.presets import ENVIRONMENTS, Preset
+from dataenvgym.studies.published import accuracy_in_paper, apart_from_ours
+from dataenvgym.studies.scored import compare
+from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.tables import Table, compared, p_values, published
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from against import bar
-from cells import Cell, with_feedback
-from figures import Panel, draw
-from presets import ENVIRONMENTS, Preset
-from scored import Row, compare
-from study import Outcome, Rows, Study, run
-from tables import INTERVALS, Number, Table, accuracy, compared, gain, p_values
-
+from dataenvgym.studies.against import bar
+from dataenvgym.studies.cells import Cell, with_feedback
+from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.presets import ENVIRONMENTS, Preset
+from dataenvgym.studies.scored import Row, compare
+from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.tables import INTERVALS, Number, Table, accuracy, compared, gain, p_values
 from environments.statistics import holm, paired_by_seed
 
 ENVIRONMENT = "skill_list"

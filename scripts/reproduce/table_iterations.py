@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from figures import Curve, Panel, draw
-from presets import ENVIRONMENTS, Preset
-from scored import Row
-from study import Outcome, Rows, Study, run
 from table_skills import cells_of
-from tables import Number, Table, accuracy
+
+from dataenvgym.studies.figures import Curve, Panel, draw
+from dataenvgym.studies.presets import ENVIRONMENTS, Preset
+from dataenvgym.studies.scored import Row
+from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.tables import Number, Table, accuracy
 
 _TEACHERS = {"random": "random records (floor)", **ENVIRONMENTS}
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from against import bar, differences
-from cells import Cell
-from figures import Panel, draw
-from presets import ENVIRONMENTS, Preset
-from published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
-from scored import Row
-from study import Outcome, Rows, Study, run
-from tables import INTERVALS, Entry, Number, Table, compared, p_values
+from dataenvgym.studies.against import bar, differences
+from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.presets import ENVIRONMENTS, Preset
+from dataenvgym.studies.published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
+from dataenvgym.studies.scored import Row
+from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from against import bar, differences, percent, rejected
-from cells import Cell
-from figures import Panel, draw
-from presets import Preset
-from scored import Row, compare
-from study import Outcome, Rows, Study, run
-from tables import INTERVALS, Entry, Number, Table, compared, p_values
+from dataenvgym.studies.against import bar, differences, percent, rejected
+from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.presets import Preset
+from dataenvgym.studies.scored import Row, compare
+from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,7 +148,7 @@ def agreement(arm: Arm, row: Row) -> Number:
     from sklearn.metrics import adjusted_mutual_info_score
 
     import environments.skills
-    from environments.audit import build_task
+    from dataenvgym.reading.audit import build_task
 
     task = build_task(row.runs[row.seeds[0]].config)
     # Frozen skills are in their file by now: neither kind needs a language model.

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from cells import Cell
-from figures import Panel, draw
-from presets import ENVIRONMENTS, Preset
-from scored import Row
-from study import Outcome, Rows, Study, run
-from tables import Number, Table
+
+from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.presets import ENVIRONMENTS, Preset
+from dataenvgym.studies.scored import Row
+from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.tables import Number, Table
 
 _BINS = (("below 1/3", 0.0, 1 / 3), ("1/3 to 2/3", 1 / 3, 2 / 3), ("above 2/3", 2 / 3, 1.01))
 

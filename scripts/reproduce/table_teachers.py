@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from against import bar, differences, percent, rejected
-from cells import Cell
-from figures import Panel, draw
-from presets import ENVIRONMENTS, Preset
-from published import accuracy_in_paper, apart_from_ours
-from scored import Row
-from study import Outcome, Rows, Study, run
-from tables import INTERVALS, Entry, Number, Table, compared, p_values, published
+from dataenvgym.studies.against import bar, differences, percent, rejected
+from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.presets import ENVIRONMENTS, Preset
+from dataenvgym.studies.published import accuracy_in_paper, apart_from_ours
+from dataenvgym.studies.scored import Row
+from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values, published
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dataenvgym.cli.main import main
 from environments import Budget, SkillListEnvironment
-from environments.cli import main
 from environments.skills import ClusteredSkills
 from environments.skills.nearest import fit_vectors, plain
 from environments.testing import check_environment

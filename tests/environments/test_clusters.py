@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
+from dataenvgym.reading.finished_run import read_finished
+from dataenvgym.reporting.leaderboard import make_leaderboard
+from dataenvgym.reporting.leaderboard_page import to_markdown
+from dataenvgym.reporting.report import interval, pct, write_report
 from environments.budget import Budget
-from environments.clusters import clusters_of
-from environments.finished_run import read_finished
-from environments.leaderboard import make_leaderboard
-from environments.leaderboard_page import to_markdown
 from environments.open_ended import OpenEndedEnvironment
-from environments.recorder import Recorder
-from environments.report import interval, pct, write_report
-from environments.run_dir import RunDir
+from environments.run.directory import RunDir
+from environments.run.recorder import Recorder
+from environments.run.summary import summarise
 from environments.statistics import accuracy_interval, best_of_steps, clustered_gain, paired_gain
-from environments.summary import summarise
+from environments.statistics.clusters import clusters_of
 from teachers.policies import OpenEndedPolicy
-from tests.environments.judged_runs import GROUPED, judged_run
-from tests.environments.test_leaderboard import RANDOM, first_step
+from tests.dataenvgym.judged_runs import GROUPED, judged_run
+from tests.dataenvgym.test_leaderboard import RANDOM, first_step
 from tests.environments.toy import LookupLoop, ToyTask, run
 
 FACTS = {"seed": 0, "task": "toy", "environment": "Open", "teacher": "T", "student": "S"}

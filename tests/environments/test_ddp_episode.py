@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def run(words, cwd):
     environ = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
     environ.pop("PYTEST_XDIST_WORKER", None)
-    command = [sys.executable, "-m", "environments.cli", *words]
+    command = [sys.executable, "-m", "dataenvgym", *words]
     return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=420)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from environments.cli import main
-from environments.episode_logger import EpisodeLogger, spread, step_scalars
+from dataenvgym.cli.main import main
+from environments.run.episode_logger import EpisodeLogger, spread, step_scalars
 from tasks.records import read_json_lines
 from tasks.types import TrainingRecord
 from tests.make_run_dir import make_run_dir

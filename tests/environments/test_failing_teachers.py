@@ -7,7 +7,7 @@ import time
 import pytest
 from llm_episode import KEY, essence, rows, server, summary, words
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image as pillow
 from tiny_vision_models import make_tiny_vision_model
 
-from environments.cli import main
-from environments.contact_sheet import SIDE, contact_sheet, corner, fitted
-from environments.episode_logger import spread
-from environments.report_data import read_run
+from dataenvgym.cli.main import main
+from dataenvgym.reading.report_data import read_run
+from environments.run.contact_sheet import SIDE, contact_sheet, corner, fitted
+from environments.run.episode_logger import spread
 from tasks.images import Image
 from tasks.records import read_records
 from tasks.vqa import ProceduralVQATask

@@ -12,7 +12,7 @@ from llm_episode import KEY, billed_twice, essence, rows, run_killed, server, su
 from llm_server import LLMServer
 from procedural_brain import ProceduralBrain
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 from tasks.math import ProceduralMathTask
 from teachers.chat.meter import PriceTable
 from teachers.chat.types import Usage
@@ -174,7 +174,7 @@ def test_an_episode_on_benchmark_rows(small, tmp_path, chat_model):
 def test_help_and_errors_without_a_key(small, tmp_path, monkeypatch):
     """An episode without a key ends in one line, and nothing hangs."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI")}
-    command = [sys.executable, "-m", "environments.cli", *small(tmp_path / "run", *SMALL_TASK)]
+    command = [sys.executable, "-m", "dataenvgym", *small(tmp_path / "run", *SMALL_TASK)]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("dataenvgym: error")]

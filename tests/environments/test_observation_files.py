@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dataenvgym.cli.main import main
 from environments import Budget, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
-from environments.cli import main
-from environments.observations import ObservationFiles, file_name, read_observation
-from environments.run_dir import RunDir
+from environments.run.directory import RunDir
+from environments.run.observations import ObservationFiles, file_name, read_observation
 from environments.skills import ClusteredSkills
 from environments.skills.frozen import Fingerprint, FrozenCategory, FrozenSkills, write_skills
 from tasks.base import Task

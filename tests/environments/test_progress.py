@@ -10,9 +10,9 @@ import time
 import pytest
 from rich.console import Console
 
-from environments.cli import main
-from environments.progress import EpisodeProgress, duration, percent, sparkline
-from environments.time_left import StepTime, phase_rest, seconds_left, steps_left
+from dataenvgym.cli.main import main
+from environments.run.progress import EpisodeProgress, duration, percent, sparkline
+from environments.run.time_left import StepTime, phase_rest, seconds_left, steps_left
 
 
 class Clock:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -125,7 +125,7 @@ def test_the_saved_configuration_reproduces_the_run(episode_words, tmp_path):
 def test_fit_trains_on_the_records_of_a_run(episode_words, tiny_model, tmp_path):
     assert main(episode_words(tmp_path / "run")) == 0
     command = [
-        *(sys.executable, "-m", "environments.cli", "fit"),
+        *(sys.executable, "-m", "dataenvgym", "fit"),
         *("--config", str(ROOT / "configs/tasks/math_procedural.yaml")),
         *("--config", str(ROOT / "configs/students/tiny_text.yaml")),
         *("--model.init_args.model_name_or_path", str(tiny_model)),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.run_dir import RunDir
+from environments.run.directory import RunDir
 from tasks.errors import RunDirectoryError, StorageError
 
 

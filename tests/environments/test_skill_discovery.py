@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dataenvgym.cli.discover_skills import discover_skills_command
 from environments import Budget, SkillTreeEnvironment
-from environments.discover_cli import discover_skills_command
 from environments.skills import DiscoveredSkills
 from environments.skills.discovery import discover_skills
 from environments.skills.frozen import read_skills, write_skills

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))

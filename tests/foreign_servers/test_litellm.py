@@ -9,7 +9,7 @@ from foreign_servers.servers import MASTER_KEY, litellm_proxy
 from llm_server import LLMServer, echo_brain
 from procedural_brain import ProceduralBrain
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 from tasks.errors import DataEnvGymError
 from tasks.math import ProceduralMathTask
 from teachers.chat import Calls, OpenAIChat

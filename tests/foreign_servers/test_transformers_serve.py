@@ -8,7 +8,7 @@ import pytest
 from chat_helpers import lines, questions
 from foreign_servers.servers import STUDENT, transformers_serve
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 from tasks.errors import DataEnvGymError
 from teachers.chat import Calls, OpenAIChat
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from tiny_vision_models import make_tiny_vision_model
 
+from dataenvgym.cli.main import main
 from datamodules import StudentDataModule
-from environments.cli import main
 from lightning_modules import VisionLanguageStudent
 from lightning_modules.callbacks import SkillMetrics
 from tasks.records import write_json_lines

@@ -11,7 +11,7 @@ import torch
 import yaml
 from tiny_models import make_tiny_model
 
-from environments.cli import main
+from dataenvgym.cli.main import main
 from tests.tasks.math_rows import made
 
 CONFIGS = Path(__file__).parents[2] / "configs"

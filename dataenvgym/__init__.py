@@ -1,0 +1,1 @@
+"""The front door: what people import and type; nothing below imports it."""

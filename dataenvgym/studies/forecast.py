@@ -1,0 +1,301 @@
+"""What a grid will cost, before it is run: the ``--dry_run`` of every table.
+
+    python scripts/reproduce/table_main.py --preset paper --dry_run
+
+Each row's first unfinished cell is gone through as ``dataenvgym episode --dry_run`` does it, and counts for all its
+seeds. GPU-hours are steps times what its domain needs for one (``presets.Domain.gpu_minutes``); minutes on CPU cores
+are the mean of the domain's finished episodes in the same folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from dataenvgym.studies.cells import Cell, undiscovered
+from dataenvgym.studies.grid import unfinished
+from dataenvgym.studies.presets import Domain, Preset
+from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, causes, one_line
+from teachers.chat.meter import Expected, Rehearsal
+
+# Calls of this purpose find the skills of a domain, which study.discover_skills freezes once for all cells.
+_DISCOVERY = "skills"
+
+_COLUMNS = ("row", "episodes", "calls", "input tokens", "output tokens", "dollars", "GPU-hours", "minutes each")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One row of a forecast.
+
+    Args:
+        name: The row.
+        episodes: How many of it are still to be run.
+        calls: Calls to chat models, all episodes together.
+        input: Tokens of their questions.
+        output: Tokens of their replies.
+        usd: Their dollars; None if no price is known.
+        gpu_hours: GPU-hours of all episodes; None if the row needs no GPU, or is not known to.
+        minutes: Minutes of one episode; None if not known.
+        problem: Why calls, tokens and dollars cannot be foreseen; they stand at nothing then.
+        note: What else is to be known of it.
+    """
+
+    name: str
+    episodes: int
+    calls: int = 0
+    input: int = 0
+    output: int = 0
+    usd: float | None = 0.0
+    gpu_hours: float | None = None
+    minutes: float | None = None
+    problem: str = ""
+    note: str = ""
+
+
+def forecast(cells: Sequence[Cell], preset: Preset, jobs: int) -> str:
+    """What cells that are not finished yet will cost, as a table by row and in total.
+
+    Args:
+        cells: The cells of a grid.
+        preset: Where they are from: its domains, and the folder of the run directories.
+        jobs: Cells side by side.
+
+    Returns:
+        The table: for a terminal if there is one, else as Markdown.
+
+    Raises:
+        SystemExit: Some rows cannot be foreseen: their benchmark cannot be reached, or an option is wrong. What can be
+            has been printed, and the exit status is 2.
+    """
+    due = unfinished(cells, preset.folder)
+    rows: dict[str, list[Cell]] = {}
+    for cell in sorted(due, key=lambda cell: cell.seed):
+        rows.setdefault(cell.name, []).append(cell)
+    seconds = _seconds_by_domain(preset)
+    found: dict[str, Expectation] = {}
+    unreachable: dict[tuple[str, ...], str] = {}
+    with Console(stderr=True).status("") as status:
+        for name, members in rows.items():
+            status.update(f"going through {name}")
+            for row in _expect(members, preset, seconds, unreachable):
+                found.setdefault(row.name, row)
+    expected = list(found.values())
+    finished = len({cell.folder for cell in cells}) - len(due)
+    text = "\n".join([_drawn(expected), "", *_told(expected, finished, jobs), *_missing(expected, preset)])
+    if any(row.problem for row in expected):
+        print(text)
+        raise SystemExit(2)
+    return text
+
+
+def _expect(
+    members: Sequence[Cell], preset: Preset, seconds: Mapping[str, float], unreachable: dict[tuple[str, ...], str]
+) -> list[Expectation]:
+    """A row, and the discovery of the skills that it shares with other rows, if they are not known yet.
+
+    Args:
+        members: Its unfinished cells, the smallest seed first.
+        preset: Where they are from.
+        seconds: Mean seconds of an episode by domain.
+        unreachable: Why a task's files are out of reach, by its settings; filled here, so that each is tried once.
+    """
+    cell = members[0]
+    row = _runtime(Expectation(cell.name, len(members)), cell, preset, seconds)
+    task = (*cell.setting_words(("task",)), *cell.options)
+    if task in unreachable:
+        return [replace(row, problem=unreachable[task])]
+    try:
+        rehearsal, cap = _rehearse(cell.words(preset.folder))
+    except DataEnvGymError as error:
+        problem = " ".join(str(error).split())
+        if isinstance(error, MissingFileError):
+            unreachable[task] = problem
+        return [replace(row, problem=problem)]
+    to_find = undiscovered(cell)
+    path = None if to_find is None else Path(to_find["path"])
+    shared = [call for call in rehearsal.calls if path is not None and call.purpose == _DISCOVERY]
+    own = [call for call in rehearsal.calls if not shared or call.purpose != _DISCOVERY]
+    one = _priced(row, own, 1)
+    if cap is not None and one.usd is not None and one.usd > cap:
+        row = replace(row, note=f"teacher.init_args.max_usd is {cap:.2f} and ends an episode of ${one.usd:.2f} early.")
+    rows = [_priced(row, own, len(members))]
+    if path is not None and shared:
+        rows.append(_priced(Expectation(f"skills of {path.stem}, once", 0), shared, 1))
+    return rows
+
+
+def _rehearse(words: Sequence[str]) -> tuple[Rehearsal, float | None]:
+    """The calls of one episode and its cap.
+
+    Raises:
+        DataEnvGymError: Something that a user can mend keeps the episode from being gone through.
+    """
+    from jsonargparse import ArgumentError
+
+    from dataenvgym.cli.episode import rehearse_episode  # torch, which is not needed to print --help
+
+    logger = logging.getLogger("tasks")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # a task would say the same for each of its rows
+    try:
+        return rehearse_episode(words[1:])  # the first word is the command
+    except ArgumentError as error:
+        raise ConfigurationError(one_line(str(error))) from None
+    except Exception as error:
+        known = next((cause for cause in causes(error) if isinstance(cause, DataEnvGymError)), None)
+        if known is None or known is error:
+            raise
+        raise known from None
+    finally:
+        logger.setLevel(level)
+
+
+def _priced(row: Expectation, calls: Sequence[Expected], episodes: int) -> Expectation:
+    """A row with the calls of so many episodes."""
+    total = Rehearsal(list(calls)).sums()["total"]
+    usd = None if total["usd"] is None else total["usd"] * episodes
+    counts = {name: total[name] * episodes for name in ("calls", "input", "output")}
+    return replace(row, usd=usd, **counts)
+
+
+def _runtime(row: Expectation, cell: Cell, preset: Preset, seconds: Mapping[str, float]) -> Expectation:
+    """A row with what its domain says of time."""
+    domain = _domain(cell.name, preset)
+    if domain is None:
+        return row
+    if domain.gpu_minutes is None:
+        known = seconds.get(domain.name)
+        return replace(row, minutes=None if known is None else known / 60)
+    steps = cell.setting("environment.budget.max_steps")
+    if steps is None:
+        return row
+    minutes = steps * domain.gpu_minutes
+    return replace(row, minutes=minutes, gpu_hours=row.episodes * minutes / 60)
+
+
+def _domain(name: str, preset: Preset) -> Domain | None:
+    """The domain of a row or a run directory: what its name begins with."""
+    return next((domain for domain in preset.domains.values() if name.startswith(f"{domain.name}-")), None)
+
+
+def _seconds_by_domain(preset: Preset) -> dict[str, float]:
+    """Mean seconds of the finished episodes in the preset's folder."""
+    found: dict[str, list[float]] = {}
+    for path in sorted(preset.folder.glob("*/summary.json")):
+        domain = _domain(path.parent.name, preset)
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if domain is not None and summary.get("status") == "finished":
+            found.setdefault(domain.name, []).append(sum(summary["seconds"].values()))
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def _told(rows: Sequence[Expectation], finished: int, jobs: int) -> list[str]:
+    """Everything that a table cannot say."""
+    due = sum(row.episodes for row in rows)
+    lines = [f"{due} episodes to run" + (f", {finished} are finished already." if finished else ".")]
+    if any(row.calls for row in rows):
+        lines.append("Calls, tokens and dollars are estimates; retries and records made up for come on top.")
+    if any(row.calls and row.usd is None for row in rows):
+        lines.append("No price is known for a model: give teacher.init_args.prices to see dollars.")
+    return [*lines, *_wall_clock(rows, jobs), *(f"{row.name}: {row.note}" for row in rows if row.note)]
+
+
+def _missing(rows: Sequence[Expectation], preset: Preset) -> list[str]:
+    """Why some rows cannot be foreseen, a line for each reason, and how many they are."""
+    problems: dict[str, list[str]] = {}
+    for row in rows:
+        if row.problem:
+            problems.setdefault(row.problem, []).append(row.name)
+    lines = [f"{_summed_up(names, preset)}: {problem}" for problem, names in problems.items()]
+    if problems:
+        count = sum(map(len, problems.values()))
+        lines.append(f"Missing from the total: calls, tokens and dollars of {count} of {len(rows)} rows.")
+    return lines
+
+
+def _summed_up(names: Sequence[str], preset: Preset) -> str:
+    """Rows in few words: a benchmark that cannot be reached is missing in every row of its domain."""
+    by_domain: dict[str, list[str]] = {}
+    for name in names:
+        domain = _domain(name, preset)
+        by_domain.setdefault(name if domain is None else domain.name, []).append(name)
+    return ", ".join(
+        rows[0] if len(rows) == 1 else f"{len(rows)} rows of {domain}" for domain, rows in by_domain.items()
+    )
+
+
+def _wall_clock(rows: Sequence[Expectation], jobs: int) -> list[str]:
+    timed = [row for row in rows if row.minutes is not None and row.episodes]
+    untimed = [row.name for row in rows if row.minutes is None and row.episodes]
+    lines = []
+    if timed:
+        minutes = sum(row.episodes * (row.minutes or 0) for row in timed)
+        # However many run side by side, none is faster than the longest.
+        minutes = max(minutes / max(1, jobs), *(row.minutes or 0 for row in timed))
+        shared = " with a GPU each" if any(row.gpu_hours for row in timed) else ""
+        side_by_side = f"{jobs} side by side{shared}" if jobs > 1 else "one after the other"
+        lines.append(f"Wall clock: about {_duration(minutes)}, {side_by_side}; waiting for chat models not counted.")
+    if untimed:
+        known = f"{len(untimed)} of {len(timed) + len(untimed)} rows" if timed else "all rows"
+        lines.append(f"Minutes not known of {known}: no episode of their domains is finished in this folder.")
+    return lines
+
+
+def _duration(minutes: float) -> str:
+    hours, rest = divmod(max(1, round(minutes)), 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"
+
+
+def _drawn(rows: Sequence[Expectation]) -> str:
+    """The table: drawn on a terminal, else as Markdown."""
+    on_terminal = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD if on_terminal else box.MARKDOWN)
+    lines = [_cells(row) for row in (*rows, _total(rows))]
+    shown = [place for place in range(len(_COLUMNS)) if any(line[place] for line in lines)]
+    for place in shown:
+        table.add_column(_COLUMNS[place], justify="right" if place else "left", no_wrap=True)
+    for line in lines:
+        last = on_terminal and line is lines[-1]
+        table.add_row(*(line[place] for place in shown), style="bold" if last else None)
+    # Wide enough for any table, so that nothing is folded where no terminal reads it.
+    console = Console(width=None if on_terminal else 400, highlight=False, soft_wrap=True)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())
+
+
+def _total(rows: Sequence[Expectation]) -> Expectation:
+    """All rows together, as far as they are known."""
+    known = [row for row in rows if not row.problem]
+    dollars = [row.usd for row in known]
+    hours = [row.gpu_hours for row in rows if row.gpu_hours is not None]
+    return Expectation(
+        "total" if len(known) == len(rows) else f"total without {len(rows) - len(known)} rows",
+        sum(row.episodes for row in rows),
+        sum(row.calls for row in known),
+        sum(row.input for row in known),
+        sum(row.output for row in known),
+        None if None in dollars else sum(usd or 0.0 for usd in dollars),
+        sum(hours) if hours else None,
+    )
+
+
+def _cells(row: Expectation) -> list[str]:
+    if row.problem:
+        spent = ["?", "?", "?", "?"]
+    else:
+        usd = "?" if row.usd is None else f"{row.usd:,.2f}"
+        spent = [f"{row.calls:,}", f"{row.input:,}", f"{row.output:,}", usd]
+    hours = "" if row.gpu_hours is None else f"{row.gpu_hours:.1f}"
+    minutes = "" if row.minutes is None else f"{row.minutes:.1f}"
+    return [row.name, str(row.episodes) if row.episodes else "", *spent, hours, minutes]

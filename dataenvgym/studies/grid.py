@@ -1,0 +1,215 @@
+"""Grids of episodes: all cells run to their end, whatever dies on the way, and their summaries read.
+
+A cell is one ``dataenvgym episode``: fragments of configs/, overrides and a seed, in a run directory of its own
+(cells.py). A script that makes a table lists its cells, calls ``run_from`` and writes what came of them with tables.py;
+feedback_ablation.py is an example.
+
+Finished cells are skipped without starting a process, if their command and the files that it names are as they were;
+interrupted ones are resumed; one that dies is tried again and, if that fails too, reported while the others go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dataenvgym.studies.cells import ROOT, Cell
+from dataenvgym.studies.launchers import Finished, Job, launch
+from environments.statistics import Gain, paired_by_seed
+
+PROGRAM = (sys.executable, "-m", "dataenvgym")
+
+Summary = dict[str, Any]
+
+
+class Results:
+    """What came of a grid.
+
+    Args:
+        summaries: The content of summary.json of every finished cell, by name and seed.
+        failures: Why a cell failed, by its run directory's name.
+    """
+
+    def __init__(self, summaries: Mapping[tuple[str, int], Summary], failures: Mapping[str, str]) -> None:
+        self.summaries = dict(summaries)
+        self.failures = dict(failures)
+
+    def seeds(self, *names: str) -> list[int]:
+        """The seeds that all of these rows have."""
+        sets = [{seed for name, seed in self.summaries if name == wanted} for wanted in names]
+        return sorted(set.intersection(*sets)) if sets else []
+
+    def values(
+        self, name: str, when: str = "after", split: str = "test", seeds: Sequence[int] | None = None
+    ) -> list[float]:
+        """Accuracies of a row, a fraction for each of its seeds.
+
+        Args:
+            name: The row.
+            when: ``before``, ``after`` or ``best``.
+            split: ``val`` or ``test``.
+            seeds: Of these seeds only.
+        """
+        chosen = self.seeds(name) if seeds is None else seeds
+        return [float(self.summaries[name, seed][when][split]["accuracy"]) for seed in chosen]
+
+    def difference(self, name: str, baseline: str, when: str = "after", split: str = "test") -> Gain | None:
+        """One row minus another, paired by seed; None if they share none."""
+        seeds = self.seeds(name, baseline)
+        own, base = (self.values(row, when, split, seeds) for row in (name, baseline))
+        return paired_by_seed([a - b for a, b in zip(own, base, strict=True)]) if seeds else None
+
+    def check(self) -> None:
+        """Ends the program with the failed cells, one in a line, if there are any.
+
+        Raises:
+            SystemExit: There are.
+        """
+        if self.failures:
+            lines = [f"{folder}: {why}" for folder, why in self.failures.items()]
+            raise SystemExit(
+                "\n".join([f"{len(lines)} of the cells failed; the same command tries them again:", *lines])
+            )
+
+
+def run_grid(
+    cells: Sequence[Cell],
+    out: Path,
+    jobs: int = 1,
+    threads: int = 1,
+    launcher: str = "local",
+    gpus: float = 0.0,
+    retries: int = 1,
+    program: Sequence[str] = PROGRAM,
+) -> Results:
+    """Runs all cells that are not finished, and reads all.
+
+    Args:
+        cells: The cells; those of the same name and seed count once.
+        out: Folder of the run directories; ``out/.grid`` keeps their logs.
+        jobs: Cells side by side.
+        threads: Threads of each cell: two cells of one thread finish sooner than one after the other with two.
+        launcher: ``local`` or ``ray``.
+        gpus: GPUs of each cell, for Ray.
+        retries: How often a cell that died is tried again.
+        program: What runs a cell, before its words.
+    """
+    out = out.absolute()
+    (out / ".grid").mkdir(parents=True, exist_ok=True)
+    unique = {cell.folder: cell for cell in cells}
+    due = unfinished(cells, out)
+    words = {cell.folder: cell.words(out) for cell in due}
+    stamps = {folder: _stamp(said) for folder, said in words.items()}
+    environ = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    work = [
+        Job(
+            folder,
+            (*program, *said),
+            ROOT,
+            out / ".grid" / f"{folder}.log",
+            environ,
+            retries,
+            begun=out / folder / "config.yaml",
+        )
+        for folder, said in words.items()
+    ]
+    failures = {}
+    for end in _shown(launch(work, launcher, jobs, threads, gpus), len(unique), len(unique) - len(due), out):
+        if end.error is None:
+            (out / ".grid" / f"{end.name}.json").write_text(stamps[end.name], encoding="utf-8")
+        else:
+            failures[end.name] = f"{end.error} (tried {end.tries} times, log in {end.log})"
+    finished = {
+        (cell.name, cell.seed): _summary(out / cell.folder) for cell in unique.values() if cell.folder not in failures
+    }
+    return Results(finished, failures)
+
+
+def unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
+    """What ``run_grid`` has to run of these cells.
+
+    Args:
+        cells: The cells; those of the same name and seed count once.
+        out: Folder of the run directories.
+    """
+    out = out.absolute()
+    unique = {cell.folder: cell for cell in cells}
+    return [cell for folder, cell in unique.items() if not _done(out, folder, _stamp(cell.words(out)))]
+
+
+def add_grid_arguments(parser: argparse.ArgumentParser, out: Path | None, seeds: int = 8, jobs: int = 2) -> None:
+    """The options that every grid has; what follows ``--`` on the command line goes to all cells."""
+    parser.add_argument("--seeds", type=int, default=seeds, help="number of seeds, from 0")
+    parser.add_argument("--first_seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=jobs, help="episodes side by side")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each episode")
+    parser.add_argument("--out", type=Path, default=out, help="folder of the run directories")
+    parser.add_argument("--launcher", choices=("local", "ray"), default="local", help="ray: at RAY_ADDRESS, or here")
+    parser.add_argument("--gpus_per_cell", type=float, default=0.0, help="GPUs of each episode, for ray")
+    parser.add_argument("options", nargs="*", help="further options of `dataenvgym episode`, after --")
+
+
+def run_from(arguments: argparse.Namespace, cells: Sequence[Cell]) -> Results:
+    """Runs cells as the options of ``add_grid_arguments`` say."""
+    return run_grid(
+        cells, arguments.out, arguments.jobs, arguments.threads, arguments.launcher, arguments.gpus_per_cell
+    )
+
+
+def seeds_of(arguments: argparse.Namespace) -> list[int]:
+    """The seeds that the options of ``add_grid_arguments`` name."""
+    return list(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
+
+
+def _shown(ends: Iterator[Finished], total: int, skipped: int, out: Path) -> Iterator[Finished]:
+    """Hands on what has ended, with a line for each and a bar on a terminal."""
+    console = Console(highlight=False, soft_wrap=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        bar = progress.add_task("episodes", total=total, completed=skipped)
+        if skipped:
+            console.print(f"{skipped} of {total} episodes are finished already", markup=False)
+        for end in ends:
+            if end.error is None:
+                summary = _summary(out / end.name)
+                before, after = (summary[when]["test"]["accuracy"] for when in ("before", "after"))
+                text = f"test {before:.3f} → {after:.3f}"
+            else:
+                text = f"FAILED, {end.error}"
+            console.print(f"{end.name:<24} {text}  ({end.seconds:.0f} s)", markup=False)
+            progress.advance(bar)
+            yield end
+
+
+def _done(out: Path, folder: str, stamp: str) -> bool:
+    """Whether a cell is finished by the same command; another command is for ``dataenvgym episode`` to refuse."""
+    kept = out / ".grid" / f"{folder}.json"
+    if not kept.is_file() or kept.read_text(encoding="utf-8") != stamp:
+        return False
+    return (out / folder / "summary.json").is_file() and _summary(out / folder).get("status") == "finished"
+
+
+def _stamp(words: Sequence[str]) -> str:
+    """The command, and a hash of every file of settings that it names."""
+    files = [Path(word) for word in words if word.endswith((".yaml", ".yml")) and Path(word).is_file()]
+    hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return json.dumps({"words": list(words), "files": hashes}, indent=1)
+
+
+def _summary(folder: Path) -> Summary:
+    summary: Summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return summary

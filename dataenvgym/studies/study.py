@@ -1,0 +1,166 @@
+"""What every ``table_*.py`` does: read the options, run the grid, write the tables and the figures.
+
+A study is its cells and what is made of them; ``run`` is the rest. The results are in ``<out>/tables``: every table as
+Markdown, CSV and LaTeX, every figure as PNG and SVG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataenvgym.studies.cells import ROOT, Cell, undiscovered
+from dataenvgym.studies.figures import save
+from dataenvgym.studies.grid import PROGRAM, Results, add_grid_arguments, run_from, seeds_of
+from dataenvgym.studies.presets import PRESETS, Domain, Preset
+from dataenvgym.studies.scored import Row, read_rows
+from dataenvgym.studies.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Rows = Mapping[str, Row]
+
+
+@dataclass
+class Outcome:
+    """What is made of a finished grid.
+
+    Args:
+        tables: By the name of their files.
+        figures: By the name of their files.
+    """
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table of the paper, as data.
+
+    Args:
+        cells_of: The episodes of a seed.
+        summarise: Tables and figures of the finished rows; a row of which every cell failed is missing.
+        seeds: How many seeds are run unless the command says otherwise.
+        domain: The one domain that it is about; None if it is about all.
+    """
+
+    cells_of: Callable[[Preset, int], list[Cell]]
+    summarise: Callable[[Preset, Rows], Outcome]
+    seeds: int = 3
+    domain: str | None = None
+
+
+def run(study: Study, description: str | None) -> None:
+    """The command line of a study.
+
+    Args:
+        study: The study.
+        description: What ``--help`` says: the script's docstring.
+
+    Raises:
+        SystemExit: Cells failed; the tables are written without them, with a note.
+    """
+    arguments = _parser(study, description).parse_args()
+    preset = replace(PRESETS[arguments.preset], options=tuple(arguments.options))
+    if arguments.out is not None:
+        preset = replace(preset, out=arguments.out.absolute())
+    if arguments.domains:
+        preset = replace(preset, domains=_chosen(preset, arguments.domains, study.domain))
+    arguments.out = preset.folder
+    cells = [cell for seed in seeds_of(arguments) for cell in study.cells_of(preset, seed)]
+    if arguments.dry_run:
+        from dataenvgym.studies.forecast import forecast
+
+        print(forecast(cells, preset, arguments.jobs))
+        return
+    discover_skills(cells)
+    results = run_from(arguments, cells)
+    outcome = study.summarise(preset, read_rows(results, preset.folder))
+    written = write(outcome, preset.folder / "tables", provenance(arguments, results))
+    for table in outcome.tables.values():
+        print(f"\n{table.markdown()}")
+    print("\n".join(str(path) for path in written))
+    results.check()
+
+
+def write(outcome: Outcome, folder: Path, notes: Sequence[str] = ()) -> list[Path]:
+    """Writes tables and figures; the notes go below every table.
+
+    Args:
+        outcome: What is written.
+        folder: Where; it is made if it is not there.
+        notes: Lines below every table.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for name, table in outcome.tables.items():
+        table.notes += notes
+        made += table.write(folder / name)
+    for name, figure in outcome.figures.items():
+        made += save(figure, folder / name)
+    return made
+
+
+def provenance(arguments: argparse.Namespace, results: Results) -> list[str]:
+    """How the numbers came about: command, seeds, machine, and what failed."""
+    seeds = seeds_of(arguments)
+    seconds = [sum(summary["seconds"].values()) for summary in results.summaries.values()]
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    lines = [
+        f"`python scripts/reproduce/{command}`; seeds {min(seeds)} to {max(seeds)}, {len(seconds)} episodes of "
+        f"{sum(seconds) / max(1, len(seconds)):.0f} s on average, {arguments.threads} thread(s) each; "
+        f"{platform.machine()}, {os.cpu_count()} cores.",
+    ]
+    return lines + [f"Failed, and not in the table: {name} ({why})." for name, why in results.failures.items()]
+
+
+def discover_skills(cells: Sequence[Cell]) -> None:
+    """Makes the files of discovered skills that cells name and that are not there yet.
+
+    Cells of all seeds share them; side by side, each would discover its own.
+
+    Raises:
+        SystemExit: A discovery ended with an error, which it has printed.
+    """
+    for cell in cells:
+        if (settings := undiscovered(cell)) is None:
+            continue
+        words = ["discover-skills", *cell.setting_words(("task", "teacher")), "--out", settings["path"]]
+        if settings.get("num_categories"):
+            words += ["--num_categories", str(settings["num_categories"])]
+        if code := subprocess.run([*PROGRAM, *words], cwd=ROOT, check=False).returncode:
+            raise SystemExit(code)
+
+
+def _chosen(preset: Preset, names: Sequence[str], needed: str | None) -> dict[str, Domain]:
+    if unknown := [name for name in names if name not in preset.domains]:
+        raise SystemExit(f"--domains {unknown[0]}: preset {preset.name} has {', '.join(preset.domains)}.")
+    if needed is not None and needed not in names:
+        raise SystemExit(f"--domains {' '.join(names)}: this table is about {needed} alone; leave the option out.")
+    return {name: preset.domains[name] for name in names}
+
+
+def _parser(study: Study, description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="embedded",
+        help="embedded: procedural tasks and tiny students, offline; paper: benchmarks, large students, chat models",
+    )
+    parser.add_argument(
+        "--dry_run", action="store_true", help="print calls, dollars and GPU-hours to expect; run nothing"
+    )
+    parser.add_argument("--domains", nargs="+", metavar="NAME", help="of these domains only, e.g. math vqa")
+    add_grid_arguments(parser, out=None, seeds=study.seeds)
+    return parser

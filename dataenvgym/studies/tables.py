@@ -1,0 +1,227 @@
+"""Tables of results as Markdown, CSV and LaTeX, with published numbers beside our own."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from environments.statistics import Gain, Interval, holm, paired_by_seed
+
+if TYPE_CHECKING:
+    from dataenvgym.studies.scored import Comparison
+
+# Where a published number is from: the paper's own documents (S) and code (C) stand for themselves; numbers that others
+# quote from it (B) get a dagger.
+PRIMARY, SECONDARY = ("S", "C"), ("B",)
+INTERVALS = (
+    "95 % intervals by instance (scores averaged over seeds) and by seed (Student's t). Detectable: the smallest true "
+    "difference that these instances would show in four of five cases. p by instance (at least 0.0001 where scores are "
+    "averaged), Holm's over the table; bold: it is below 0.05."
+)
+DAGGER_NOTE = "† secondary source, not checked against the paper."
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number with its interval.
+
+    Args:
+        value: The number; None if it is not known.
+        ci95: Its 95 % interval.
+        digits: Decimals.
+        signed: Whether it always has a sign, as gains have.
+        unit: What stands behind it (``%``).
+        secondary: Whether it gets a dagger.
+        strong: Whether it is set in bold.
+        label: What stands before it, where it is of another kind than the rest of its column (``gain``).
+    """
+
+    value: float | None
+    ci95: Interval | None = None
+    digits: int = 1
+    signed: bool = False
+    unit: str = ""
+    secondary: bool = False
+    strong: bool = False
+    label: str = ""
+
+    def text(self, dagger: str = "†", minus: str = "-") -> str:
+        """The number as people read it; empty if it is not known."""
+        if self.value is None:
+            return ""
+        shown = f"{self._one(self.value)}{self.unit and ' ' + self.unit}{dagger if self.secondary else ''}"
+        if self.ci95 is not None:
+            shown += f" ({self._one(self.ci95[0])} to {self._one(self.ci95[1])})"
+        return f"{self.label and self.label + ' '}{shown.replace('-', minus)}"
+
+    def _one(self, value: float) -> str:
+        return f"{value:{'+' if self.signed else ''}.{self.digits}f}"
+
+
+Entry = str | Number
+
+
+@dataclass
+class Table:
+    """A table that is filled row by row.
+
+    Args:
+        columns: Their headings.
+        caption: What it shows.
+        notes: Lines below it.
+    """
+
+    columns: Sequence[str]
+    caption: str = ""
+    notes: list[str] = field(default_factory=list)
+    rows: list[list[Entry]] = field(default_factory=list)
+
+    def add(self, *entries: Entry) -> None:
+        """Adds a row; missing entries at its end are empty."""
+        assert len(entries) <= len(self.columns), "a row has no more entries than there are columns"
+        self.rows.append([*entries, *[""] * (len(self.columns) - len(entries))])
+
+    def markdown(self) -> str:
+        """As Markdown."""
+        lines = [_row(self.columns), "|" + "---|" * len(self.columns)]
+        for row in self.rows:
+            lines.append(_row(f"**{text}**" if text and _strong(entry) else text for entry, text in _texts(row)))
+        head = [self.caption, ""] if self.caption else []
+        return "\n".join([*head, *lines, *([""] if self._notes else []), *self._notes]) + "\n"
+
+    def csv(self) -> str:
+        """As CSV: bare numbers, an interval's ends in columns of their own, ``secondary`` where there is a dagger."""
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        parts = [self._parts(place) for place in range(len(self.columns))]
+        writer.writerow([name for place, kinds in enumerate(parts) for name in self._names(place, kinds)])
+        for row in self.rows:
+            writer.writerow([value for entry, kinds in zip(row, parts, strict=True) for value in _bare(entry, kinds)])
+        return file.getvalue()
+
+    def latex(self) -> str:
+        """As a LaTeX table for the package booktabs."""
+        lines = [r"\begin{table}", r"\centering"]
+        if self.caption:
+            lines.append(rf"\caption{{{_escape(self.caption)}}}")
+        lines += [rf"\begin{{tabular}}{{l{'r' * (len(self.columns) - 1)}}}", r"\toprule"]
+        lines += [" & ".join(_escape(name) for name in self.columns) + r" \\", r"\midrule"]
+        for row in self.rows:
+            texts = [
+                rf"\textbf{{{_escape(text)}}}" if text and _strong(entry) else _escape(text)
+                for entry, text in _texts(row)
+            ]
+            lines.append(" & ".join(texts) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        lines += [rf"\par\footnotesize {_escape(note)}" for note in self._notes]
+        return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+    def write(self, stem: Path) -> list[Path]:
+        """Writes all three beside each other: ``stem``.md, .csv and .tex."""
+        made = []
+        for suffix, text in (("md", self.markdown()), ("csv", self.csv()), ("tex", self.latex())):
+            path = stem.with_name(f"{stem.name}.{suffix}")
+            path.write_text(text, encoding="utf-8")
+            made.append(path)
+        return made
+
+    @property
+    def _notes(self) -> list[str]:
+        marked = any(isinstance(entry, Number) and entry.secondary for row in self.rows for entry in row)
+        return [*self.notes, *([DAGGER_NOTE] if marked or "†" in "".join(self.notes) else [])]
+
+    def _parts(self, place: int) -> tuple[bool, bool]:
+        """Whether a column has intervals, and daggers."""
+        numbers = [entry for row in self.rows if isinstance(entry := row[place], Number)]
+        return any(number.ci95 is not None for number in numbers), any(number.secondary for number in numbers)
+
+    def _names(self, place: int, kinds: tuple[bool, bool]) -> list[str]:
+        name = self.columns[place]
+        return [name, *([f"{name} low", f"{name} high"] if kinds[0] else []), *([f"{name} source"] if kinds[1] else [])]
+
+
+def accuracy(values: Sequence[float], strong: bool = False) -> Number:
+    """Accuracies of several seeds as their mean in percent, with the interval over seeds."""
+    if not values:
+        return Number(None)
+    mean = paired_by_seed(values)
+    ends = None if mean.ci95 is None else (max(0.0, mean.ci95[0]), min(100.0, mean.ci95[1]))
+    return Number(mean.points, ends, unit="%", strong=strong)
+
+
+def gain(value: Gain | None, digits: int = 2) -> Number:
+    """A gain in points; bold if its interval leaves out zero."""
+    if value is None:
+        return Number(None)
+    clear = value.ci95 is not None and not value.ci95[0] <= 0 <= value.ci95[1]
+    return Number(value.points, value.ci95, digits, signed=True, strong=clear)
+
+
+def compared(comparison: Comparison, p_value: float | None) -> list[Number | str]:
+    """A comparison as four entries: by instance (bold if its adjusted p is below 0.05), by seed, detectable, p.
+
+    Args:
+        comparison: One row against another.
+        p_value: Its adjusted p-value.
+    """
+    by_instance, by_seed = comparison.by_instance, comparison.by_seed
+    return [
+        Number(by_instance.points, by_instance.ci95, signed=True, strong=p_value is not None and p_value < 0.05),
+        "" if by_seed.ci95 is None else Number(by_seed.points, by_seed.ci95, signed=True),
+        Number(comparison.detectable),
+        "" if p_value is None else f"{p_value:.2g}",
+    ]
+
+
+def p_values(comparisons: Sequence[Comparison]) -> list[float | None]:
+    """Holm's adjusted p-values of a table's comparisons, by instance."""
+    return holm([comparison.by_instance.p_value for comparison in comparisons])
+
+
+def published(value: float | None, source: str, digits: int = 2, signed: bool = False, unit: str = "%") -> Number:
+    """A number of the paper with the mark of where it is from (``S``, ``C`` or ``B``)."""
+    assert source in (*PRIMARY, *SECONDARY), f"no such source: {source}"
+    return Number(value, digits=digits, signed=signed, unit=unit, secondary=source in SECONDARY)
+
+
+def _row(texts: Iterable[str]) -> str:
+    return "| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |"
+
+
+def _texts(row: Sequence[Entry]) -> list[tuple[Entry, str]]:
+    return [(entry, entry if isinstance(entry, str) else entry.text()) for entry in row]
+
+
+def _strong(entry: Entry) -> bool:
+    return isinstance(entry, Number) and entry.strong
+
+
+def _bare(entry: Entry, kinds: tuple[bool, bool]) -> list[object]:
+    if isinstance(entry, str):
+        return [entry, *[""] * (2 * kinds[0] + kinds[1])]
+    low, high = entry.ci95 or ("", "")
+    # A number of another kind than its column's stays text: nobody plots a gain as an accuracy.
+    shown: object = entry.text(dagger="") if entry.label else entry.value
+    values: list[object] = ["" if shown is None else shown]
+    values += [low, high] if kinds[0] else []
+    return values + (["secondary" if entry.secondary else ""] if kinds[1] else [])
+
+
+_ESCAPES = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "†": r"\textsuperscript{\dag}",
+    "→": r"$\rightarrow$",
+    "\u2212": "$-$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def _escape(text: str) -> str:
+    return "".join(_ESCAPES.get(character, character) for character in text)

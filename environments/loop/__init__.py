@@ -1,0 +1,1 @@
+"""The closed loop: the episode, and the student's side of a step."""

@@ -1,0 +1,153 @@
+"""Episode-level TensorBoard curves: one point per step, per skill and overall, and samples to read.
+
+TensorBoard sorts its charts by name and opens on the first: ``accuracy/…`` are the learning curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from environments.run.contact_sheet import contact_sheet
+from tasks.images import Image
+from tasks.types import TrainingRecord
+
+T = TypeVar("T")
+
+# Samples are for reading; the files of the step hold all of them.
+_MAX_SAMPLES = 10
+
+
+def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The scalars of one finished step as (tag, value).
+
+    Args:
+        result: A line of ``episode.jsonl``. What it lacks, or holds as None (unknown), gives no point.
+    """
+    for split in ("val", "test"):
+        report = result.get(split) or {}
+        yield from _accuracy(f"accuracy/{split}", report.get("overall"))
+        yield from _accuracy(f"{split}/accuracy", report.get("overall"))
+        for kind in ("skill", "slice"):
+            for name, accuracy in (report.get(f"{kind}s") or {}).items():
+                yield from _accuracy(f"{split}/{kind}/{name}", accuracy)
+        for name, value in (report.get("metrics") or {}).items():
+            yield f"{split}/metric/{name}", float(value)
+    totals = (("records/total", "pool"), ("records/accepted", "records"), ("records/truncated", "truncated_records"))
+    for tag, key in totals:
+        if result.get(key) is not None:
+            yield tag, float(result[key])
+    groups = (
+        ("records/skill", "allocation"),
+        *((key, key) for key in ("rejected", "seconds", "cost", "chat", "scoring")),
+    )
+    for tag, key in groups:
+        for name, value in (result.get(key) or {}).items():
+            if value is not None:
+                yield f"{tag}/{name}", float(value)
+
+
+class EpisodeLogger:
+    """Writes the curves of an episode against the step number.
+
+    Args:
+        folder: The run's TensorBoard folder.
+        purge_step: On resume, the first step that will be logged again: TensorBoard then forgets what an
+            interrupted run wrote for it and later steps, so that no point is drawn twice. None or 0 for a new run.
+    """
+
+    def __init__(self, folder: str | Path, purge_step: int | None = None) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer: Any = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
+
+    def __enter__(self) -> Self:
+        """Nothing to start: the writer is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the file."""
+        self.close()
+
+    def log_step(self, result: Mapping[str, Any]) -> None:
+        """Adds the point of a finished step to every curve.
+
+        Args:
+            result: A line of ``episode.jsonl``, with its number under ``step``.
+        """
+        for tag, value in step_scalars(result):
+            self._writer.add_scalar(tag, value, global_step=result["step"])
+        # A step takes minutes: flush, so that a browser sees it now and a kill cannot take it.
+        self._writer.flush()
+
+    def log_samples(
+        self,
+        step: int,
+        records: Sequence[TrainingRecord],
+        errors: Sequence[Mapping[str, Any]],
+        folder: Path | None = None,
+    ) -> None:
+        """Adds some of a step's accepted records and of its validation errors, as tables, and their images.
+
+        Args:
+            step: The step's number.
+            records: The records accepted in it.
+            errors: The ``errors`` of its feedback.json.
+            folder: The folder that the paths of the errors' images are relative to.
+        """
+        if records:
+            shown = spread(records, _MAX_SAMPLES)
+            rows = [(record.skill, record.instruction, record.response) for record in shown]
+            self._text("samples/records", ("skill", "instruction", "response"), rows, len(records), step)
+            pictures = [(one.image, f"{one.instruction}\n→ {one.response}") for one in shown if one.image is not None]
+            self._images("samples/record_images", pictures, step)
+        if errors:
+            keys = ("skill", "instruction", "student_answer", "right_answer")
+            sample = spread(errors, _MAX_SAMPLES)
+            self._text("samples/errors", keys, [tuple(map(error.get, keys)) for error in sample], len(errors), step)
+            pictures = [
+                (
+                    Image.within(folder or Path(), error["image"]),
+                    f"{error['instruction']}\n✗ {error['student_answer']}   ✓ {error['right_answer']}",
+                )
+                for error in sample
+                if error.get("image")
+            ]
+            self._images("samples/error_images", pictures, step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._writer.close()
+
+    def _images(self, tag: str, pictures: Sequence[tuple[Image, str]], step: int) -> None:
+        if pictures:
+            import numpy as np
+
+            self._writer.add_image(tag, np.asarray(contact_sheet(pictures)), global_step=step, dataformats="HWC")
+
+    def _text(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[Any]], of: int, step: int) -> None:
+        lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        self._writer.add_text(tag, f"{len(rows)} of {of}\n\n{table}", global_step=step)
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """At most so many items, evenly spread over the sequence, so that a sample is not all of one kind."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def _accuracy(tag: str, accuracy: Mapping[str, Any] | None) -> Iterator[tuple[str, float]]:
+    if accuracy and accuracy.get("value") is not None:
+        yield tag, float(accuracy["value"])
+
+
+def _cell(value: Any) -> str:
+    """A table cell of Markdown: one line, bars escaped."""
+    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")

@@ -1,0 +1,282 @@
+"""Keeps an episode on disk as it goes, and gives back what an interrupted one had kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
+from environments.run.directory import RunDir
+from environments.run.episode_logger import EpisodeLogger
+from environments.run.files import Feedback, read_document
+from environments.run.observations import ObservationFiles
+from environments.run.summary import summarise
+from environments.statistics.clusters import clusters_by_split
+from tasks.base import Task
+from tasks.errors import RecordError, failing_as
+from tasks.images import Image
+from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
+from teachers.chat.calls import Calls
+from teachers.observation import Observation
+from teachers.plan import DataPlan, DataSpec
+
+
+class Recorder:
+    """Writes steps, calls, curves and the summary of one run; on the other ranks of a distributed run it only reads.
+
+    Args:
+        run_dir: Where to.
+        facts: What summary.json says of the run as a whole: seed, task, environment, teacher, student.
+        writes: Whether this process writes (rank 0 does).
+        calls: The teacher's calls to a chat model, whose cost is written down; None if it makes none.
+        task: Its counters are written down, and intervals keep its groups of instances whole; None for neither.
+    """
+
+    def __init__(
+        self,
+        run_dir: RunDir,
+        facts: Mapping[str, Any],
+        writes: bool = True,
+        calls: Calls | None = None,
+        task: Task | None = None,
+    ) -> None:
+        self.run_dir = run_dir
+        self._teacher_calls = calls
+        self._task = task
+        self.scores: dict[int, dict[str, list[float]]] = {}
+        self._clusters: Mapping[str, Sequence[str]] = {}
+        self._facts = facts
+        self._writes = writes
+        self._lines: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
+        self._pending: tuple[list[TrainingRecord], list[Rejection]] = ([], [])
+        self._mark = time.monotonic()
+        self._observations = ObservationFiles(run_dir)
+        self._logger: EpisodeLogger | None = None
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of episode.jsonl so far."""
+        return self._lines
+
+    def elapsed(self) -> float:
+        """Wall time of all finished steps, those before an interruption included, and of the step under way."""
+        return sum(sum(line["seconds"].values()) for line in self._lines) + time.monotonic() - self._mark
+
+    def keep_call(
+        self,
+        plan: DataPlan,
+        accepted: Sequence[TrainingRecord],
+        rejected: Sequence[Rejection],
+        state: Mapping[str, Any],
+    ) -> None:
+        """Keeps one teacher call of the step under way; plan.json, written last, marks it as kept."""
+        records, rejections = self._pending
+        records.extend(accepted)
+        rejections.extend(rejected)
+        self._calls.append(
+            {"plan": _plan_row(plan), "accepted": len(accepted), "rejected": len(rejected), "state": dict(state)}
+        )
+        if not self._writes:
+            return
+        refused = [
+            {**asdict(rejection.record), "reason": rejection.reason, "detail": rejection.detail}
+            for rejection in rejections
+        ]
+        self.run_dir.write_rows(plan.step, "rejected.jsonl", refused)
+        self.run_dir.write_rows(plan.step, "records.jsonl", records)
+        self.run_dir.write_calls(plan.step, self._calls)
+
+    def keep_step(
+        self, result: StepResult, evaluation: Evaluation, seconds: Mapping[str, float], truncated: int
+    ) -> dict[str, Any]:
+        """Keeps a finished step and returns its line; once that is in episode.jsonl, summary and curves follow.
+
+        Args:
+            result: The step.
+            evaluation: The student's answers after it.
+            seconds: Seconds spent in it by phase; what is missing to its wall time becomes ``other``.
+            truncated: Records that its training had to cut to the student's length.
+        """
+        now = time.monotonic()
+        spent = dict(seconds)
+        spent["other"] = max(0.0, now - self._mark - sum(spent.values()))
+        self._mark = now
+        rounded = {name: round(value, 3) for name, value in spent.items()}
+        line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, **self._counted()}
+        self._lines.append(line)
+        self._keep_scores(result.step, evaluation)
+        accepted, _ = self._pending
+        self._calls, self._pending = [], ([], [])
+        if self._writes:
+            self.run_dir.write_episode(self._lines)
+            self._publish(accepted)
+        return self._lines[-1]
+
+    def keep_observation(self, observation: Observation) -> None:
+        """Keeps what the policy is about to be given, in the folder of the last finished step."""
+        if self._writes:
+            self._observations.write(observation)
+
+    def write_summary(self, status: str, stopped: str | None = None, error: str | None = None) -> dict[str, Any]:
+        """Rewrites summary.json from the finished steps.
+
+        Args:
+            status: ``running``, ``finished`` or ``failed``.
+            stopped: What ended the episode before its budget was spent, if anything did.
+            error: What a failed run ended with, if it is something that a user can be told in one line.
+        """
+        summary = summarise(
+            self._lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters, error
+        )
+        if self._writes:
+            self.run_dir.write_summary(summary)
+        return summary
+
+    def _keep_scores(self, step: int, evaluation: Evaluation) -> None:
+        self.scores[step] = _scores(evaluation)
+        if not step and self._task is not None:  # the instances are the same in all steps
+            self._clusters = clusters_by_split(self._task, evaluation)
+
+    def _counted(self) -> dict[str, Any]:
+        """What calls to a chat model cost so far, and what went wrong in them and in the task's own work."""
+        counted: dict[str, Any] = {"cost": {"usd": 0.0, "tokens": 0, "calls": 0}}
+        if self._teacher_calls is not None:
+            counted["cost"] = self._teacher_calls.cost()
+            counted["chat"] = dict(sorted(self._teacher_calls.counters.items()))
+        if self._task is not None and (counters := {name: n for name, n in self._task.counters.items() if n}):
+            counted["scoring"] = counters
+        return counted
+
+    def close(self) -> None:
+        """Flushes the curves."""
+        if self._logger is not None:
+            self._logger.close()
+
+    def restore(self) -> RestoredEpisode | None:
+        """What the run directory has kept; None if not even step 0 was finished.
+
+        Raises:
+            RecordError: A file is damaged.
+            MissingFileError: An image of a record is missing.
+        """
+        lines = self.run_dir.episode()
+        with failing_as(RecordError, f"{self.run_dir.path / 'episode.jsonl'} is damaged", "restore it"):
+            steps = tuple(_step_result(line) for line in lines)
+            for line in lines:
+                sum(line["seconds"].values(), line["truncated_records"])  # what elapsed() and the summary need besides
+        self._lines = lines
+        if self._writes:
+            self.run_dir.discard_after(len(self._lines))
+        self._mark = time.monotonic()
+        if not self._lines:
+            return None
+        evaluations = self._evaluations()
+        for step, evaluation in enumerate(evaluations):
+            self._keep_scores(step, evaluation)
+        if self._writes:  # the kill may have come between the last step's line and what follows it
+            self._publish(self._records(len(self._lines) - 1))
+        pool = [record for step in steps for record in self._records(step.step)]
+        return RestoredEpisode(
+            steps=steps,
+            evaluations=evaluations,
+            pool=tuple(pool),
+            pending=tuple(self._restore_calls(len(self._lines))),
+        )
+
+    def _restore_calls(self, step: int) -> list[KeptCall]:
+        folder = self.run_dir.step(step)
+        records = self._records(step)
+        with failing_as(RecordError, f"{folder / 'rejected.jsonl'} is damaged", "restore it"):
+            rejections = [
+                Rejection(_rejected_record(row, folder), row["reason"], row.get("detail", ""))
+                for row in self.run_dir.rows(step, "rejected.jsonl")
+            ]
+        self._calls = self.run_dir.calls(step)
+        kept = []
+        taken = refused = 0
+        with failing_as(RecordError, f"{folder / 'plan.json'} is damaged", f"delete {folder} and use --resume"):
+            for call in self._calls:
+                # Rows beyond the last marked call belong to one that a kill cut off: they are made again.
+                accepted = tuple(records[taken : taken + call["accepted"]])
+                rejected = tuple(rejections[refused : refused + call["rejected"]])
+                taken, refused = taken + len(accepted), refused + len(rejected)
+                kept.append(KeptCall(_plan(call["plan"]), accepted, rejected, dict(call["state"])))
+        self._pending = (records[:taken], rejections[:refused])
+        return kept
+
+    def _records(self, step: int) -> list[TrainingRecord]:
+        return self.run_dir.records(step)
+
+    def _evaluations(self) -> tuple[Evaluation, ...]:
+        """The answers after each finished step."""
+        found: list[Evaluation] = []
+        for line in self._lines:
+            # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
+            found.append(self._evaluation(line["step"]) if line.get("trained") or not line["step"] else found[-1])
+        return tuple(found)
+
+    def _evaluation(self, step: int) -> Evaluation:
+        predictions: dict[str, list[Prediction]] = {"val": [], "test": []}
+        for row in self.run_dir.answers(step):
+            predictions[row["split"]].append(
+                Prediction(row["instance_id"], row.get("text", ""), row["score"], row.get("truncated", False))
+            )
+        if not all(predictions.values()):
+            raise RecordError(
+                f"{self.run_dir.step(step) / 'predictions.jsonl'} is damaged: it lacks validation or test; restore it."
+            )
+        return Evaluation(tuple(predictions["val"]), tuple(predictions["test"]))
+
+    def _publish(self, accepted: Sequence[TrainingRecord]) -> None:
+        """The summary and the curves of the last finished step."""
+        line = self._lines[-1]
+        self.write_summary("running")
+        if self._logger is None:
+            # What an interrupted run logged of this step and later is purged, so that no point is drawn twice.
+            self._logger = EpisodeLogger(self.run_dir.tensorboard, purge_step=line["step"])
+        self._logger.log_step(line)
+        feedback = self.run_dir.step(line["step"]) / "feedback.json"
+        if feedback.is_file():
+            errors = read_document(feedback, Feedback).get("errors") or ()
+            self._logger.log_samples(line["step"], accepted, errors, feedback.parent)
+
+
+def _scores(evaluation: Evaluation) -> dict[str, list[float]]:
+    return {
+        "val": [prediction.score for prediction in evaluation.val],
+        "test": [prediction.score for prediction in evaluation.test],
+    }
+
+
+def _rejected_record(row: Mapping[str, Any], folder: Path) -> TrainingRecord:
+    # Not record_from_mapping: a record may have been rejected because it is none.
+    fields = {key: value for key, value in row.items() if key not in ("reason", "detail")}
+    if fields.get("image") is not None:
+        fields["image"] = Image.within(folder, fields["image"])
+    return TrainingRecord(**fields)
+
+
+def _plan_row(plan: DataPlan) -> dict[str, Any]:
+    row = asdict(replace(plan, screen=None))
+    del row["screen"]
+    return row
+
+
+def _plan(row: Mapping[str, Any]) -> DataPlan:
+    return DataPlan(row["step"], row["seed"], tuple(DataSpec(**spec) for spec in row["specs"]), row["call"])
+
+
+def _step_result(line: Mapping[str, Any]) -> StepResult:
+    known = {field.name: line[field.name] for field in fields(StepResult)}
+    return StepResult(**{**known, "val": _report(line["val"]), "test": _report(line["test"])})
+
+
+def _report(row: Mapping[str, Any]) -> SkillReport:
+    skills, slices = (
+        {name: Accuracy(**accuracy) for name, accuracy in row.get(key, {}).items()} for key in ("skills", "slices")
+    )
+    return SkillReport(Accuracy(**row["overall"]), skills, slices, row.get("metrics", {}))

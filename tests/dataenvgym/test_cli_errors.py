@@ -1,0 +1,203 @@
+"""What a user can do wrong ends in one line on stderr and exit 2, and nothing is lost."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dataenvgym.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def fails(capsys, words, *fragments):
+    """Runs a command in this process; it must exit 2 with one line that holds all fragments."""
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("dataenvgym: error:")]
+    assert len(lines) == 1, captured.err
+    assert "Traceback" not in captured.err
+    for fragment in fragments:
+        assert fragment in lines[0], lines[0]
+
+
+def test_unknown_command(capsys):
+    fails(capsys, ["epsiode"], "epsiode", "episode, fit")
+
+
+def test_unknown_key_on_the_command_line(capsys, episode_words, tmp_path):
+    fails(capsys, episode_words(tmp_path / "run", "--trainer.max_epoch", "1"), "trainer.max_epoch")
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_key_in_a_file(capsys, episode_words, tmp_path):
+    (tmp_path / "typo.yaml").write_text("environmnt:\n  class_path: environments.OpenEndedEnvironment\n")
+    fails(capsys, episode_words(tmp_path / "run", "--config", str(tmp_path / "typo.yaml")), "environmnt")
+
+
+def test_wrong_type(capsys, episode_words, tmp_path):
+    fails(capsys, episode_words(tmp_path / "run", "--trainer.max_epochs", "many"), "max_epochs", "many")
+
+
+def test_wrong_class(capsys, episode_words, tmp_path):
+    fails(capsys, episode_words(tmp_path / "run", "--task", "tasks.math.NoSuchTask"), "NoSuchTask")
+
+
+def test_missing_config_file(capsys):
+    fails(capsys, ["episode", "--config", "no/such.yaml"], "no/such.yaml")
+
+
+def test_missing_required_block(capsys):
+    fails(capsys, ["episode", "--config", str(ROOT / "configs/tasks/math_procedural.yaml")], "required")
+
+
+def test_missing_model_folder(capsys, episode_words, tmp_path):
+    words = episode_words(tmp_path / "run", "--model.init_args.model_name_or_path", "./no/such/model")
+    fails(capsys, words, "./no/such/model")
+
+
+def test_hub_model_without_network_fails_in_one_line(capsys, episode_words, tmp_path):
+    words = episode_words(tmp_path / "run", "--model.init_args.model_name_or_path", "someone/some-model")
+    fails(capsys, words, "someone/some-model")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragment"),
+    [(("chat_template",), "chat template"), (("pad_token", "eos_token"), "neither a pad nor an end-of-sequence token")],
+    ids=["template", "pad"],
+)
+def test_tokenizer_that_lacks_something(capsys, episode_words, tiny_model, tmp_path, settings, fragment):
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    for setting in settings:
+        config.pop(setting, None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "chat_template.jinja").unlink(missing_ok=True) if "chat_template" in settings else None
+    fails(capsys, episode_words(tmp_path / "run", "--model.init_args.model_name_or_path", str(folder)), fragment)
+
+
+def fit_words(tiny_model, records):
+    return [
+        "fit",
+        *("--config", str(ROOT / "configs/tasks/math_procedural.yaml")),
+        *("--config", str(ROOT / "configs/students/tiny_text.yaml")),
+        *("--model.init_args.model_name_or_path", str(tiny_model)),
+        *("--data.records", str(records)),
+    ]
+
+
+def test_missing_records_file(capsys, tiny_model, tmp_path):
+    fails(capsys, fit_words(tiny_model, tmp_path / "none.jsonl"), "none.jsonl", "does not exist")
+
+
+def test_empty_records_file(capsys, tiny_model, tmp_path):
+    (tmp_path / "empty.jsonl").touch()
+    fails(capsys, fit_words(tiny_model, tmp_path / "empty.jsonl"), "empty.jsonl", "no records")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"instruction": "1 + 1 =", "respo',
+        '{"instruction": "1 + 1 ="}',
+        '["list"]',
+        '{"instruction": 3, "response": "4"}',
+    ],
+)
+def test_corrupt_line_in_a_records_file(capsys, tiny_model, tmp_path, line):
+    path = tmp_path / "records.jsonl"
+    path.write_text('{"instruction": "1 + 1 =", "response": "2"}\n' + line + "\n")
+    fails(capsys, fit_words(tiny_model, path), "records.jsonl, line 2")
+
+
+@pytest.mark.parametrize("limit", ["max_records", "max_steps"])
+def test_zero_budget(capsys, episode_words, tmp_path, limit):
+    fails(capsys, episode_words(tmp_path / "run", f"--environment.budget.{limit}", "0"), limit, "is 0")
+
+
+def test_run_directory_that_is_something_else(capsys, episode_words, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    fails(capsys, episode_words(tmp_path), "not a run")
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_forking_strategies_are_refused(capsys, episode_words, tmp_path):
+    words = episode_words(tmp_path / "run", "--trainer.strategy", "ddp_spawn", "--trainer.devices", "2")
+    fails(capsys, words, "strategy=ddp")
+
+
+def test_policy_for_another_environment(capsys, episode_words, tmp_path):
+    fails(capsys, episode_words(tmp_path / "run", teacher="skill_tree_procedural"), "environment")
+
+
+def start(words, **kwargs):
+    return subprocess.Popen(
+        [sys.executable, "-m", "dataenvgym", *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A suite that was started in the background has SIGINT ignored, and so would its children.
+        **{"preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **kwargs},
+    )
+
+
+def last_line(process):
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 2, errors
+    assert "Traceback" not in errors, errors
+    return [line for line in errors.splitlines() if "error:" in line][-1]
+
+
+@pytest.mark.slow
+def test_full_disk_loses_nothing(episode_words, tmp_path):
+    # A limit on file size fails a write just as a full disk does: with an OSError in the middle of it.
+    limit = 100_000
+    process = start(
+        episode_words(tmp_path / "run"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert "Cannot write" in last_line(process)
+    finished = (tmp_path / "run/episode.jsonl").read_text().splitlines()
+    resumed = start(episode_words(tmp_path / "run", "--resume"))
+    resumed.communicate(timeout=300)
+    assert resumed.returncode == 0
+    assert (tmp_path / "run/episode.jsonl").read_text().splitlines()[: len(finished)] == finished
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(episode_words, tmp_path):
+    process = start(episode_words(tmp_path / "run", "--trainer.max_epochs", "200"))
+    deadline = time.monotonic() + 240
+    while not (tmp_path / "run/step_01/plan.json").is_file():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert "--resume" in last_line(process)
+    assert len((tmp_path / "run/episode.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_fit(tiny_model, tmp_path):
+    records = tmp_path / "records.jsonl"
+    records.write_text('{"instruction": "1 + 1 =", "response": "2"}\n' * 64)
+    folder = tmp_path / "fit"
+    words = fit_words(tiny_model, records)
+    process = start([*words, "--trainer.max_epochs", "5000", "--trainer.default_root_dir", str(folder)])
+    deadline = time.monotonic() + 240
+    while not list(folder.rglob("*.ckpt")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert "Interrupted" in last_line(process)

@@ -1,0 +1,371 @@
+"""The leaderboard: ranks with intervals over seeds, floors or no rank, and a leak audit that finds what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dataenvgym.cli.main import main
+from dataenvgym.reading.audit import Audit, build_task
+from dataenvgym.reading.finished_run import read_finished
+from dataenvgym.reporting.leaderboard import make_leaderboard
+from dataenvgym.reporting.leaderboard_page import to_html, to_markdown
+from tasks.errors import ConfigurationError
+from tasks.types import TrainingRecord
+from tests.dataenvgym.judged_runs import TASK, judged_run
+from tests.dataenvgym.test_report import Page
+
+REWARD = "teachers.policies.RewardHistoryPolicy"
+RANDOM = "teachers.policies.NoStatePolicy"
+
+
+def first_step(policy=REWARD, steps=1):
+    return {
+        "class_path": "teachers.policies.FirstStepPolicy",
+        "init_args": {"policy": {"class_path": policy}, "steps": steps},
+    }
+
+
+def floors(folder, seeds=(0, 1, 2), **settings):
+    """Runs of both floors."""
+    return [
+        judged_run(folder / f"{name}-{seed}", policy, seed, gain, epochs, **settings)
+        for seed in seeds
+        for name, policy, gain, epochs in (("random", RANDOM, 0.1, 4), ("longer", first_step(), 0.05, 12))
+    ]
+
+
+def teacher(folder, name="good", policy=REWARD, gain=0.4, seeds=(0, 1, 2), **settings):
+    return [judged_run(folder / f"{name}-{seed}", policy, seed, gain, **settings) for seed in seeds]
+
+
+def reasons(board):
+    return {refusal.path.name: refusal.reason for refusal in board.refused}
+
+
+def test_teachers_are_ranked_with_intervals_over_seeds(tmp_path):
+    worse = teacher(tmp_path, "worse", "teachers.policies.ErrorProportionalPolicy", gain=0.2)
+    made = make_leaderboard([*floors(tmp_path), *worse, *teacher(tmp_path)])
+    (board,) = made.boards
+    assert made.refused == ()
+    assert (board.task, board.environment, board.budget) == ("ToyTask", "SkillListEnvironment", "30 records, 3 steps")
+    assert [row.name.split(" ")[0] for row in board.rows] == ["RewardHistoryPolicy", "ErrorProportionalPolicy"]
+    assert [row.floor for row in board.floors] == ["no_state", "more_epochs"]
+    best = board.rows[0]
+    assert best.seeds == [0, 1, 2] and best.usd == 0.5 and best.records == 30 and best.tokens == 1200
+    accuracies = [json.loads((run.path / "summary.json").read_text())["after"]["test"]["accuracy"] for run in best.runs]
+    assert best.after == pytest.approx(sum(accuracies) / 3)
+    assert best.gain.points == pytest.approx(40, abs=5)
+    assert best.gain.ci95 is not None and best.gain.ci95[0] > 20
+    assert best.over["no_state"].points == pytest.approx(30, abs=5)
+    assert best.over["more_epochs"].points == pytest.approx(35, abs=5)
+    raw = [row.over["no_state"].p_value for row in board.rows]
+    assert best.adjusted == pytest.approx(min(1.0, 2 * min(raw)))
+    assert best.corrected <= best.naive and best.best == best.after
+
+
+def test_one_seed_has_intervals_over_instances(tmp_path):
+    made = make_leaderboard([*floors(tmp_path, seeds=(0,)), *teacher(tmp_path, seeds=(0,))])
+    row = made.boards[0].rows[0]
+    assert row.interval is not None and row.interval[0] < row.after < row.interval[1]
+    assert row.gain.ci95 is not None and row.over["no_state"].ci95 is not None
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"), [("random", "more epochs of step 1's records"), ("longer", "no-state teacher")]
+)
+def test_without_a_floor_nothing_is_ranked(tmp_path, kept, reason):
+    runs = [run for run in floors(tmp_path) if run.name.startswith(kept)]
+    made = make_leaderboard([*runs, *teacher(tmp_path)])
+    assert all(board.rows == () for board in made.boards)
+    refused = reasons(made)
+    assert len(refused) == 3 and all(reason in why for name, why in refused.items() if name.startswith("good"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"trainer": {"max_epochs": 5, "devices": 1}}, "other training"),
+        ({"model": {"class_path": "lightning_modules.CausalLMStudent", "init_args": {}}}, "another student"),
+        ({"environment": {"class_path": "e.E", "init_args": {"budget": {"max_steps": 2}}}}, "another budget"),
+    ],
+)
+def test_floors_of_another_board_do_not_count(tmp_path, settings, why):
+    made = make_leaderboard([*floors(tmp_path), *teacher(tmp_path, settings=settings)])
+    assert sum(len(board.rows) for board in made.boards) == 0, why
+    assert {name for name in reasons(made) if name.startswith("good")} == {"good-0", "good-1", "good-2"}
+
+
+OPEN_ENDED = {
+    "environment": {
+        "class_path": "environments.OpenEndedEnvironment",
+        "init_args": {"budget": {"max_records": 30, "max_steps": 3}},
+    }
+}
+
+
+@pytest.mark.parametrize(("own", "ranked"), [("OpenEndedEnvironment", 1), ("SkillListEnvironment", 0)])
+def test_a_teacher_that_looks_at_nothing_is_a_floor_in_every_environment(tmp_path, own, ranked):
+    random = [judged_run(tmp_path / "random-0", RANDOM, 0, 0.1, settings=OPEN_ENDED)]
+    summary = json.loads((tmp_path / "random-0" / "summary.json").read_text())
+    (tmp_path / "random-0" / "summary.json").write_text(json.dumps(summary | {"environment": own}))
+    longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
+    made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
+    board = next(board for board in made.boards if board.environment == "SkillListEnvironment" and not board.apart)
+    assert len(board.rows) == ranked
+    if ranked:
+        assert board.rows[0].over["no_state"].points == pytest.approx(30, abs=5)
+
+
+def test_another_environment_with_another_budget_has_no_floor_to_lend(tmp_path):
+    settings = {"environment": {**OPEN_ENDED["environment"], "init_args": {"budget": {"max_records": 60}}}}
+    random = [judged_run(tmp_path / "random-0", RANDOM, 0, 0.1, settings=settings)]
+    summary = json.loads((tmp_path / "random-0" / "summary.json").read_text())
+    (tmp_path / "random-0" / "summary.json").write_text(json.dumps(summary | {"environment": "OpenEndedEnvironment"}))
+    longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
+    made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
+    assert all(not board.rows for board in made.boards)
+    assert "no-state teacher" in reasons(made)["good-0"]
+
+
+def test_boards_say_what_parts_them_and_refusals_what_the_nearest_floor_differs_in(tmp_path):
+    trainer = {"trainer": {"max_epochs": 4, "gradient_clip_val": 0.3}}
+    longer = {"trainer": {"max_epochs": 12, "gradient_clip_val": 0.3}}
+    other = [
+        judged_run(tmp_path / "clipped-longer", first_step(), 0, 0.05, settings=longer),
+        judged_run(tmp_path / "clipped", gain=0.3, settings=trainer),
+    ]
+    made = make_leaderboard([*floors(tmp_path), *teacher(tmp_path), *other])
+    assert [board.apart for board in made.boards] == ["", "trainer.gradient_clip_val 0.3 (there: None)"]
+    assert "random-0, differs in trainer.gradient_clip_val 0.3 (there: None)" in reasons(made)["clipped"]
+
+
+def test_devices_and_journals_do_not_part_boards(tmp_path):
+    made = make_leaderboard(
+        [*floors(tmp_path), *teacher(tmp_path, settings={"trainer": {"max_epochs": 4, "devices": 2}})]
+    )
+    assert len(made.boards) == 1 and len(made.boards[0].rows) == 1
+
+
+def test_floors_need_a_seed_in_common(tmp_path):
+    made = make_leaderboard([*floors(tmp_path, seeds=(0, 1)), *teacher(tmp_path, seeds=(2, 3))])
+    assert all("other seeds" in reason for reason in reasons(made).values()) and len(made.refused) == 2
+
+
+def test_more_epochs_that_do_not_match_the_compute_are_no_floor(tmp_path):
+    random = [run for run in floors(tmp_path) if run.name.startswith("random")]
+    unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.05, epochs=4) for seed in range(3)]
+    two_steps = [judged_run(tmp_path / f"two-{seed}", first_step(steps=2), seed, 0.05, epochs=12) for seed in range(3)]
+    made = make_leaderboard([*random, *unscaled, *two_steps, *teacher(tmp_path)])
+    assert all(board.rows == () for board in made.boards)
+    assert "more epochs" in reasons(made)["good-0"]
+
+
+def leaked(split="test", text=None):
+    instance = TASK.instances(split)[7]
+    return [TrainingRecord(text or instance.instruction, instance.answer, instance.answer, "skill0")]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_an_accepted_evaluation_instance_is_found_however_it_is_written(tmp_path, split):
+    shouted = TASK.instances(split)[7].instruction.upper().replace(" ", "   ")
+    runs = [*floors(tmp_path), *teacher(tmp_path, seeds=(0, 1))]
+    runs.append(judged_run(tmp_path / "good-2", REWARD, 2, 0.4, extra=leaked(split, shouted)))
+    made = make_leaderboard(runs)
+    refused = reasons(made)
+    assert f"{split} instance {split}-00007" in refused["good-2"] and "step 3" in refused["good-2"]
+    assert "1 of its 31 accepted records" in refused["good-2"]
+    # The seeds that are left would be a selection.
+    assert "good-2" in refused["good-0"] and made.boards[0].rows == ()
+
+
+def test_a_leaking_floor_is_no_floor(tmp_path):
+    runs = [run for run in floors(tmp_path, seeds=(0,)) if run.name.startswith("longer")]
+    runs.append(judged_run(tmp_path / "leaky-0", RANDOM, 0, 0.1, extra=leaked()))
+    made = make_leaderboard([*runs, *teacher(tmp_path, seeds=(0,))])
+    assert "failed the audit" in reasons(made)["leaky-0"] and "no floor" in reasons(made)["good-0"]
+
+
+def change(path: Path, key: str, value) -> None:
+    document = json.loads(path.read_text())
+    *parents, last = key.split(".")
+    inner = document
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    path.write_text(json.dumps(document))
+
+
+def test_runs_whose_files_do_not_agree_are_refused(tmp_path):
+    runs = teacher(tmp_path, seeds=range(7))
+    change(runs[0] / "provenance.json", "data.test", "f" * 64)
+    change(runs[1] / "summary.json", "after.test.accuracy", 0.99)
+    change(runs[2] / "summary.json", "status", "running")
+    records = runs[3] / "step_01" / "records.jsonl"
+    records.write_text("".join(records.read_text().splitlines(keepends=True)[1:]))
+    predictions = runs[4] / "step_03" / "predictions.jsonl"
+    predictions.write_text("".join(predictions.read_text().splitlines(keepends=True)[:-1]))
+    (runs[5] / "config.yaml").unlink()
+    (runs[6] / "step_02" / "predictions.jsonl").unlink()
+    refused = reasons(make_leaderboard([*runs, tmp_path / "nowhere"]))
+    for name, words in (
+        ("good-0", "test instances are not those"),
+        ("good-1", "summary says after 0.99"),
+        ("good-2", "not finished"),
+        ("good-3", "9 records and step 1 accepted 10"),
+        ("good-4", "not of its task's instances"),
+        ("good-5", "config.yaml"),
+        ("good-6", "predictions of step 2"),
+        ("nowhere", "nowhere"),
+    ):
+        assert words in refused[name] and "\n" not in refused[name]
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"class_path": "tests.environments.toy.NoSuchTask"},
+        {"class_path": "tests.environments.toy.ToyTask", "init_args": {"skills": "x"}},
+        None,
+    ],
+)
+def test_a_task_that_cannot_be_built_cannot_be_audited(tmp_path, task):
+    with pytest.raises(ConfigurationError):
+        build_task({"task": task})
+    made = make_leaderboard(teacher(tmp_path, seeds=(0,), settings={"task": task}))
+    assert "cannot build its task" in reasons(made)["good-0"]
+
+
+def test_the_same_run_counts_once(tmp_path):
+    good = teacher(tmp_path)
+    copy = judged_run(tmp_path / "copy", REWARD, 1, 0.5)
+    made = make_leaderboard([*floors(tmp_path), *good, *good, copy])
+    assert made.boards[0].rows[0].seeds == [0, 1, 2]
+    assert "only one of them counts" in reasons(made)["copy"] and len(made.refused) == 1
+
+
+def test_teachers_of_one_name_are_told_apart_by_their_settings(tmp_path):
+    sharp = {"class_path": REWARD, "init_args": {"floor": 0.1}}
+    even = {"class_path": REWARD, "init_args": {"floor": 0.9}}
+    runs = [*teacher(tmp_path, "sharp", sharp), *teacher(tmp_path, "even", even, gain=0.3)]
+    ablated = {
+        "class_path": "teachers.policies.FeedbackAblationPolicy",
+        "init_args": {"policy": {"class_path": REWARD}, "feedback": "none"},
+    }
+    runs += teacher(tmp_path, "ablated", ablated, gain=0.2, chat="some-model")
+    names = [row.name for row in make_leaderboard([*floors(tmp_path), *runs]).boards[0].rows]
+    assert names == [
+        "RewardHistoryPolicy + ProceduralEngine, floor 0.1",
+        "RewardHistoryPolicy + ProceduralEngine, floor 0.9",
+        "FeedbackAblationPolicy(RewardHistoryPolicy) + ProceduralEngine + some-model",
+    ]
+
+
+def test_the_best_step_can_rank(tmp_path):
+    runs = [*floors(tmp_path, seeds=(0, 1)), *teacher(tmp_path, "falls", gain=-0.2, seeds=(0, 1))]
+    assert make_leaderboard(runs).boards[0].rows[0].gain.points < -10
+    best = make_leaderboard(runs, by="best").boards[0].rows[0]
+    assert best.gain.points == 0 and best.after == best.before == best.best
+
+
+@pytest.fixture
+def made(tmp_path):
+    other = "teachers.policies.ErrorProportionalPolicy"
+    runs = [*floors(tmp_path), *teacher(tmp_path), *teacher(tmp_path, "<b>&|", other, seeds=(4,))]
+    return make_leaderboard(runs)
+
+
+def test_the_page_is_well_formed_self_contained_and_says_what_is_refused(made):
+    html = to_html(made)
+    Page(html)
+    assert not re.search(r"(?i)<script|@import|url\(|https?://", html)
+    row = made.boards[0].rows[0]
+    for text in (row.name, f"{100 * row.after:.1f}", "floor", "&lt;b&gt;&amp;|-4", "other seeds"):
+        assert text in html
+    assert to_html(make_leaderboard([])).count("No run could be ranked") == 1
+
+
+def test_markdown_has_a_row_for_each_teacher(made):
+    text = to_markdown(made)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.replace(r"\|", "").count("|") for line in rows}) == 1
+    assert len(rows) == 2 + 1 + 2
+    assert "## Not ranked" in text
+
+
+def test_command(tmp_path, capsys):
+    runs = [*floors(tmp_path / "runs"), *teacher(tmp_path / "runs")]
+    runs.append(
+        judged_run(
+            tmp_path / "runs" / "cheat", {"class_path": REWARD, "init_args": {"floor": 0.5}}, 0, 0.6, extra=leaked()
+        )
+    )
+    assert main(["leaderboard", *map(str, runs), "--to", str(tmp_path / "made")]) == 0
+    said = capsys.readouterr().out
+    assert "cheat: failed the audit: 1 of its 31 accepted records" in said
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"leaderboard.html", "leaderboard.md"}
+    assert main(["leaderboard", *map(str, runs[:2]), "--by", "best"]) == 0
+    assert (tmp_path / "runs" / "leaderboard.md").is_file()
+
+
+def test_shared_long_runs_of_words_are_noted(tmp_path):
+    words = TASK.instances("test")[7].instruction.split()
+    run = judged_run(tmp_path / "near", extra=leaked(text=" ".join([*words, "please"])))
+    assert Audit().check(read_finished(run)) == []  # the toy task's questions are shorter than that
+    (note,) = Audit(words=len(words)).check(read_finished(run))
+    assert note == f"1 accepted records share {len(words)} words in a row with an evaluation instance"
+
+
+WORSE = "teachers.policies.ErrorProportionalPolicy"
+
+
+@pytest.mark.parametrize(
+    ("gain", "below"),
+    [
+        (0.2, ()),
+        (0.1, ("no_state",)),  # as good as random valid records is not above them
+        (0.07, ("no_state",)),
+        (0.05, ("no_state", "more_epochs")),
+        (-0.1, ("no_state", "more_epochs")),
+    ],
+)
+def test_a_teacher_that_is_not_above_the_floors_has_no_rank(gain, below, tmp_path):
+    (board,) = make_leaderboard([*floors(tmp_path), *teacher(tmp_path, gain=gain)]).boards
+    (row,) = board.rows
+    assert set(row.below) >= set(below) and bool(row.below) == bool(below)
+    assert row.rank == (None if below else 1)
+    for floor in board.floors:
+        assert floor.rank is None
+        assert below or row.after > floor.after
+
+
+def test_ranks_go_to_teachers_above_all_floors_alone(tmp_path):
+    runs = [*teacher(tmp_path, "lost", WORSE, gain=0.0), *teacher(tmp_path, "won"), *floors(tmp_path)]
+    made = make_leaderboard(runs)
+    (board,) = made.boards
+    assert [(row.rank, bool(row.below)) for row in board.rows] == [(1, False), (None, True)]
+    shown = [line.split("|")[1].strip() for line in to_markdown(made).splitlines() if line.startswith("| ")]
+    assert shown == ["rank", "1", "floor", "floor", "below a floor"]
+    assert "ErrorProportionalPolicy + ProceduralEngine: not above the floor: no-state teacher" in to_markdown(made)
+    html = to_html(made)
+    assert html.index(">1<") < html.index(">floor<") < html.index(">below a floor<")
+
+
+def test_a_floor_of_no_board_is_refused_and_never_a_teacher(tmp_path):
+    """Its records are those of step 1 and its student trains no longer than a teacher's: it stands for nothing."""
+    unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.9, epochs=4) for seed in range(3)]
+    made = make_leaderboard([*floors(tmp_path), *unscaled, *teacher(tmp_path)])
+    assert [row.name.split(" ")[0] for row in made.boards[0].rows] == ["RewardHistoryPolicy"]
+    assert "is a floor and never a teacher" in reasons(made)["same-0"]
+
+
+def test_the_command_prints_no_rank_below_a_floor(tmp_path, capsys):
+    runs = [*floors(tmp_path / "runs"), *teacher(tmp_path / "runs", gain=0.0)]
+    assert main(["leaderboard", *map(str, runs)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert sum("below a floor" in line for line in said) == 1 and not any(
+        line.strip().startswith("1 ") for line in said
+    )

@@ -1,0 +1,212 @@
+"""The report page: all of a run is on it, unknowns are said, hostile text stays text, same run same page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from dataenvgym.reading.report_data import read_run
+from dataenvgym.reporting.report import interval, p_value, pct, points, write_report
+from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tests.make_run_dir import SKILLS, make_run_dir
+
+_VOID = {"meta", "input", "br", "link", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order, collects identifiers and links."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids += [values["id"] or ""] if "id" in values else []
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "for")]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run_dir(tmp_path_factory.mktemp("runs") / "one", steps=3)
+
+
+@pytest.fixture(scope="module")
+def html(run: Path) -> str:
+    path = write_report([run])
+    assert path == run / "report.html"
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_is_well_formed_and_self_contained(html: str) -> None:
+    page = Page(html)
+    assert len(page.ids) == len(set(page.ids))
+    assert all(link.startswith("#") or link in page.ids for link in page.links)
+    assert not re.search(r"(?i)<script|@import|url\((?!#)", html)
+    assert "prefers-color-scheme: dark" in html
+    assert "#0102" not in html  # every stand-in colour became a variable of the page
+
+
+def test_headline_and_stages_are_the_summary_s(run: Path, html: str) -> None:
+    summary = json.loads((run / "summary.json").read_text())
+    for split in ("val", "test"):
+        gain = summary["gain"][split]
+        for text in (pct(summary["after"][split]["accuracy"]), points(gain["points"]), interval(gain["ci95"], True)):
+            assert text in html
+    for name in ("first", "best on validation", "last", "finished", "SkillTreePolicy + ProceduralEngine", "2.13.0"):
+        assert name in html
+
+
+def test_skills_tree_records_rejections_errors_and_costs_are_shown(html: str) -> None:
+    for text in (*SKILLS, "explore, exploit", "not measured", "duplicate", "leak", "$0.00", "30 + 0 =", "evaluate"):
+        assert text in html
+    assert "6 of 42" in html and "12 of " in html
+    assert "Which is larger, 0 &lt; 1 or 7?" in html
+
+
+def test_text_of_students_and_teachers_is_escaped(html: str) -> None:
+    assert "<b>" not in html and "hard &lt;b&gt;" in html and "seven &amp; more" in html
+
+
+def test_hostile_names_reach_neither_markup_nor_mathtext(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "_$x$ & <i>", steps=1)
+    summary = json.loads((run / "summary.json").read_text())
+    summary["skills"] |= {"</svg><script>$x_": {"before": 0.1, "after": 0.2, "n": 3}}
+    (run / "summary.json").write_text(json.dumps(summary))
+    html = write_report([run, make_run_dir(tmp_path / "other", steps=1)]).read_text(encoding="utf-8")
+    assert "<script" not in html and "<i>" not in html and "&lt;/svg&gt;&lt;script&gt;$x_" in html
+    assert html.count("_$x$ &amp; &lt;i&gt;") > 4  # heading, table and the legend of every chart
+    Page(html)
+
+
+def test_same_run_same_page(run: Path, html: str, tmp_path: Path) -> None:
+    again = write_report([run], tmp_path / "again.html")
+    assert again.read_text(encoding="utf-8") == html
+
+
+def test_unfinished_run_is_reported_as_such(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run", steps=3, status="running")
+    html = write_report([run]).read_text(encoding="utf-8")
+    assert "This run is not finished (status: running)." in html and "The last finished step is 2;" in html
+
+
+def test_several_runs_are_compared(tmp_path: Path) -> None:
+    runs = [make_run_dir(tmp_path / f"seed_{i}", steps=2, seed=i, tree=i == 0) for i in range(10)]
+    path = write_report(runs)
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert path == tmp_path / "report.html" and "10 runs compared" in html
+    assert len(page.ids) == len(set(page.ids))
+    assert {f"#r{i}" for i in range(10)} <= set(page.links)
+    assert html.count("<h2>The tree</h2>") == 1
+
+
+def test_runs_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    runs = [make_run_dir(tmp_path / parent / "run", steps=1) for parent in ("a", "b")]
+    html = write_report(runs).read_text(encoding="utf-8")
+    assert "<h1>a/run</h1>" in html and "<h1>b/run</h1>" in html
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_names_leave_room_for_the_chart(tmp_path: Path) -> None:
+    runs = [make_run_dir(tmp_path / f"{i}_{'long' * 30}", steps=1, seed=i) for i in range(9)]
+    Page(write_report(runs).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "missing", ["summary.json", "episode.jsonl", "provenance.json", "step_01", "step_02/feedback.json"]
+)
+def test_missing_files_are_said_and_do_not_stop_the_report(tmp_path: Path, missing: str) -> None:
+    run = make_run_dir(tmp_path / "run", steps=2)
+    shutil.rmtree(run / missing) if missing == "step_01" else (run / missing).unlink()
+    html = write_report([run]).read_text(encoding="utf-8")
+    assert "not recorded" in html
+    assert f"{missing}{'/records.jsonl' if missing == 'step_01' else ''} is not recorded." in html
+    Page(html)
+
+
+def test_unknown_values_are_said(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run", steps=1)
+    (run / "summary.json").write_text(json.dumps({"status": "running", "gain": {"val": {"points": None}}}))
+    (run / "episode.jsonl").write_text(json.dumps({"step": 0, "val": {"overall": {"value": None, "n": 0}}}) + "\n")
+    html = write_report([run]).read_text(encoding="utf-8")
+    assert "gain not recorded" in html and "Accuracy by step: not recorded." in html and "nan" not in html.lower()
+
+
+def test_a_line_that_a_kill_cut_off_is_noted_and_a_damaged_one_is_an_error(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run", steps=2)
+    lines = (run / "episode.jsonl").read_text().splitlines()
+    (run / "episode.jsonl").write_text("\n".join([*lines[:2], lines[2][:40]]))
+    assert "The last line of episode.jsonl (line 3) is cut off" in write_report([run]).read_text(encoding="utf-8")
+    (run / "episode.jsonl").write_text("\n".join([lines[0], "{", lines[2]]))
+    with pytest.raises(RecordError, match="line 2"):
+        write_report([run])
+
+
+def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(MissingFileError) as error:
+            write_report([folder])
+        assert "\n" not in str(error.value) and str(folder) in str(error.value)
+    with pytest.raises(ConfigurationError):
+        write_report([])
+
+
+def test_a_step_that_trained_nothing_shows_the_student_before_it(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run", steps=2)
+    lines = [json.loads(line) for line in (run / "episode.jsonl").read_text().splitlines()]
+    lines[2] |= {split: lines[1][split] for split in ("val", "test")} | {"trained": False}
+    (run / "episode.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for name in ("predictions.jsonl", "feedback.json"):
+        (run / "step_02" / name).unlink()
+    read = read_run(run)
+    assert not read.notes and read.curves["val"][2].ci95 == read.curves["val"][1].ci95
+    assert write_report([run]).is_file()
+
+
+def test_intervals_come_from_the_single_scores_where_recorded(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run", steps=1)
+    with_scores = read_run(run).curves["test"]
+    (run / "step_00" / "predictions.jsonl").unlink()
+    without = read_run(run).curves["test"]
+    assert with_scores[0].ci95 == pytest.approx(without[0].ci95)
+    assert [point.records for point in with_scores] == [0, 42]
+
+
+def test_formatting() -> None:
+    assert (pct(None), pct(0.5), points(-1.25), p_value(0.0001)) == (
+        "not recorded",
+        "50.0\u00a0%",
+        "\u22121.2",
+        "p < 0.001",
+    )
+    assert interval([-1.0, 2.0], True) == "\u22121.0 to +2.0"
+
+
+def test_calls_without_a_reply_are_not_counted_as_calls(tmp_path: Path) -> None:
+    run = make_run_dir(tmp_path / "run")
+    rows = [
+        {"purpose": "engine", "reply": "x", "usage": {"input": 10, "output": 5, "cached": 0}, "usd": 0.5},
+        {"purpose": "engine", "failure": "over_cap"},
+    ]
+    (run / "calls.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert read_run(run).calls == {"engine": {"calls": 1, "tokens": 15, "usd": 0.5}}
