@@ -242,7 +242,8 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", [str(script), "--dry_run", "--seeds", "1"])
     names = runpy.run_path(str(script), run_name="__main__")
     assert "5 episodes to run." in capsys.readouterr().out
-    from dataenvgym.studies.presets import EMBEDDED
+    from presets import EMBEDDED
+
     from tests.dataenvgym.test_tables import rows_of
 
     study = SimpleNamespace(**names)

@@ -22,7 +22,9 @@ def to_html(leaderboard: Leaderboard) -> str:
     """The page."""
     import jinja2
 
-    template = resources.files("environments").joinpath("templates/leaderboard.html.jinja").read_text(encoding="utf-8")
+    template = (
+        resources.files("dataenvgym.reporting").joinpath("templates/leaderboard.html.jinja").read_text(encoding="utf-8")
+    )
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

@@ -60,7 +60,9 @@ def render(runs: Sequence[Run]) -> str:
     """The page of one run or of several as HTML text."""
     import jinja2
 
-    template = resources.files("environments").joinpath("templates/report.html.jinja").read_text(encoding="utf-8")
+    template = (
+        resources.files("dataenvgym.reporting").joinpath("templates/report.html.jinja").read_text(encoding="utf-8")
+    )
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

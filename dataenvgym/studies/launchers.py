@@ -230,7 +230,7 @@ def _start_ray(cores: int) -> None:
             log_to_driver=False,
             logging_level=logging.WARNING,
             # Workers find this module by its name: the repository lies at the same path on every node.
-            runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}},
+            runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).parents[2])}},
             **({} if address else here),
         )
     except Exception as error:  # Ray raises bare Exceptions too, for one when a busy machine takes too long to start it

@@ -1,7 +1,4 @@
-"""What the tables are made on: the domains of each preset, and the cells that every table is built from.
-
-``embedded`` runs offline on CPU cores: procedural tasks, tiny students, procedural teachers. ``paper`` is what the
-paper ran: benchmarks from the hub, students of 2 to 8 billion parameters on a GPU, teachers that are language models.
+"""What tables are made on: a preset with its domains, and the cells that every table is built from.
 
 Tables share their run directories (``runs/reproduce/<preset>``): a cell that two of them need is run once.
 """
@@ -118,79 +115,3 @@ class Preset:
     def skills_file(self, domain: str) -> Path:
         """Where a domain's discovered skills are frozen."""
         return self.folder / "skills" / f"{domain}.json"
-
-
-# Instances of seed 2: settings of tiny students and policies were chosen by looking at those of seeds 0 and 1.
-_FRESH = {"task.init_args.seed": 2}
-
-# Images of records are drawn by SDXL-Turbo (extra: diffusers), as in the authors' code: a task cannot draw photographs.
-_DRAWN = {
-    "teacher.init_args.engine": {
-        "class_path": "teachers.engines.LLMEngine",
-        "init_args": {"illustrator": "teachers.engines.DiffusersIllustrator"},
-    }
-}
-
-# The paper's 24 minutes of an A6000 per iteration are those of MATH, Open-Ended; of the others it says that most
-# environments train in under 30 (facts of the paper, table of costs).
-_MATH_MINUTES, _OTHER_MINUTES = 24.0, 30.0
-
-EMBEDDED = Preset(
-    "embedded",
-    {
-        domain.name: domain
-        for domain in (
-            Domain("math", "Mathematics", "math_procedural", "tiny_text", _FRESH),
-            Domain("vqa", "VQA", "vqa_procedural", "tiny_vlm", _FRESH),
-            Domain("code", "Programming", "code_procedural", "tiny_text", _FRESH),
-            # Whole plans of tools take more to learn: from 600 records, this student learns none of them.
-            Domain("tool_use", "Tool use", "tool_use_procedural", "tiny_text", _FRESH, records=1000),
-        )
-    },
-    teachers="procedural",
-    records=600,
-    steps=4,
-)
-
-PAPER = Preset(
-    "paper",
-    {
-        domain.name: domain
-        for domain in (
-            Domain("gqa", "GQA (PaliGemma-3B)", "gqa", "paligemma_3b", _DRAWN, gpu_minutes=_OTHER_MINUTES),
-            Domain("math", "MATH (Gemma-2-2B-it)", "math", "gemma2_2b", gpu_minutes=_MATH_MINUTES),
-            Domain(
-                "livecodebench",
-                "LiveCodeBench (Llama-3-8B-it)",
-                "livecodebench",
-                "llama3_8b",
-                {"model.init_args.max_new_tokens": 2000},
-                gpu_minutes=_OTHER_MINUTES,
-                discovered=True,
-            ),
-            Domain(
-                "naturalbench",
-                "NaturalBench (PaliGemma-3B)",
-                "naturalbench",
-                "paligemma_3b",
-                _DRAWN,
-                gpu_minutes=_OTHER_MINUTES,
-                discovered=True,
-            ),
-            Domain(
-                "mnms",
-                "m&m's (Llama-3-8B-it)",
-                "mnms",
-                "llama3_8b",
-                {"model.init_args.max_new_tokens": 256},
-                gpu_minutes=_OTHER_MINUTES,
-                discovered=True,
-            ),
-        )
-    },
-    teachers="llm",
-    records=750,  # the paper's best student in mathematics had 752
-    steps=10,
-)
-
-PRESETS = {preset.name: preset for preset in (EMBEDDED, PAPER)}

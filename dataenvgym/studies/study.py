@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from dataenvgym.studies.cells import ROOT, Cell, undiscovered
 from dataenvgym.studies.figures import save
 from dataenvgym.studies.grid import PROGRAM, Results, add_grid_arguments, run_from, seeds_of
-from dataenvgym.studies.presets import PRESETS, Domain, Preset
+from dataenvgym.studies.presets import Domain, Preset
 from dataenvgym.studies.scored import Row, read_rows
 from dataenvgym.studies.tables import Table
 
@@ -60,18 +60,19 @@ class Study:
     domain: str | None = None
 
 
-def run(study: Study, description: str | None) -> None:
+def run(study: Study, presets: Mapping[str, Preset], description: str | None) -> None:
     """The command line of a study.
 
     Args:
         study: The study.
+        presets: What it can be run on, by name; the first is the default.
         description: What ``--help`` says: the script's docstring.
 
     Raises:
         SystemExit: Cells failed; the tables are written without them, with a note.
     """
-    arguments = _parser(study, description).parse_args()
-    preset = replace(PRESETS[arguments.preset], options=tuple(arguments.options))
+    arguments = _parser(study, presets, description).parse_args()
+    preset = replace(presets[arguments.preset], options=tuple(arguments.options))
     if arguments.out is not None:
         preset = replace(preset, out=arguments.out.absolute())
     if arguments.domains:
@@ -150,17 +151,17 @@ def _chosen(preset: Preset, names: Sequence[str], needed: str | None) -> dict[st
     return {name: preset.domains[name] for name in names}
 
 
-def _parser(study: Study, description: str | None) -> argparse.ArgumentParser:
+def _parser(study: Study, presets: Mapping[str, Preset], description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--preset",
-        choices=tuple(PRESETS),
-        default="embedded",
+        choices=tuple(presets),
+        default=next(iter(presets)),
         help="embedded: procedural tasks and tiny students, offline; paper: benchmarks, large students, chat models",
     )
     parser.add_argument(
         "--dry_run", action="store_true", help="print calls, dollars and GPU-hours to expect; run nothing"
     )
-    parser.add_argument("--domains", nargs="+", metavar="NAME", help="of these domains only, e.g. math vqa")
+    parser.add_argument("--domains", nargs="+", metavar="NAME", help="of these domains only")
     add_grid_arguments(parser, out=None, seeds=study.seeds)
     return parser

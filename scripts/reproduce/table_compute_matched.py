@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from presets import PRESETS
+from published import accuracy_in_paper, apart_from_ours
+
 from dataenvgym.studies.against import bar, percent
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.published import accuracy_in_paper, apart_from_ours
 from dataenvgym.studies.scored import compare
 from dataenvgym.studies.study import Outcome, Rows, Study, run
 from dataenvgym.studies.tables import Table, compared, p_values, published
@@ -88,4 +90,4 @@ def figure(rows: Rows, label: str) -> Figure:
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise, domain=DOMAIN), __doc__)
+    run(Study(cells_of, summarise, domain=DOMAIN), PRESETS, __doc__)

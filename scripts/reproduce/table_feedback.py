@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from presets import PRESETS
+
 from dataenvgym.studies.against import bar
 from dataenvgym.studies.cells import Cell, with_feedback
 from dataenvgym.studies.figures import Panel, draw
@@ -109,4 +111,4 @@ def together(pairs: Mapping[str, list[tuple[Row, Row]]]) -> Table:
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise), __doc__)
+    run(Study(cells_of, summarise), PRESETS, __doc__)

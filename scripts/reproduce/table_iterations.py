@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from presets import PRESETS
 from table_skills import cells_of
 
 from dataenvgym.studies.figures import Curve, Panel, draw
@@ -76,4 +77,4 @@ def _mean(values: Sequence[float]) -> float:
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise), __doc__)
+    run(Study(cells_of, summarise), PRESETS, __doc__)

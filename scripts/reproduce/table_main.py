@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from presets import PRESETS
+from published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
+
 from dataenvgym.studies.against import bar, differences
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
 from dataenvgym.studies.scored import Row
 from dataenvgym.studies.study import Outcome, Rows, Study, run
 from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values
@@ -202,4 +204,4 @@ def _best_with_state(rows: Rows, domain: str) -> Row | None:
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise), __doc__)
+    run(Study(cells_of, summarise), PRESETS, __doc__)

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from presets import PRESETS
+
 from dataenvgym.studies.against import bar, differences, percent, rejected
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
@@ -181,4 +183,4 @@ def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, Row | N
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise, domain=DOMAIN), __doc__)
+    run(Study(cells_of, summarise, domain=DOMAIN), PRESETS, __doc__)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from presets import PRESETS
 
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
@@ -131,4 +132,4 @@ def _rank(skills: Sequence[Skill]) -> Number:
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise), __doc__)
+    run(Study(cells_of, summarise), PRESETS, __doc__)

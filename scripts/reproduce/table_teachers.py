@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from presets import PRESETS
+from published import accuracy_in_paper, apart_from_ours
+
 from dataenvgym.studies.against import bar, differences, percent, rejected
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.published import accuracy_in_paper, apart_from_ours
 from dataenvgym.studies.scored import Row
 from dataenvgym.studies.study import Outcome, Rows, Study, run
 from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values, published
@@ -154,4 +156,4 @@ def _in_paper(name: str, strength: str) -> Entry:
 
 
 if __name__ == "__main__":
-    run(Study(cells_of, summarise, domain=DOMAIN), __doc__)
+    run(Study(cells_of, summarise, domain=DOMAIN), PRESETS, __doc__)

@@ -14,8 +14,8 @@ import table_iterations
 import table_main
 import table_skills
 import table_teachers
+from presets import EMBEDDED, PAPER, PRESETS
 
-from dataenvgym.studies.presets import EMBEDDED, PAPER, PRESETS
 from tests.dataenvgym.test_tables import rows_of
 
 ROOT = Path(__file__).parents[2]

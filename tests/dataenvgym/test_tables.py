@@ -22,10 +22,11 @@ import table_feedback
 import table_iterations
 import table_main
 import table_skills
+from presets import EMBEDDED, PAPER, PRESETS
 
 from dataenvgym.cli.main import main
 from dataenvgym.reading.finished_run import FinishedRun
-from dataenvgym.studies.presets import EMBEDDED, ENVIRONMENTS, PAPER, PRESETS
+from dataenvgym.studies.presets import ENVIRONMENTS
 from dataenvgym.studies.scored import Row, compare
 from dataenvgym.studies.study import Study, run
 from environments.statistics import minimum_detectable_effect
@@ -267,7 +268,7 @@ def test_a_domain_that_is_not_there_is_one_line(script, domains, message, capsys
     monkeypatch.setattr(sys, "argv", [script, "--domains", domains])
     module = sys.modules[script]
     with pytest.raises(SystemExit, match=message):
-        run(Study(module.cells_of, module.summarise, domain=getattr(module, "DOMAIN", None)), "")
+        run(Study(module.cells_of, module.summarise, domain=getattr(module, "DOMAIN", None)), PRESETS, "")
 
 
 SMALL = ["--environment.budget.max_records", "30", "--environment.budget.max_steps", "2", "--trainer.max_epochs", "1"]

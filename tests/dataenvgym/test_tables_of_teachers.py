@@ -13,10 +13,10 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
 import table_main
 import table_skill_discovery
 import table_teachers
+from presets import EMBEDDED, PAPER, PRESETS
 
 from dataenvgym.cli.main import main
 from dataenvgym.reading.finished_run import FinishedRun
-from dataenvgym.studies.presets import EMBEDDED, PAPER, PRESETS
 from dataenvgym.studies.scored import Row
 
 STUDIES = (table_teachers, table_skill_discovery)
