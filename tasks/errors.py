@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator
 from typing import ClassVar
@@ -45,6 +46,32 @@ class StudentError(DataEnvGymError, ValueError):
 
 class StorageError(DataEnvGymError, OSError):
     """Writing failed (disk full, no permission)."""
+
+
+def check_range(
+    where: str, low: float = 1, high: float = math.inf, *, open_ends: bool = False, **values: float | None
+) -> None:
+    """Refuses settings out of their range; None, which stands for no limit or a default, passes.
+
+    Args:
+        where: Whose settings they are: a class, or the key that leads to them (``task.init_args``).
+        low: The least value.
+        high: The greatest one.
+        open_ends: Whether both ends themselves are out of range.
+        values: The settings, by name.
+
+    Raises:
+        ConfigurationError: One is out of range, not a number, or infinite.
+    """
+    for name, value in values.items():
+        inside = value is None or (low < value < high if open_ends else low <= value <= high)
+        if inside and value != math.inf:
+            continue
+        if high < math.inf:
+            wanted = f"lie between {low:g} and {high:g}"
+        else:
+            wanted = f"be more than {low:g}" if open_ends else f"be at least {low:g}"
+        raise ConfigurationError(f"{where}: {name} is {value}; it must {wanted}.")
 
 
 @contextlib.contextmanager
