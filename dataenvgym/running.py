@@ -22,10 +22,9 @@ from lightning_modules import StudentModule
 from lightning_modules.base_weights import resolve_model
 from tasks.base import Task
 from tasks.errors import ConfigurationError, DataEnvGymError, failing_as
-from teachers.chat.calls import offering
 from teachers.chat.secrets import conceal
 from teachers.chat.types import SpendingCapError
-from teachers.teacher import Teacher
+from teachers.teacher import Teacher, make_part
 
 
 def run_in_directory(
@@ -76,9 +75,9 @@ def run_in_directory(
     with ExitStack() as open_parts:
         progress = open_parts.enter_context(EpisodeProgress(enabled=rank_zero))
         loop = StudentLoop(task, student, data, make_trainer, recorder, seed, progress)
-        # A skill discovery asks the same chat model.
-        with offering(calls), failing_as(ConfigurationError, "The environment cannot be made"):
-            environment = make_environment(task, loop)
+        with failing_as(ConfigurationError, "The environment cannot be made"):
+            # A skill discovery asks the same chat model.
+            environment = make_part(make_environment, task, loop, chat=calls)
         if rank_zero:
             directory.claim(config, resume)  # only now: an environment that cannot be made leaves nothing behind
         if calls is not None and rank_zero:

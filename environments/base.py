@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from environments.budget import Budget
 from environments.intake import Intake
@@ -20,8 +20,16 @@ from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError
 from tasks.types import Accuracy, Prediction, SkillReport, Split, TaskInstance, TrainingRecord
 from teachers.batch import Drop
+from teachers.chat.calls import Calls
 from teachers.observation import ErrorExample, Observation, PastStep
 from teachers.plan import Action, DataPlan, DataSpec
+
+
+class MakeEnvironment(Protocol):
+    """What makes an environment for a task; ``chat`` is the teacher's calls, and no setting of a configuration."""
+
+    def __call__(self, task: Task, loop: StudentLoop, /, *, chat: Calls | None = None) -> Environment:
+        """The environment."""
 
 
 class Environment(ABC):

@@ -16,8 +16,11 @@ from environments.skills.assignment import GoldSkills, SkillAssignment
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy, Prediction, TaskInstance
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import ErrorExample, Observation, PastStep, SkillListObservation
 from teachers.plan import Action, DataSpec
+from teachers.teacher import make_part
 
 
 class SkillListEnvironment(Environment):
@@ -32,6 +35,7 @@ class SkillListEnvironment(Environment):
         start: Whether a step starts from the base weights or from the last trained student's.
         calls_per_step: Teacher calls whose records are gathered before a training.
         filters: Quality filters beyond the exact ones.
+        chat: The teacher's calls, or a chat model, for skills that are found by asking one.
     """
 
     def __init__(
@@ -44,8 +48,10 @@ class SkillListEnvironment(Environment):
         start: Start = "base",
         calls_per_step: int = 1,
         filters: QualityFilters | None = None,
+        chat: Chat | Calls | None = None,
     ) -> None:
-        super().__init__(task, loop, budget, skills(task), pool, start, calls_per_step, filters)
+        assignment = make_part(skills, task, chat=chat)
+        super().__init__(task, loop, budget, assignment, pool, start, calls_per_step, filters)
 
     def _prepare(self) -> None:
         """Prepares the skills.

@@ -16,6 +16,8 @@ from environments.skills.tree import absorb, apply_action, orders, reward, tree_
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy, TrainingRecord
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation
 from teachers.plan import Action, DataSpec, TreeAction
 
@@ -38,6 +40,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         probe: Whether the student is asked the newly accepted records before it trains on them, which measures the
             accuracy of each subskill.
         probe_size: How many records of each subskill it is asked at most.
+        chat: The teacher's calls, or a chat model, for skills that are found by asking one.
 
     Raises:
         ConfigurationError: ``probe_size`` is not positive.
@@ -55,13 +58,14 @@ class SkillTreeEnvironment(SkillListEnvironment):
         filters: QualityFilters | None = None,
         probe: bool = True,
         probe_size: int = 16,
+        chat: Chat | Calls | None = None,
     ) -> None:
         if probe_size < 1:
             raise ConfigurationError(f"probe_size is {probe_size}: it must be at least 1, or set probe to false.")
         self.probe = probe
         self.probe_size = probe_size
         self._grown: dict[str, SkillTree] = {}
-        super().__init__(task, loop, budget, skills, pool, start, calls_per_step, filters)
+        super().__init__(task, loop, budget, skills, pool, start, calls_per_step, filters, chat)
 
     def state_dict(self) -> dict[str, Any]:
         """What load_state_dict needs, the trees included; JSON-able."""

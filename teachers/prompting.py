@@ -18,7 +18,7 @@ from pydantic import BaseModel, create_model, model_validator
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy
-from teachers.chat.calls import offered_calls
+from teachers.chat.calls import Calls
 from teachers.chat.types import Answer, Chat, EndpointError, Question, Reply, failed_calls
 
 Value = TypeVar("Value")
@@ -125,16 +125,18 @@ class Asker:
         part: The part, while it is being built.
         task: Brings persona, topic and the form of a record.
         purpose: What the costs are reported under.
-        chat: The part's own chat model; None takes the teacher's.
+        chat: The chat model that it asks, or the calls of a teacher.
 
     Raises:
-        ConfigurationError: The teacher has no chat model, or the task has no texts for one.
+        ConfigurationError: There is no chat model, or the task has no texts for one.
     """
 
-    def __init__(self, part: object, task: Task, purpose: Literal["policy", "engine"], chat: Chat | None) -> None:
+    def __init__(
+        self, part: object, task: Task, purpose: Literal["policy", "engine"], chat: Chat | Calls | None
+    ) -> None:
         self.domain = task.domain_text
         self._purpose = purpose
-        self._calls = offered_calls(part, chat)
+        self._calls = Calls.of(part, chat)
 
     def question(
         self,

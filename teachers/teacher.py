@@ -5,17 +5,18 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from tasks.base import Task
 from tasks.errors import ConfigurationError, failing_as
 from tasks.types import TrainingRecord
-from teachers.chat.calls import Calls, JournalMode, offering
+from teachers.chat.calls import Calls, JournalMode
 from teachers.chat.types import Chat
 from teachers.observation import Observation
 from teachers.plan import Action, DataPlan
 
-Part = TypeVar("Part", "Policy", "Engine")
+Part = TypeVar("Part")
 
 
 class Policy(ABC):
@@ -85,15 +86,14 @@ class Teacher:
             raise ConfigurationError("teacher.init_args.max_usd and journal_path need a chat model: set chat as well.")
         self.max_usd = max_usd
         self.calls = None if chat is None else Calls(chat, max_usd, journal, journal_path, prices)
-        with offering(self.calls):
-            self.policy = _made("policy", policy, task)
-            self.engine = _made("engine", engine, task)
+        self.policy = _made("policy", policy, task, self.calls)
+        self.engine = _made("engine", engine, task, self.calls)
 
 
-def _made(name: str, make: Callable[[Task], Part], task: Task) -> Part:
+def _made(name: str, make: Callable[[Task], Part], task: Task, calls: Calls | None) -> Part:
     """A part of a teacher. A class without an argument for the task would take it for its first other one."""
     with failing_as(ConfigurationError, f"teacher.init_args.{name} cannot be made", "its first argument is the task"):
-        part = make(task)
+        part = make_part(make, task, chat=calls)
     first = next(iter(inspect.signature(type(part)).parameters), "task")
     if first != "task" and getattr(part, first, None) is task:
         raise ConfigurationError(
@@ -101,3 +101,34 @@ def _made(name: str, make: Callable[[Task], Part], task: Task) -> Part:
             "task: def __init__(self, task, ...)."
         )
     return part
+
+
+def make_part(make: Callable[..., Part], *inputs: Any, chat: Chat | Calls | None) -> Part:
+    """A part of a teacher, of another part or of an environment; it is handed the chat model if it takes ``chat``.
+
+    Args:
+        make: A class, a function, or a ``functools.partial`` of one, as which YAML's parts come. A chat model that a
+            partial brings is asked instead, and shares journal, meter and cap of the teacher's calls.
+        inputs: What it is made from, e.g. the task.
+        chat: A chat model or a teacher's calls; None if there is none.
+    """
+    own = make.keywords.get("chat") if isinstance(make, partial) else None
+    if isinstance(own, Chat) and isinstance(chat, Calls):
+        return make(*inputs, chat=chat.using(own))
+    if own is not None or chat is None or not _takes_chat(make):
+        return make(*inputs)
+    return make(*inputs, chat=chat)
+
+
+def _takes_chat(make: Callable[..., object]) -> bool:
+    """Whether something has a parameter ``chat``, of its own or of a base class to which it forwards the rest."""
+    if isinstance(make, partial):
+        # YAML's partials are of a function that makes any class, with the class as its argument.
+        return any(_takes_chat(each) for each in (make.func, *make.args) if callable(each))
+    for kind in make.__mro__ if inspect.isclass(make) else (make,):
+        parameters = inspect.signature(kind).parameters
+        if "chat" in parameters:
+            return True
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break
+    return False

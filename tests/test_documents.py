@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -230,7 +231,7 @@ def test_a_policy_that_asks(tmp_path, monkeypatch) -> None:
 
     for reply in (json.dumps({"descriptions": ["numbers of skill0", "others"]}), "I would rather not."):
         with taught_by(saying(reply)) as heard:
-            check_policy(hardest.HardestPolicy, task)
+            check_policy(partial(hardest.HardestPolicy, chat=heard.calls), task)
         assert any("It got these wrong:" in prompt and "skill0" in prompt for prompt in heard.prompts)
 
 

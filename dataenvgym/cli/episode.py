@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,12 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from dataenvgym.cli.training import KeepConfig, StudentCLI, check_trainer, told
 from dataenvgym.running import run_in_directory
 from datamodules import StudentDataModule
-from environments.base import Environment
+from environments.base import MakeEnvironment
 from environments.loop.dry_run import dry_run, expectation
-from environments.loop.student_loop import StudentLoop
 from environments.refusals import refused_options
 from environments.run.directory import RunDir
 from lightning_modules import StudentModule
 from lightning_modules.callbacks import SkillMetrics
-from tasks.base import Task
 from tasks.errors import ConfigurationError, failing_as
 from teachers.chat.meter import Rehearsal
 from teachers.teacher import Teacher
@@ -44,7 +42,7 @@ class EpisodeCLI(StudentCLI):
         parser.link_arguments("task", "teacher.init_args.task", apply_on="instantiate")
         parser.add_argument(
             "--environment",
-            type=Callable[[Task, StudentLoop], Environment],
+            type=MakeEnvironment,
             required=True,
             help="What the teacher sees and may do, and the budget.",
         )

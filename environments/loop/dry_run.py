@@ -22,11 +22,10 @@ from environments.skills.assignment import SkillAssignment
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
-from teachers.chat.calls import offering
 from teachers.chat.meter import Rehearsal
 from teachers.observation import Observation
 from teachers.plan import DataPlan
-from teachers.teacher import Teacher
+from teachers.teacher import Teacher, make_part
 
 Outcome = TypeVar("Outcome")
 
@@ -50,8 +49,8 @@ def dry_run(task: Task, make_environment: Callable[..., Environment], teacher: T
     rehearsal = Rehearsal()
     if teacher.calls is None:
         return rehearsal
-    with teacher.calls.rehearsing(rehearsal), offering(teacher.calls):
-        environment = make_environment(task, _StandIn(task, seed))
+    with teacher.calls.rehearsing(rehearsal):
+        environment = make_part(make_environment, task, _StandIn(task, seed), chat=teacher.calls)
         observation = environment.reset()
         while not observation.last:
             plan = environment.plan(teacher.policy.act(observation))

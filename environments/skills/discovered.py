@@ -13,7 +13,7 @@ from environments.skills.nearest import Key, SkillsByLikeness, key_of
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance
-from teachers.chat.calls import Calls, offered_calls
+from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 
 
@@ -29,7 +29,7 @@ class DiscoveredSkills(SkillAssignment):
             chat model is needed; if not, the skills are discovered at the run's start and frozen there. None
             discovers at the run's start; the run's journal makes that free for a resume.
         num_categories: How many skills; None leaves it to the chat model (or to the file).
-        chat: The chat model that discovers; None takes the teacher's.
+        chat: The chat model that discovers, or a teacher's calls; None takes those of the run's teacher.
         unknown: How instances that are not in the validation split get a skill. ``nearest``: by likeness, without a
             prompt. ``llm``: the chat model chooses for every test instance, once, at the run's start; this shows it
             the test questions (no answers). Training records seen as instances always go by likeness.
@@ -43,7 +43,7 @@ class DiscoveredSkills(SkillAssignment):
         task: Task,
         path: str | None = None,
         num_categories: int | None = None,
-        chat: Chat | None = None,
+        chat: Chat | Calls | None = None,
         unknown: Literal["nearest", "llm"] = "nearest",
     ) -> None:
         check_number(num_categories)
@@ -51,7 +51,7 @@ class DiscoveredSkills(SkillAssignment):
         self._path = None if path is None else Path(path)
         self._num_categories = num_categories
         self._unknown = unknown
-        self._calls = self._offered(chat) if unknown == "llm" or not self._is_frozen else None
+        self._calls = self._asked_through(chat) if unknown == "llm" or not self._is_frozen else None
         self._found: FrozenSkills | None = None
         self._chosen: dict[Key, str] = {}
 
@@ -100,9 +100,9 @@ class DiscoveredSkills(SkillAssignment):
     def _by_likeness(self) -> SkillsByLikeness:
         return SkillsByLikeness(self._task, self._prepared.assignment, self._chosen)
 
-    def _offered(self, chat: Chat | None) -> Calls:
+    def _asked_through(self, chat: Chat | Calls | None) -> Calls:
         try:
-            return offered_calls(self, chat)
+            return Calls.of(self, chat)
         except ConfigurationError as error:
             if self._path is None or self._is_frozen:
                 raise

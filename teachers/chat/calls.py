@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -27,8 +26,6 @@ JournalMode = Literal["record", "replay", "off"]
 
 # Seconds between two looks at what is being waited for.
 _LOOK = 1.0
-
-_offered: ContextVar[Calls | None] = ContextVar("offered_calls", default=None)
 
 
 class Calls:
@@ -99,6 +96,20 @@ class Calls:
             yield
         finally:
             self._shared.rehearsal = None
+
+    @staticmethod
+    def of(part: object, chat: Chat | Calls | None) -> Calls:
+        """What a part asks through: the calls given to it, or its own to a chat model, of which nothing is on disk.
+
+        Raises:
+            ConfigurationError: It is given neither.
+        """
+        if chat is None:
+            raise ConfigurationError(
+                f"{type(part).__name__} asks a language model, and the teacher has none: "
+                "set teacher.init_args.chat (see configs/teachers/*_llm.yaml), or make it with chat=."
+            )
+        return chat if isinstance(chat, Calls) else Calls(chat)
 
     def using(self, chat: Chat | None) -> Calls:
         """The same journal, meter and cap with another chat model; these calls themselves for None.
@@ -273,28 +284,3 @@ class _Shared:
         spent = [entry.usd or 0.0 for entry in journal.paid if entry.key not in self.others]
         spent += [row["usd"] or 0.0 for row in journal.lost.values()]
         return Books(journal, Meter(self.max_usd, math.fsum(spent)))
-
-
-@contextmanager
-def offering(calls: Calls | None) -> Iterator[None]:
-    """While this lasts, parts of a teacher that are built may take these calls: YAML gives them none."""
-    token = _offered.set(calls)
-    try:
-        yield
-    finally:
-        _offered.reset(token)
-
-
-def offered_calls(part: object, chat: Chat | None = None) -> Calls:
-    """The calls for a part that is being built, with its own chat model if it has one.
-
-    Raises:
-        ConfigurationError: The teacher has no chat model.
-    """
-    calls = _offered.get()
-    if calls is None:
-        raise ConfigurationError(
-            f"{type(part).__name__} asks a language model, and the teacher has none: "
-            "set teacher.init_args.chat (see configs/teachers/*_llm.yaml)."
-        )
-    return calls.using(chat)

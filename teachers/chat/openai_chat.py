@@ -85,8 +85,8 @@ class OpenAIChat(Chat):
         self._endpoint()
         self.timeout = timeout
         self._negotiation = Negotiation(structured, model)
-        self._client: AsyncOpenAI | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        # A client's connections belong to one event loop, and parts that share a chat model may have one each.
+        self._clients: dict[asyncio.AbstractEventLoop, AsyncOpenAI] = {}
         self._refusals = 0  # of requests that nothing is known to be wrong with
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -110,8 +110,8 @@ class OpenAIChat(Chat):
         return self._negotiation.in_doubt
 
     async def aclose(self) -> None:
-        """Closes connections."""
-        client, self._client = self._client, None
+        """Closes the connections of this event loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.close()
 
@@ -130,9 +130,10 @@ class OpenAIChat(Chat):
         from aiohttp import ClientError
         from openai import APIConnectionError, APIStatusError
 
-        # An HTTP client's connections belong to one event loop; a chat model may be used by several, one after another.
-        if self._client is None or self._loop is not asyncio.get_running_loop():
-            self._client, self._loop = self._make_client(key), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = self._make_client(key)
         options: RequestOptions = {
             "headers": {"Idempotency-Key": key_of(request.plain())},
             "timeout": httpx2.Timeout(self.timeout, connect=min(self.timeout, _LONGEST_CONNECTING)),
@@ -141,9 +142,7 @@ class OpenAIChat(Chat):
             # The client's timeout is for each read: an endpoint that sends a byte now and then would outlive it.
             async with asyncio.timeout(self.timeout):
                 # Not chat.completions.create, whose going over the body against its types takes as long as the rest.
-                response = await self._client.post(
-                    "/chat/completions", cast_to=httpx2.Response, body=body, options=options
-                )
+                response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body, options=options)
         # ``from None`` everywhere: the SDK's errors carry the request, and with it the key.
         except TimeoutError:
             raise AttemptError("timeout", f"no reply within {self.timeout:g} s", maybe_billed=True) from None
@@ -192,7 +191,7 @@ class OpenAIChat(Chat):
         return AttemptError("rejected", told)
 
     def _address(self) -> str:
-        return str(self._client.base_url) if self._client is not None else str(self.base_url)
+        return str(self._clients[asyncio.get_running_loop()].base_url)
 
 
 class AzureOpenAIChat(OpenAIChat):

@@ -12,6 +12,7 @@ from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.batch import Batch
+from teachers.chat.calls import Calls
 from teachers.chat.types import Answer, Chat, Question, failed_calls
 from teachers.engines.illustrators import Illustrator
 from teachers.engines.order import DESCRIPTION, Inspection, Order
@@ -41,12 +42,12 @@ class LLMEngine(Engine):
         records_per_call: Most records that a call asks for.
         max_rounds: Most rounds, the first included; a spec that gains nothing in two rounds in a row is given up.
         text_limit: Most characters of each quoted text in a prompt; what is cut is marked.
-        chat: The engine's own chat model; None takes the teacher's.
+        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
         illustrator: Makes the illustrator for the task, e.g. ``teachers.engines.OpenAIImagesIllustrator``: for tasks
             whose records have images that the task does not draw itself.
 
     Raises:
-        ConfigurationError: A number is not positive, the teacher has no chat model, the task no texts, or its records
+        ConfigurationError: A number is not positive, there is no chat model, the task no texts, or its records
             need an illustrator and there is none.
     """
 
@@ -56,7 +57,7 @@ class LLMEngine(Engine):
         records_per_call: int = 10,
         max_rounds: int = 4,
         text_limit: int = 2000,
-        chat: Chat | None = None,
+        chat: Chat | Calls | None = None,
         illustrator: Callable[[Task], Illustrator] | None = None,
     ) -> None:
         numbers = {"records_per_call": records_per_call, "max_rounds": max_rounds, "text_limit": text_limit}

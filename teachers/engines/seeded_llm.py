@@ -8,6 +8,7 @@ from functools import cached_property
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
+from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.engines.illustrators import Illustrator
 from teachers.engines.llm import LLMEngine
@@ -23,11 +24,11 @@ class SeededLLMEngine(LLMEngine):
         records_per_call: Most records that a call asks for.
         max_rounds: Most rounds, the first included; a spec that gains nothing in two rounds in a row is given up.
         text_limit: Most characters of each quoted text in a prompt; what is cut is marked.
-        chat: The engine's own chat model; None takes the teacher's.
+        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
         illustrator: Makes the illustrator for the task, as for LLMEngine.
 
     Raises:
-        ConfigurationError: A number is not positive, the teacher has no chat model, the task no texts, or its records
+        ConfigurationError: A number is not positive, there is no chat model, the task no texts, or its records
             need an illustrator and there is none.
     """
 
@@ -38,7 +39,7 @@ class SeededLLMEngine(LLMEngine):
         records_per_call: int = 10,
         max_rounds: int = 4,
         text_limit: int = 2000,
-        chat: Chat | None = None,
+        chat: Chat | Calls | None = None,
         illustrator: Callable[[Task], Illustrator] | None = None,
     ) -> None:
         super().__init__(task, records_per_call, max_rounds, text_limit, chat, illustrator)

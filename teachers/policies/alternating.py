@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 from tasks.base import Task
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
-from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.skill_tree import Growth, SkillTreePolicy, pause, set_allocations
 
 
@@ -18,14 +17,12 @@ class AlternatingPolicy(SkillTreePolicy):
 
     Args:
         task: The task to teach.
-        proposer: Makes the source of new subskills for the task.
         new_subskills: Subskills that an exploration asks for.
         records_each: Records for each of them.
         max_data_for_skill: Records after which a skill gets no more; None for no limit.
         hard: Whether explorations shrink to fit that limit. If False, the last one goes over it, as in
             DataEnvGym's original code: 2 subskills of 30 records and a limit of 200 end at 240, not 200.
-        initial_subskills: Subskills of a skill's first exploration; None takes ``new_subskills``.
-        initial_records: Records for each of those; None takes ``records_each``.
+        settings: Those of SkillTreePolicy: proposer, chat, initial_subskills and initial_records.
 
     Raises:
         ConfigurationError: A number is not positive.
@@ -34,15 +31,13 @@ class AlternatingPolicy(SkillTreePolicy):
     def __init__(
         self,
         task: Task,
-        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
         new_subskills: int = 2,
         records_each: int = 30,
         max_data_for_skill: int | None = None,
         hard: bool = True,
-        initial_subskills: int | None = None,
-        initial_records: int | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(task, proposer, new_subskills, records_each, initial_subskills, initial_records)
+        super().__init__(task, new_subskills=new_subskills, records_each=records_each, **settings)
         self._at_least_one("max_data_for_skill", max_data_for_skill)
         self.max_data_for_skill = max_data_for_skill
         self.hard = hard

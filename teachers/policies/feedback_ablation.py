@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy, TaskInstance
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import (
     ErrorExample,
     Observation,
@@ -23,7 +25,7 @@ from teachers.observation import (
 )
 from teachers.plan import Action
 from teachers.policies.open_ended import OpenEndedPolicy
-from teachers.teacher import Policy
+from teachers.teacher import Policy, make_part
 
 Feedback = Literal["true", "none", "shuffled", "stale"]
 
@@ -49,6 +51,7 @@ class FeedbackAblationPolicy(Policy):
         policy: Makes the policy that acts, for the task.
         feedback: What it sees.
         lag: How many steps stale feedback is old; None for that of step 0 in all steps.
+        chat: What the policy asks if it asks a chat model and has none of its own; None takes the teacher's calls.
 
     Raises:
         ConfigurationError: There is no such kind of feedback, or ``lag`` is not positive.
@@ -60,6 +63,7 @@ class FeedbackAblationPolicy(Policy):
         policy: Callable[[Task], Policy] = OpenEndedPolicy,
         feedback: Feedback = "none",
         lag: int | None = 1,
+        chat: Chat | Calls | None = None,
     ) -> None:
         if feedback not in get_args(Feedback):
             raise ConfigurationError(
@@ -68,7 +72,7 @@ class FeedbackAblationPolicy(Policy):
         if lag is not None and lag < 1:
             raise ConfigurationError(f"FeedbackAblationPolicy: lag is {lag}; give at least 1, or null for step 0.")
         self.task = task
-        self.policy = policy(task)
+        self.policy = make_part(policy, task, chat=chat)
         self.feedback: Feedback = feedback
         self.lag = lag
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 from tasks.base import Task
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import TreeAction
-from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.skill_tree import Growth, SkillTreePolicy, pause, set_allocations
 
 
@@ -21,14 +20,12 @@ class FillBalancedPolicy(SkillTreePolicy):
 
     Args:
         task: The task to teach.
-        proposer: Makes the source of new subskills for the task.
         max_subskills: Subskills of a full tree; a tree is also full when the proposer has nothing new.
         max_data_per_subskill: Records that each subskill ends with.
         max_allocation_per_subskill: Records that each subskill gets at most in one call.
         new_subskills: Subskills that an exploration asks for.
         records_each: Records for each of them.
-        initial_subskills: Subskills of a skill's first exploration; None takes ``new_subskills``.
-        initial_records: Records for each of those; None takes ``records_each``.
+        settings: Those of SkillTreePolicy: proposer, chat, initial_subskills and initial_records.
 
     Raises:
         ConfigurationError: A number is not positive.
@@ -37,16 +34,14 @@ class FillBalancedPolicy(SkillTreePolicy):
     def __init__(
         self,
         task: Task,
-        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
         max_subskills: int = 10,
         max_data_per_subskill: int = 60,
         max_allocation_per_subskill: int = 20,
         new_subskills: int = 5,
         records_each: int = 2,
-        initial_subskills: int | None = None,
-        initial_records: int | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(task, proposer, new_subskills, records_each, initial_subskills, initial_records)
+        super().__init__(task, new_subskills=new_subskills, records_each=records_each, **settings)
         self._at_least_one("max_subskills", max_subskills)
         self._at_least_one("max_data_per_subskill", max_data_per_subskill)
         self._at_least_one("max_allocation_per_subskill", max_allocation_per_subskill)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from tasks.base import Task
 from tasks.errors import ConfigurationError
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import Observation
 from teachers.plan import Action
 from teachers.policies.no_state import NoStatePolicy
-from teachers.teacher import Policy
+from teachers.teacher import Policy, make_part
 
 
 class FirstStepPolicy(Policy):
@@ -24,15 +26,22 @@ class FirstStepPolicy(Policy):
         task: The task to teach.
         policy: Makes the policy that acts in the first step, for the task.
         steps: After how many steps to stop.
+        chat: What the policy asks if it asks a chat model and has none of its own; None takes the teacher's calls.
 
     Raises:
         ConfigurationError: ``steps`` is not positive.
     """
 
-    def __init__(self, task: Task, policy: Callable[[Task], Policy] = NoStatePolicy, steps: int = 1) -> None:
+    def __init__(
+        self,
+        task: Task,
+        policy: Callable[[Task], Policy] = NoStatePolicy,
+        steps: int = 1,
+        chat: Chat | Calls | None = None,
+    ) -> None:
         if steps < 1:
             raise ConfigurationError(f"FirstStepPolicy: steps is {steps}; it must be at least 1.")
-        self.policy = policy(task)
+        self.policy = make_part(policy, task, chat=chat)
         self.steps = steps
 
     def act(self, observation: Observation) -> Action:

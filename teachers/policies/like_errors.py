@@ -8,10 +8,12 @@ from dataclasses import replace
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from teachers.allocation import apportion
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import ErrorExample, Observation
 from teachers.plan import Action, DataSpec
 from teachers.policies.skill_list import RewardHistoryPolicy
-from teachers.teacher import Policy
+from teachers.teacher import Policy, make_part
 
 
 class LikeErrorsPolicy(Policy):
@@ -24,10 +26,16 @@ class LikeErrorsPolicy(Policy):
     Args:
         task: The task to teach.
         policy: Makes the policy that shares the records out, for the task.
+        chat: What the policy asks if it asks a chat model and has none of its own; None takes the teacher's calls.
     """
 
-    def __init__(self, task: Task, policy: Callable[[Task], Policy] = RewardHistoryPolicy) -> None:
-        self.policy = policy(task)
+    def __init__(
+        self,
+        task: Task,
+        policy: Callable[[Task], Policy] = RewardHistoryPolicy,
+        chat: Chat | Calls | None = None,
+    ) -> None:
+        self.policy = make_part(policy, task, chat=chat)
 
     def act(self, observation: Observation) -> Action:
         """An order for each error that gets records, then an open one for the skills without errors.

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from teachers.allocation import apportion
+from teachers.chat.calls import Calls
 from teachers.chat.types import Chat, Question, Reply
 from teachers.observation import ErrorExample, Observation
 from teachers.plan import DataSpec
@@ -43,15 +44,15 @@ class PolicyPrompts:
         part: The policy or the part of one, while it is being built.
         task: The task to teach.
         text_limit: Most characters of each text of a student or a benchmark in a prompt.
-        chat: The part's own chat model; None takes the teacher's.
+        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
         package: Where the templates lie.
 
     Raises:
-        ConfigurationError: ``text_limit`` is not positive, the teacher has no chat model or the task no texts.
+        ConfigurationError: ``text_limit`` is not positive, there is no chat model or the task no texts.
     """
 
     def __init__(
-        self, part: object, task: Task, text_limit: int, chat: Chat | None, package: str = "teachers.policies"
+        self, part: object, task: Task, text_limit: int, chat: Chat | Calls | None, package: str = "teachers.policies"
     ) -> None:
         at_least_one(part, text_limit=text_limit)
         self._asker = Asker(part, task, "policy", chat)
@@ -92,16 +93,16 @@ class LLMPolicy(Policy):
         task: The task to teach.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The policy's own chat model; None takes the teacher's.
+        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
 
     Raises:
-        ConfigurationError: A number is out of range, the teacher has no chat model or the task no texts.
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     templates: ClassVar[str] = "teachers.policies"
 
     def __init__(
-        self, task: Task, records_per_step: int | None = None, text_limit: int = 1000, chat: Chat | None = None
+        self, task: Task, records_per_step: int | None = None, text_limit: int = 1000, chat: Chat | Calls | None = None
     ) -> None:
         self.records_per_step = checked_share(self, records_per_step)
         self.prompts = PolicyPrompts(self, task, text_limit, chat, self.templates)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from tasks.base import Task
+from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import SkillTreeObservation
 from teachers.policies.llm_base import PolicyPrompts, Words, at_least_one, draw_errors
@@ -30,13 +31,15 @@ class LLMSubskillProposer(SubskillProposer):
         task: The task to teach.
         errors_shown: Most errors of a skill in its prompt; drawn anew for every call.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The proposer's own chat model; None takes the teacher's.
+        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
 
     Raises:
-        ConfigurationError: A number is out of range, the teacher has no chat model or the task no texts.
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
-    def __init__(self, task: Task, errors_shown: int = 5, text_limit: int = 1000, chat: Chat | None = None) -> None:
+    def __init__(
+        self, task: Task, errors_shown: int = 5, text_limit: int = 1000, chat: Chat | Calls | None = None
+    ) -> None:
         at_least_one(self, errors_shown=errors_shown)
         self.errors_shown = errors_shown
         self.prompts = PolicyPrompts(self, task, text_limit, chat)

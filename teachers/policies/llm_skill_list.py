@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, field_validator
 
 from tasks.base import Task
+from teachers.chat.calls import Calls
 from teachers.chat.types import Chat, Question
 from teachers.observation import Observation
 from teachers.plan import Action, DataSpec
@@ -61,10 +62,10 @@ class LLMSkillListPolicy(LLMPolicy):
         hypotheses: Hypotheses about what the student is missing, asked for each skill.
         specs_per_hypothesis: Data specs asked for each of them.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The policy's own chat model; None takes the teacher's.
+        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
 
     Raises:
-        ConfigurationError: A number is out of range, the teacher has no chat model or the task no texts.
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class LLMSkillListPolicy(LLMPolicy):
         hypotheses: int = 2,
         specs_per_hypothesis: int = 2,
         text_limit: int = 1000,
-        chat: Chat | None = None,
+        chat: Chat | Calls | None = None,
     ) -> None:
         super().__init__(task, records_per_step, text_limit, chat)
         at_least_one(self, errors_shown=errors_shown, hypotheses=hypotheses, specs_per_hypothesis=specs_per_hypothesis)

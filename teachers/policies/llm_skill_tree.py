@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, model_validator
 
 from tasks.base import Task
+from teachers.chat.calls import Calls
 from teachers.chat.types import Chat, Question
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
@@ -64,10 +65,11 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         initial_records: Records for each of those; None spreads the call's share evenly over them.
         errors_shown: Most errors of a skill in its prompt; drawn anew for every call.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The policy's own chat model; None takes the teacher's. The proposer has its own setting.
+        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
+            The proposer is handed it too, unless it has one of its own.
 
     Raises:
-        ConfigurationError: A number is out of range, the teacher has no chat model or the task no texts.
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(
@@ -80,9 +82,9 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         initial_records: int | None = None,
         errors_shown: int = 8,
         text_limit: int = 1000,
-        chat: Chat | None = None,
+        chat: Chat | Calls | None = None,
     ) -> None:
-        super().__init__(task, proposer, new_subskills, 1, initial_subskills, initial_records)
+        super().__init__(task, proposer, new_subskills, 1, initial_subskills, initial_records, chat)
         at_least_one(self, errors_shown=errors_shown)
         self.first_records = initial_records  # None: decided by each observation's budget
         self.records_per_step = checked_share(self, records_per_step)

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from teachers.allocation import apportion, with_floor
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation, SubskillNode
 from teachers.plan import Action, Explore, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.sharing import checked_fraction, checked_share, error_rates, share_of, trees_shown
 from teachers.policies.skill_tree import set_allocations
-from teachers.teacher import Policy
+from teachers.teacher import Policy, make_part
 
 # A subskill's own accuracy counts as much as its skill's when it was measured on this many records.
 _PRIOR_MEASURED = 2
@@ -39,6 +41,7 @@ class MasteryPolicy(Policy):
             measured.
         exponent: Sharpness: 0 deals evenly, 1 in proportion to the expected gain, more puts the largest first.
         max_subskills: Subskills that a skill's exploration asks for.
+        chat: What the proposer asks if it asks a chat model and has none of its own; None takes the teacher's calls.
 
     Raises:
         ConfigurationError: A number is out of range.
@@ -52,8 +55,9 @@ class MasteryPolicy(Policy):
         floor: float = 0.2,
         exponent: float = 1.5,
         max_subskills: int = 10,
+        chat: Chat | Calls | None = None,
     ) -> None:
-        self.proposer = proposer(task)
+        self.proposer = make_part(proposer, task, chat=chat)
         self.records_per_step = checked_share(self, records_per_step)
         self.floor = checked_fraction(self, "floor", floor)
         if exponent < 0:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tasks.base import Task
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
@@ -23,6 +25,7 @@ class RandomPolicy(SkillTreePolicy):
         max_new_subskills: Most subskills that an exploration asks for.
         max_data_for_new_subskills: Most records for each of them.
         max_active_subskills: Most subskills of a skill that get records after an exploitation.
+        chat: What the proposer asks if it asks a chat model and has none of its own; None takes the teacher's calls.
 
     Raises:
         ConfigurationError: A number is not positive.
@@ -36,8 +39,9 @@ class RandomPolicy(SkillTreePolicy):
         max_new_subskills: int = 3,
         max_data_for_new_subskills: int = 10,
         max_active_subskills: int = 10,
+        chat: Chat | Calls | None = None,
     ) -> None:
-        super().__init__(task, proposer, max_new_subskills, max_data_for_new_subskills)
+        super().__init__(task, proposer, max_new_subskills, max_data_for_new_subskills, chat=chat)
         self._at_least_one("max_data_per_subskill", max_data_per_subskill)
         self._at_least_one("max_active_subskills", max_active_subskills)
         self.max_data_per_subskill = max_data_per_subskill

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from tasks.base import Task
 from tasks.errors import ConfigurationError
+from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation
 from teachers.plan import Action, Exploit, Explore, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.sharing import trees_shown
-from teachers.teacher import Policy
+from teachers.teacher import Policy, make_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class SkillTreePolicy(Policy):
         records_each: Records per call for each of them.
         initial_subskills: The same for a skill's first exploration; None takes ``new_subskills``.
         initial_records: The same for a skill's first exploration; None takes ``records_each``.
+        chat: What the proposer asks if it asks a chat model and has none of its own; None takes the teacher's calls.
 
     Raises:
         ConfigurationError: A number is not positive.
@@ -53,8 +56,9 @@ class SkillTreePolicy(Policy):
         records_each: int = 30,
         initial_subskills: int | None = None,
         initial_records: int | None = None,
+        chat: Chat | Calls | None = None,
     ) -> None:
-        self.proposer = proposer(task)
+        self.proposer = make_part(proposer, task, chat=chat)
         self.new_subskills = new_subskills
         self.records_each = records_each
         self.initial_subskills = new_subskills if initial_subskills is None else initial_subskills

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 from tasks.base import Task
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
-from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.skill_tree import Growth, SkillTreePolicy
 
 
@@ -16,13 +15,11 @@ class ThresholdPolicy(SkillTreePolicy):
 
     Args:
         task: The task to teach.
-        proposer: Makes the source of new subskills for the task.
         exploit_threshold: Change of accuracy (a fraction) that a step must exceed to count as rewarding.
         increase: Records added to every subskill then.
         new_subskills: Subskills that an exploration asks for.
         records_each: Records for each of them.
-        initial_subskills: Subskills of a skill's first exploration; None takes ``new_subskills``.
-        initial_records: Records for each of those; None takes ``records_each``.
+        settings: Those of SkillTreePolicy: proposer, chat, initial_subskills and initial_records.
 
     Raises:
         ConfigurationError: A number is not positive.
@@ -31,15 +28,13 @@ class ThresholdPolicy(SkillTreePolicy):
     def __init__(
         self,
         task: Task,
-        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
         exploit_threshold: float = 0.01,
         increase: int = 10,
         new_subskills: int = 5,
         records_each: int = 10,
-        initial_subskills: int | None = None,
-        initial_records: int | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(task, proposer, new_subskills, records_each, initial_subskills, initial_records)
+        super().__init__(task, new_subskills=new_subskills, records_each=records_each, **settings)
         self._at_least_one("increase", increase)
         self.exploit_threshold = exploit_threshold
         self.increase = increase

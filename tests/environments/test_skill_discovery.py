@@ -20,7 +20,6 @@ from tasks.math import ProceduralMathTask
 from tasks.prompting import DomainText
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.chat import Calls, ChatError, OpenAIChat, SpendingCapError
-from teachers.chat.calls import offering
 from teachers.chat.meter import Rehearsal
 from teachers.policies import AlternatingPolicy
 from tests.environments.toy import LookupLoop, ToyTask, run
@@ -95,8 +94,7 @@ def once(work):
 
 
 def ready(task, calls=None, **settings):
-    with offering(calls):
-        skills = DiscoveredSkills(task, **settings)
+    skills = DiscoveredSkills(task, **{"chat": calls, **settings})
     skills.prepare(once)
     return skills
 
@@ -281,8 +279,7 @@ def test_frozen_skills_need_neither_chat_model_nor_network(calls_to, tmp_path, m
 
 
 def test_skills_are_not_to_be_had_before_they_are_known(calls_to, tmp_path):
-    with offering(calls_to(Sorter())):
-        skills = DiscoveredSkills(TaughtTask())
+    skills = DiscoveredSkills(TaughtTask(), chat=calls_to(Sorter()))
     with pytest.raises(ConfigurationError, match=r"call prepare\(\) first"):
         skills.skills()
     with pytest.raises(ConfigurationError, match=r"DiscoveredSkills asks a language model, and the teacher has none"):
@@ -425,8 +422,8 @@ def test_a_dry_run_asks_everything_and_freezes_nothing(calls_to, tmp_path, numbe
 
 def test_an_episode_with_discovered_skills(calls_to):
     task = TaughtTask()
-    with offering(calls_to(Sorter())):
-        environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=2), skills=DiscoveredSkills)
+    calls = calls_to(Sorter())
+    environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=2), skills=DiscoveredSkills, chat=calls)
     observations = run(environment, AlternatingPolicy(OtherNames()))
     assert list(observations[-1].skills) == ["the skill0", "the skill1", "the skill2"]
     assert [accuracy.n for accuracy in observations[-1].skills.values()] == [16, 16, 16]

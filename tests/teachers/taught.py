@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from llm_server import LLMServer
 
+from tasks.base import Task
 from tasks.prompting import DomainText, PlainRecord, RecordStage
 from teachers.chat import Calls, OpenAIChat
-from teachers.chat.calls import offering
+from teachers.teacher import make_part
 from tests.environments.toy import ToyTask
 
 Brain = Callable[[dict[str, Any]], str]
@@ -35,6 +37,10 @@ class Heard:
         self._server = server
         self.calls = calls
 
+    def part(self, make: Callable[..., Any], task: Task, **settings: Any) -> Any:
+        """A part that asks this model."""
+        return make_part(partial(make, **settings), task, chat=self.calls)
+
     @property
     def bodies(self) -> list[dict[str, Any]]:
         return list(self._server.bodies)
@@ -53,13 +59,12 @@ class Heard:
 def taught_by(
     brain: Brain, concurrency: int = 1, latency: float = 0.0, faults: Any = None, **settings: Any
 ) -> Iterator[Heard]:
-    """While this lasts, parts that are built ask a server with this brain; one call at a time, so in order."""
+    """A server with this brain, and a teacher's calls to it; one call at a time, so in order."""
     with LLMServer(brain, latency=latency, faults=faults or {}) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEST_CHAT_KEY", server.key)
         chat = OpenAIChat("test-model", server.url, "TEST_CHAT_KEY", temperature=0.0, concurrency=concurrency)
         calls = Calls(chat, **settings)
-        with offering(calls):
-            yield Heard(server, calls)
+        yield Heard(server, calls)
 
 
 def saying(*replies: Any) -> Brain:

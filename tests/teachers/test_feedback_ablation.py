@@ -51,8 +51,8 @@ def test_contract_under_every_kind_of_feedback(inner, kind):
 @pytest.mark.parametrize("inner", [LLMOpenEndedPolicy, LLMSkillListPolicy, LLMSkillTreePolicy])
 def test_language_models_can_be_asked_under_every_kind(inner, kind):
     task = TaughtToyTask()
-    with taught_by(ProceduralBrain(task)):
-        check_policy(ablated(inner, kind), task)
+    with taught_by(ProceduralBrain(task)) as heard:
+        check_policy(partial(ablated(inner, kind), chat=heard.calls), task)
 
 
 @pytest.mark.parametrize("inner", [FirstStepPolicy, partial(FirstStepPolicy, policy=MasteryPolicy, steps=2)])

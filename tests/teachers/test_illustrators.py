@@ -241,7 +241,7 @@ def item(question: str, description: str, response: str = "7") -> dict[str, str]
 def test_replies_get_their_images_and_failures_are_counted() -> None:
     items = [item("say 1", "a"), item("say 1", "bb"), item("say 2", "the sun"), item("say 1", "a"), item("say 3", "x")]
     with taught_by(saying({"items": items})) as heard:
-        engine = LLMEngine(PicturedTask(), max_rounds=1, illustrator=Recording)
+        engine = LLMEngine(PicturedTask(), max_rounds=1, illustrator=Recording, chat=heard.calls)
         batch = engine.generate(DataPlan(1, 0, (DataSpec(4, "skill0"),)))
     illustrator = engine._illustrator
     assert isinstance(illustrator, Recording)
@@ -253,8 +253,11 @@ def test_replies_get_their_images_and_failures_are_counted() -> None:
 
 
 def test_without_an_illustrator_such_a_task_cannot_be_taught() -> None:
-    with taught_by(saying({})), pytest.raises(ConfigurationError, match="set the engine's illustrator") as error:
-        LLMEngine(PicturedTask())
+    with (
+        taught_by(saying({})) as heard,
+        pytest.raises(ConfigurationError, match="set the engine's illustrator") as error,
+    ):
+        LLMEngine(PicturedTask(), chat=heard.calls)
     assert "\n" not in str(error.value)
 
 
@@ -266,7 +269,9 @@ def test_a_task_that_draws_needs_no_illustrator_and_checks_its_images() -> None:
         item("What shape is shown?", "a cat", "circle"),
     ]
     with taught_by(saying({"items": items})) as heard:
-        batch = LLMEngine(ProceduralVQATask(), max_rounds=2).generate(DataPlan(1, 0, (DataSpec(4, "colour"),)))
+        batch = LLMEngine(ProceduralVQATask(), max_rounds=2, chat=heard.calls).generate(
+            DataPlan(1, 0, (DataSpec(4, "colour"),))
+        )
     assert [record.answer for record in batch] == ["red", "blue"]
     reasons = Counter(drop.reason for drop in batch.dropped)
     assert reasons == {"image_mismatch": 2, "unparsable": 2, "duplicate": 2}

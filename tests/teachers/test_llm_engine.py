@@ -22,7 +22,7 @@ TASK = TaughtToyTask()
 
 def generate(specs, brain=None, screen=None, make=LLMEngine, task=TASK, step=1, settings=None, **options):
     with taught_by(brain or ProceduralBrain(task), **(settings or {})) as heard:
-        return make(task, **options).generate(DataPlan(step, 0, tuple(specs), screen=screen)), heard
+        return make(task, chat=heard.calls, **options).generate(DataPlan(step, 0, tuple(specs), screen=screen)), heard
 
 
 def reasons(batch):
@@ -55,8 +55,8 @@ def test_the_same_replies_give_the_same_records_and_other_steps_others():
 
 def test_the_order_of_arrival_changes_nothing():
     specs, brain = [DataSpec(60, "skill1"), DataSpec(20)], ProceduralBrain(TASK, wrong=0.2)
-    with taught_by(brain, concurrency=8, latency=0.01):
-        at_once = LLMEngine(TASK).generate(DataPlan(1, 0, tuple(specs)))
+    with taught_by(brain, concurrency=8, latency=0.01) as heard:
+        at_once = LLMEngine(TASK, chat=heard.calls).generate(DataPlan(1, 0, tuple(specs)))
     assert at_once == generate(specs, brain)[0]
 
 
@@ -159,7 +159,7 @@ def test_the_order_is_in_the_prompt_and_like_only_names_validation():
 def test_questions_are_the_first_round_and_have_valid_examples_of_their_size():
     plan = DataPlan(1, 0, (DataSpec(13, "skill0"), DataSpec(2)))
     with taught_by(ProceduralBrain(TASK)) as heard:
-        engine = LLMEngine(TASK)
+        engine = LLMEngine(TASK, chat=heard.calls)
         questions = engine.questions(plan)
         assert engine.questions(plan) == questions and heard.bodies == []
         engine.generate(plan)
@@ -175,7 +175,7 @@ def test_questions_are_the_first_round_and_have_valid_examples_of_their_size():
 def test_a_rehearsal_counts_the_first_round_and_ends():
     rehearsal = Rehearsal()
     with taught_by(saying("never sent")) as heard, heard.calls.rehearsing(rehearsal):
-        engine = LLMEngine(TASK)
+        engine = LLMEngine(TASK, chat=heard.calls)
         engine.rehearse(DataPlan(1, 0, (DataSpec(13, "skill0"), DataSpec(2))))
         assert len(rehearsal.calls) == 3
         assert len(engine.generate(DataPlan(1, 0, (DataSpec(13),)))) == 1
@@ -222,8 +222,8 @@ def test_further_stages_are_asked_for_each_item_and_for_no_surplus():
     assert [(record.instruction, record.response) for record in batch] == [("say 0", "0"), ("say 2", "2")]
     assert reasons(batch) == {"surplus": 2, "incomplete": 1}
     assert all("question:\n> say " in prompt and "Answer." in prompt for prompt in heard.of("Solution"))
-    with taught_by(brain):
-        questions = LLMEngine(task).questions(DataPlan(1, 0, (DataSpec(12),)))
+    with taught_by(brain) as heard:
+        questions = LLMEngine(task, chat=heard.calls).questions(DataPlan(1, 0, (DataSpec(12),)))
     assert Counter(question.schema.__name__ for question in questions) == {"RecordList": 2, "Solution": 12}
 
 
@@ -244,9 +244,9 @@ def test_seeded_shows_fresh_examples_of_the_training_pool_in_every_call():
 def test_what_it_cannot_work_with_is_one_line(make):
     with pytest.raises(ConfigurationError, match=rf"{make.__name__} asks a language model"):
         make(TASK)
-    with taught_by(saying("")):
+    with taught_by(saying("")) as heard:
         with pytest.raises(ConfigurationError, match="toy has no texts for language models"):
-            make(ToyTask())
+            make(ToyTask(), chat=heard.calls)
         for name in ("records_per_call", "max_rounds", "text_limit"):
             with pytest.raises(ConfigurationError, match=f"{name} is 0"):
-                make(TASK, **{name: 0})
+                make(TASK, chat=heard.calls, **{name: 0})

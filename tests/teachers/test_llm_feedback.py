@@ -71,7 +71,7 @@ def skill_texts(i):
 def asked_by(make, observation):
     task = TaughtToyTask()
     with taught_by(ProceduralBrain(task)) as heard:
-        make(task).act(observation)
+        heard.part(make, task).act(observation)
     return heard
 
 
@@ -114,7 +114,7 @@ def test_skill_tree_shows_every_fed_back_item():
 def test_proposer_shows_the_subskills_that_exist_and_the_errors():
     task = TaughtToyTask()
     with taught_by(ProceduralBrain(task)) as heard:
-        LLMSubskillProposer(task).propose("skill1", 2, TREE)
+        LLMSubskillProposer(task, chat=heard.calls).propose("skill1", 2, TREE)
     [prompt] = heard.prompts
     for text in ["Skill: skill1", "- TWIG1A", "- TWIG1B", "12.1 % (n = 32)", *error_texts(1), "wanted: 2"]:
         assert text in prompt, text
@@ -130,7 +130,7 @@ def test_long_texts_are_cut_where_everybody_sees_it():
     task = TaughtToyTask()
     long = replace(OPEN, errors=(replace(ERRORS[0], student_answer="x" * 500),))
     with taught_by(ProceduralBrain(task)) as heard:
-        LLMOpenEndedPolicy(task, text_limit=120).act(long)
+        LLMOpenEndedPolicy(task, text_limit=120, chat=heard.calls).act(long)
     [prompt] = heard.prompts
     assert "> " + "x" * 120 + "\n> [... cut here, 380 of 500 characters are left out]" in prompt
 
@@ -151,7 +151,7 @@ def test_the_engine_shows_the_order_and_nothing_of_the_test_split(kind):
         DataSpec(30),
     )
     with taught_by(ProceduralBrain(task)) as heard:
-        kind(task).generate(DataPlan(1, 0, specs))
+        kind(task, chat=heard.calls).generate(DataPlan(1, 0, specs))
     first, second = (next(p for p in heard.prompts if mark in p) for mark in ("ORDERED thing", "shall resemble"))
     for text in ("Skill: skill1", "Subskill: sub2", "What to write: ORDERED thing", "Records to write: 2"):
         assert text in first, text

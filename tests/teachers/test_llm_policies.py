@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
@@ -35,26 +36,26 @@ FIRST, LATE, UNLIMITED, NEARLY_SPENT, PERFECT = example_observations(TASK)
 
 
 def test_all_of_them_are_tested_here():
-    chatty = {kind for kind in POLICIES if "chat" in inspect.signature(kind).parameters}
+    chatty = {kind for kind in POLICIES if "text_limit" in inspect.signature(kind).parameters}
     assert chatty == set(KINDS)
 
 
 def act(make, observation, brain=None):
     with taught_by(brain or ProceduralBrain(TASK)) as heard:
-        return make(TASK).act(observation), heard
+        return heard.part(make, TASK).act(observation), heard
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_contract(kind, seed):
-    with taught_by(ProceduralBrain(TASK)):
-        check_policy(kind, TASK, seed)
+    with taught_by(ProceduralBrain(TASK)) as heard:
+        check_policy(partial(kind, chat=heard.calls), TASK, seed)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_contract_holds_with_a_model_that_says_nothing_usable(kind):
     with taught_by(saying("I would rather not.")) as heard:
-        check_policy(kind, TASK)
+        check_policy(partial(kind, chat=heard.calls), TASK)
     assert heard.calls.counters["failures/invalid_reply"] > 0
 
 
@@ -62,15 +63,18 @@ def test_contract_holds_with_a_model_that_says_nothing_usable(kind):
 def test_without_a_chat_model_it_says_what_to_set(kind):
     with pytest.raises(ConfigurationError, match=r"LLM\w+ asks a language model.*teacher\.init_args\.chat"):
         kind(TASK)
-    with taught_by(saying("")), pytest.raises(ConfigurationError, match="toy has no texts for language models"):
-        kind(ToyTask())
+    with (
+        taught_by(saying("")) as heard,
+        pytest.raises(ConfigurationError, match="toy has no texts for language models"),
+    ):
+        kind(ToyTask(), chat=heard.calls)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_money_it_stops(kind):
     prices = {"test-model": {"input": 1.0, "output": 1.0}}
     with taught_by(saying("no"), max_usd=1e-9, prices=prices) as heard, pytest.raises(SpendingCapError):
-        kind(TASK).act(LATE)
+        kind(TASK, chat=heard.calls).act(LATE)
     assert heard.bodies == []
 
 
@@ -78,7 +82,7 @@ def test_without_money_it_stops(kind):
 @pytest.mark.parametrize("records_per_step", [None, 7, 100])
 def test_orders_are_exact(kind, records_per_step):
     for observation in (FIRST, LATE, UNLIMITED, NEARLY_SPENT, PERFECT):
-        action, _ = act(lambda task: kind(task, records_per_step=records_per_step), observation)
+        action, _ = act(partial(kind, records_per_step=records_per_step), observation)
         wanted = records_per_step or observation.even_share()
         left = observation.records_left
         assert sum(spec.count for spec in action) == (wanted if left is None else min(wanted, left))
@@ -89,7 +93,7 @@ def test_shares_become_whole_records():
         {"weakness": "w", "description": name, "share": share, "like_error": None}
         for name, share in (("a", 3), ("b", 1.5), ("c", 0))
     ]
-    action, _ = act(lambda task: LLMOpenEndedPolicy(task, records_per_step=9), LATE, saying({"specs": specs}))
+    action, _ = act(partial(LLMOpenEndedPolicy, records_per_step=9), LATE, saying({"specs": specs}))
     assert [(spec.description.split()[0], spec.count) for spec in action] == [("a", 6), ("b", 3)]
 
 
@@ -126,7 +130,7 @@ def test_replies_that_order_nothing_are_asked_about_again(reply):
 
 
 def test_open_ended_falls_back_on_the_errors_shown():
-    action, _ = act(lambda task: LLMOpenEndedPolicy(task, errors_shown=4), LATE, saying("no"))
+    action, _ = act(partial(LLMOpenEndedPolicy, errors_shown=4), LATE, saying("no"))
     assert len(action) == 4 and all(spec.like for spec in action)
     action, _ = act(LLMOpenEndedPolicy, PERFECT, saying("no"))
     assert action == [DataSpec(PERFECT.even_share())]
@@ -145,7 +149,7 @@ def test_skill_list_deals_by_priority_and_keeps_skills_without_errors():
         skill = prompt.split("Skill: ")[1].split("\n")[0]
         return saying(lesson(priorities[skill], (1, 1)))(body)
 
-    action, heard = act(lambda task: LLMSkillListPolicy(task, records_per_step=40), PERFECT, brain)
+    action, heard = act(partial(LLMSkillListPolicy, records_per_step=40), PERFECT, brain)
     assert len(heard.bodies) == 3
     counts = dict.fromkeys(priorities, 0)
     for spec in action:
@@ -159,7 +163,7 @@ def test_skill_list_loses_one_skill_and_not_all_if_a_reply_fails():
             return "no"
         return saying(lesson(5))(body)
 
-    action, _ = act(lambda task: LLMSkillListPolicy(task, records_per_step=30), LATE, brain)
+    action, _ = act(partial(LLMSkillListPolicy, records_per_step=30), LATE, brain)
     assert [(spec.skill, spec.count, bool(spec.description)) for spec in action] == [
         ("skill0", 10, True),
         ("skill1", 10, False),
@@ -174,7 +178,7 @@ def test_a_priority_off_the_scale_is_asked_about_again():
 
 def test_no_state_asks_anew_in_every_step_and_call():
     with taught_by(ProceduralBrain(TASK)) as heard:
-        policy = LLMNoStatePolicy(TASK)
+        policy = LLMNoStatePolicy(TASK, chat=heard.calls)
         for observation in (FIRST, LATE, replace(LATE, call=1), LATE):
             policy.act(observation)
     assert len(set(heard.prompts)) == len(heard.prompts) == 3  # the last one is kept in the journal
@@ -206,7 +210,7 @@ def test_tree_explores_as_the_model_says_up_to_the_most():
             return saying({"subskills": [f"new {i}" for i in range(9)]})(body)
         return saying(decision(action="explore", new_subskills=50, records_each=2, changes=None))(body)
 
-    action, _ = act(lambda task: LLMSkillTreePolicy(task, new_subskills=2), LATE, brain)
+    action, _ = act(partial(LLMSkillTreePolicy, new_subskills=2), LATE, brain)
     assert action == dict.fromkeys(TASK.skills(), Explore(("new 0", "new 1"), 2))
 
 
@@ -255,20 +259,20 @@ def test_orders_beyond_the_budget_are_scaled_down_alike():
 def test_proposer_cuts_what_is_too_many_and_takes_no_name_twice():
     names = {"subskills": ["Sub0", "new  one", "NEW ONE", "another", "third"]}
     with taught_by(saying(names)) as heard:
-        assert LLMSubskillProposer(TASK).propose("skill0", 2, LATE) == ("new one", "another")
+        assert LLMSubskillProposer(TASK, chat=heard.calls).propose("skill0", 2, LATE) == ("new one", "another")
     assert len(heard.bodies) == 1
 
 
 def test_proposer_asks_once_more_for_what_is_missing_and_shows_what_there_is():
     with taught_by(saying({"subskills": ["one"]}, {"subskills": ["one", "two"]}, {"subskills": ["x"]})) as heard:
-        assert LLMSubskillProposer(TASK).propose("skill0", 4, LATE) == ("one", "two")
+        assert LLMSubskillProposer(TASK, chat=heard.calls).propose("skill0", 4, LATE) == ("one", "two")
     assert len(heard.bodies) == 2
     assert "- one\n" in heard.prompts[1] and "- sub0\n" in heard.prompts[1] and "wanted: 3" in heard.prompts[1]
 
 
 def test_proposer_gives_nothing_where_no_reply_is_usable():
-    with taught_by(saying("no")):
-        proposer = LLMSubskillProposer(TASK)
+    with taught_by(saying("no")) as heard:
+        proposer = LLMSubskillProposer(TASK, chat=heard.calls)
         assert proposer.propose_all({"skill0": 2, "skill1": 1}, LATE) == {"skill0": (), "skill1": ()}
         assert not proposer.exhausted("skill0", LATE)
 
@@ -282,7 +286,7 @@ def test_other_tree_policies_have_all_skills_named_at_once(policy):
             rounds.append(set(wanted))
             return super().propose_all(wanted, observation)
 
-    action, heard = act(lambda task: policy(task, proposer=Noting), FIRST)
+    action, heard = act(partial(policy, proposer=Noting), FIRST)
     check_action(action, FIRST)
     assert rounds == [set(TASK.skills())]
     assert {prompt.split("Skill: ")[1].split("\n")[0] for prompt in heard.prompts} == set(TASK.skills())
@@ -302,8 +306,8 @@ def test_other_tree_policies_have_all_skills_named_at_once(policy):
 )
 def test_bad_settings_are_one_line(kind, setting):
     [(name, value)] = setting.items()
-    with taught_by(saying("")), pytest.raises(ConfigurationError, match=f"{name} is {value}") as caught:
-        kind(TASK, **setting)
+    with taught_by(saying("")) as heard, pytest.raises(ConfigurationError, match=f"{name} is {value}") as caught:
+        kind(TASK, chat=heard.calls, **setting)
     assert "\n" not in str(caught.value)
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from functools import partial
 
 import pytest
 from llm_server import LLMServer
@@ -63,7 +64,7 @@ def test_solutions_are_run_before_records_are_handed_over(task, monkeypatch):
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", server.key)
         teacher = Teacher(
-            task, NoStatePolicy, lambda task: LLMEngine(task, records_per_call=8, max_rounds=8), OpenAIChat("gpt-4o")
+            task, NoStatePolicy, partial(LLMEngine, records_per_call=8, max_rounds=8), OpenAIChat("gpt-4o")
         )
         batch = teacher.engine.generate(DataPlan(1, 0, (DataSpec(8, skill="arithmetic"),)))
     assert len(batch.records) == 8
