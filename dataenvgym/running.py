@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 
 from datamodules import StudentDataModule
-from environments.base import Environment
+from environments.base import MakeEnvironment
 from environments.loop.episode import run_episode
-from environments.loop.student_loop import MakeTrainer, StudentLoop
+from environments.loop.student_loop import LightningStudentLoop, MakeTrainer
 from environments.run.directory import RunDir
 from environments.run.progress import EpisodeProgress
 from environments.run.provenance import provenance
-from environments.run.recorder import Recorder
+from environments.run.recorder import RunRecorder
 from lightning_modules import StudentModule
 from lightning_modules.base_weights import resolve_model
 from tasks.base import Task
@@ -33,7 +33,7 @@ def run_in_directory(
     student: StudentModule,
     data: StudentDataModule,
     make_trainer: MakeTrainer,
-    make_environment: Callable[[Task, StudentLoop], Environment],
+    make_environment: MakeEnvironment,
     teacher: Teacher,
     run_dir: Path,
     config: str,
@@ -48,7 +48,7 @@ def run_in_directory(
         student: The pristine student.
         data: The data module template.
         make_trainer: Makes a new Trainer from the template.
-        make_environment: Makes the environment from the task and the student loop.
+        make_environment: Makes the environment from the task, the student loop and the recorder.
         teacher: The teacher.
         run_dir: Where the run is written.
         config: The composed configuration as YAML.
@@ -70,14 +70,14 @@ def run_in_directory(
         return directory.summary()
 
     calls = teacher.calls
-    recorder = Recorder(directory, {"seed": seed, **names}, rank_zero, calls, task)
     stopped = None
     with ExitStack() as open_parts:
         progress = open_parts.enter_context(EpisodeProgress(enabled=rank_zero))
-        loop = StudentLoop(task, student, data, make_trainer, recorder, seed, progress)
+        recorder = RunRecorder(directory, {"seed": seed, **names}, rank_zero, calls, task, progress)
+        loop = LightningStudentLoop(task, student, data, make_trainer, recorder, seed, progress)
         with failing_as(ConfigurationError, "The environment cannot be made"):
             # A skill discovery asks the same chat model.
-            environment = make_part(make_environment, task, loop, chat=calls)
+            environment = make_part(make_environment, task, loop, recorder, chat=calls)
         if rank_zero:
             directory.claim(config, resume)  # only now: an environment that cannot be made leaves nothing behind
         if calls is not None and rank_zero:

@@ -2,7 +2,7 @@
 
 from environments.base import Environment
 from environments.budget import Budget
-from environments.loop.protocol import StudentLoop
+from environments.loop.protocol import Recorder, StudentLoop
 from environments.open_ended import OpenEndedEnvironment
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.skill_list import SkillListEnvironment
@@ -14,6 +14,7 @@ __all__ = [
     "Evaluation",
     "KeptCall",
     "OpenEndedEnvironment",
+    "Recorder",
     "Rejection",
     "RestoredEpisode",
     "SkillListEnvironment",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from random import Random
@@ -12,23 +12,27 @@ from typing import Any, Literal, Protocol
 
 from environments.budget import Budget
 from environments.intake import Intake
-from environments.loop.protocol import Start, StudentLoop
+from environments.loop.protocol import Recorder, Start, StudentLoop
 from environments.quality import QualityFilters
-from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
-from environments.skills.assignment import NoSkills, SkillAssignment, skill_report
+from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
+from environments.skills.assignment import GoldSkills, NoSkills, SkillAssignment, skill_report
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError
 from tasks.types import Accuracy, Prediction, SkillReport, Split, TaskInstance, TrainingRecord
 from teachers.batch import Drop
 from teachers.chat.calls import Calls
+from teachers.chat.types import Chat
 from teachers.observation import ErrorExample, Observation, PastStep
 from teachers.plan import Action, DataPlan, DataSpec
+from teachers.teacher import make_part
 
 
 class MakeEnvironment(Protocol):
     """What makes an environment for a task; ``chat`` is the teacher's calls, and no setting of a configuration."""
 
-    def __call__(self, task: Task, loop: StudentLoop, /, *, chat: Calls | None = None) -> Environment:
+    def __call__(
+        self, task: Task, loop: StudentLoop, recorder: Recorder, /, *, chat: Calls | None = None
+    ) -> Environment:
         """The environment."""
 
 
@@ -40,13 +44,15 @@ class Environment(ABC):
 
     Args:
         task: The task of the episode.
-        loop: Trains and evaluates the student, and keeps what happened; its seed is the run's.
+        loop: Trains and evaluates the student; its seed is the run's.
+        recorder: Keeps what happened.
         budget: Limits of the episode.
-        skills: The skills by which results are reported (and, in some environments, shown).
+        skills: Makes the skills by which results are reported (and, in some environments, shown).
         pool: Whether a step trains on all records so far or on its own only.
         start: Whether a step starts from the base weights or from the last trained student's.
         calls_per_step: Teacher calls whose records are gathered before a training.
         filters: Quality filters beyond the exact ones.
+        chat: The teacher's calls, or a chat model, for skills that are found by asking one.
 
     Raises:
         ConfigurationError: ``calls_per_step`` is not positive.
@@ -56,19 +62,22 @@ class Environment(ABC):
         self,
         task: Task,
         loop: StudentLoop,
+        recorder: Recorder,
         budget: Budget,
-        skills: SkillAssignment,
+        skills: Callable[[Task], SkillAssignment] = GoldSkills,
         pool: Literal["all", "latest"] = "all",
         start: Start = "base",
         calls_per_step: int = 1,
         filters: QualityFilters | None = None,
+        chat: Chat | Calls | None = None,
     ) -> None:
         if calls_per_step < 1:
             raise ConfigurationError(f"calls_per_step is {calls_per_step}: a step needs at least 1 teacher call.")
         self.task = task
         self.loop = loop
+        self.recorder = recorder
         self.budget = budget
-        self.assignment = skills
+        self.assignment = make_part(skills, task, chat=chat)
         self.pool_rule = pool
         self.start: Start = start
         self.calls_per_step = calls_per_step
@@ -97,7 +106,7 @@ class Environment(ABC):
         """The first observation: of the untouched student, or of where an interrupted run stopped."""
         self._clear()
         self._prepare()
-        restored = self.loop.restore()
+        restored = self.recorder.restore()
         if restored is not None and restored.steps:
             self._restore(restored)
         else:
@@ -135,7 +144,7 @@ class Environment(ABC):
         rejected = [*(_unmade(drop) for drop in getattr(records, "dropped", ())), *rejected]
         self._commit(action, accepted)
         self._take(accepted, [rejection.reason for rejection in rejected])
-        self.loop.keep_call(plan.step, plan.call, plan, accepted, rejected, self.state_dict())
+        self.recorder.keep_call(KeptCall(plan, tuple(accepted), tuple(rejected), self.state_dict()))
         self._train_if_complete()
         return self._observe()
 
@@ -160,7 +169,7 @@ class Environment(ABC):
 
     def _prepare(self) -> None:
         """Hook: an episode begins; what is needed before the first evaluation is reported."""
-        self.assignment.prepare(self.loop.once)
+        self.assignment.prepare(self.recorder.once)
 
     def _commit(self, action: Action, accepted: Sequence[TrainingRecord]) -> None:  # noqa: B027
         """Hook: an action was carried out and these records accepted; the student has not trained on them yet."""
@@ -192,10 +201,15 @@ class Environment(ABC):
         return len(self._results)
 
     @property
+    def _last_trained(self) -> int | None:
+        """The last step that trained a student."""
+        return next((result.step for result in reversed(self._results) if result.trained), None)
+
+    @property
     def _last(self) -> bool:
         finished = self._results[1:]
         idle = next((i for i, result in enumerate(reversed(finished)) if result.records), len(finished))
-        return self.budget.spent(self._records, len(finished), self.loop.elapsed(), idle)
+        return self.budget.spent(self._records, len(finished), self.recorder.elapsed(), idle)
 
     def _need_going(self, method: str) -> None:
         if not self._results:
@@ -217,14 +231,14 @@ class Environment(ABC):
         self._call += 1
 
     def _train_if_complete(self) -> None:
-        complete = self._call >= self.calls_per_step or self.budget.collected(self._records, self.loop.elapsed())
+        complete = self._call >= self.calls_per_step or self.budget.collected(self._records, self.recorder.elapsed())
         if not complete:
             return
         if not self._fresh:
             self._finish(self._evaluated, trained=False)
             return
-        previous = next((result.step for result in reversed(self._results) if result.trained), None)
-        evaluation = self.loop.run(self._step, self._training_pool(), self.start, previous, self._shown_skills)
+        pool, previous = self._training_pool(), self._last_trained
+        evaluation = self.loop.run(self._step, pool, self.start, previous, self._shown_skills)
         self._finish(evaluation, trained=True)
 
     def _finish(self, evaluation: Evaluation, trained: bool) -> None:
@@ -248,7 +262,7 @@ class Environment(ABC):
         self._results.append(result)
         self._wrong.append(self._errors(evaluation))
         self._fresh, self._call, self._step_rejected = [], 0, Counter()
-        self.loop.keep_step(result)
+        self.recorder.keep_step(result, evaluation)
 
     def _allocation(self) -> dict[str, int]:
         """The step's accepted records by skill: their own; if that is not listed, the one that they fall under.
@@ -277,6 +291,8 @@ class Environment(ABC):
                 f"The run holds {len(self._pool)} records where its last step counts {self._results[-1].pool}: "
                 "its files were changed; start a new run."
             )
+        if (trained := self._last_trained) is not None:
+            self.loop.load(trained)
         self.load_state_dict(self._results[-1].state)
         for kept in restored.pending:
             self._take(kept.accepted, [rejection.reason for rejection in kept.rejected])
@@ -299,7 +315,7 @@ class Environment(ABC):
             call=self._call,
         )
         observation = self._show(core)
-        self.loop.keep_observation(observation)
+        self.recorder.keep_observation(observation)
         return observation
 
     def _errors(self, evaluation: Evaluation) -> tuple[ErrorExample, ...]:

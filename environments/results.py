@@ -17,10 +17,12 @@ class Evaluation:
     Args:
         val: To every validation instance, in the task's order.
         test: To every test instance, in the task's order.
+        truncated_records: Records that its training had to cut to the student's length.
     """
 
     val: tuple[Prediction, ...]
     test: tuple[Prediction, ...]
+    truncated_records: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,14 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class KeptCall:
-    """A teacher call of an unfinished step, as it was handed to ``keep_call``."""
+    """A teacher call of an unfinished step.
+
+    Args:
+        plan: What it ordered.
+        accepted: The records that the environment accepted.
+        rejected: The others, with reasons.
+        state: The environment's state_dict after it.
+    """
 
     plan: DataPlan
     accepted: tuple[TrainingRecord, ...]
@@ -82,7 +91,7 @@ class KeptCall:
 
 @dataclass(frozen=True, slots=True)
 class RestoredEpisode:
-    """What an interrupted (or finished) run left behind, as ``StudentLoop.restore`` gives it back.
+    """What an interrupted (or finished) run left behind, as ``Recorder.restore`` gives it back.
 
     Args:
         steps: Every finished step, step 0 first; at least one.

@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any
 
 from environments.actions import check_specs
 from environments.base import Environment
-from environments.budget import Budget
-from environments.loop.protocol import Start, StudentLoop
-from environments.quality import QualityFilters
 from environments.results import StepResult
-from environments.skills.assignment import GoldSkills, SkillAssignment
-from tasks.base import Task
+from environments.skills.assignment import SkillAssignment
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy, Prediction, TaskInstance
-from teachers.chat.calls import Calls
-from teachers.chat.types import Chat
 from teachers.observation import ErrorExample, Observation, PastStep, SkillListObservation
 from teachers.plan import Action, DataSpec
-from teachers.teacher import make_part
 
 
 class SkillListEnvironment(Environment):
-    """The environment that shows skills.
-
-    Args:
-        task: The task of the episode.
-        loop: Trains and evaluates the student, and keeps what happened.
-        budget: Limits of the episode.
-        skills: Makes the skills for the task.
-        pool: Whether a step trains on all records so far or on its own only.
-        start: Whether a step starts from the base weights or from the last trained student's.
-        calls_per_step: Teacher calls whose records are gathered before a training.
-        filters: Quality filters beyond the exact ones.
-        chat: The teacher's calls, or a chat model, for skills that are found by asking one.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        loop: StudentLoop,
-        budget: Budget,
-        skills: Callable[[Task], SkillAssignment] = GoldSkills,
-        pool: Literal["all", "latest"] = "all",
-        start: Start = "base",
-        calls_per_step: int = 1,
-        filters: QualityFilters | None = None,
-        chat: Chat | Calls | None = None,
-    ) -> None:
-        assignment = make_part(skills, task, chat=chat)
-        super().__init__(task, loop, budget, assignment, pool, start, calls_per_step, filters)
+    """The environment that shows skills."""
 
     def _prepare(self) -> None:
         """Prepares the skills.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from environments.actions import check_tree_action
 from environments.budget import Budget
-from environments.loop.protocol import Start, StudentLoop
+from environments.loop.protocol import Recorder, Start, StudentLoop
 from environments.quality import QualityFilters
 from environments.results import StepResult
 from environments.skill_list import SkillListEnvironment, shown_fields
@@ -30,9 +30,10 @@ class SkillTreeEnvironment(SkillListEnvironment):
 
     Args:
         task: The task of the episode.
-        loop: Trains, evaluates and probes the student, and keeps what happened.
+        loop: Trains and evaluates the student; its seed is the run's.
+        recorder: Keeps what happened.
         budget: Limits of the episode.
-        skills: Makes the skills for the task.
+        skills: Makes the skills by which results are reported and shown.
         pool: Whether a step trains on all records so far or on its own only.
         start: Whether a step starts from the base weights or from the last trained student's.
         calls_per_step: Teacher calls whose records are gathered before a training.
@@ -50,6 +51,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         self,
         task: Task,
         loop: StudentLoop,
+        recorder: Recorder,
         budget: Budget,
         skills: Callable[[Task], SkillAssignment] = GoldSkills,
         pool: Literal["all", "latest"] = "all",
@@ -65,7 +67,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         self.probe = probe
         self.probe_size = probe_size
         self._grown: dict[str, SkillTree] = {}
-        super().__init__(task, loop, budget, skills, pool, start, calls_per_step, filters, chat)
+        super().__init__(task, loop, recorder, budget, skills, pool, start, calls_per_step, filters, chat)
 
     def state_dict(self) -> dict[str, Any]:
         """What load_state_dict needs, the trees included; JSON-able."""

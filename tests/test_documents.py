@@ -19,7 +19,7 @@ from documents import DOCUMENTS, ROOT, Block, blocks, commands
 from tiny_vision_models import make_tiny_vision_model
 
 from dataenvgym.cli.main import main
-from environments import Budget, SkillListEnvironment
+from environments import Budget, Recorder, SkillListEnvironment
 from environments.run.observations import read_observation
 from tasks.code.verdict import Verdict
 from tasks.vqa.scenes import draw_scene, read_scene, scene_of
@@ -193,7 +193,7 @@ def test_scripts_are_there_and_bash_can_read_them(name) -> None:
 
 def test_the_loop() -> None:
     task = ToyTask()
-    environment = SkillListEnvironment(task, LookupLoop(task), Budget(max_records=60, max_steps=3))
+    environment = SkillListEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=60, max_steps=3))
     policy: dict[str, object] = {}
     exec(block_of("the_readmes_policy"), policy)
     teacher = SimpleNamespace(policy=policy["WeakestSkillPolicy"](task), engine=ProceduralEngine(task))  # type: ignore[operator]

@@ -11,23 +11,19 @@ for are not foreseen: they come on top.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
-from environments.base import Environment
-from environments.loop.protocol import Start
-from environments.results import Evaluation, Rejection, RestoredEpisode, StepResult
+from environments.base import MakeEnvironment
+from environments.loop.protocol import Recorder, Start
+from environments.results import Evaluation
 from environments.skills.assignment import SkillAssignment
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
 from teachers.chat.meter import Rehearsal
-from teachers.observation import Observation
 from teachers.plan import DataPlan
 from teachers.teacher import Teacher, make_part
-
-Outcome = TypeVar("Outcome")
 
 # How often the stand-in for the student is right. Errors are what prompts grow with, so half is on the safe side for
 # most students; open-ended policies show a fixed number of errors anyway.
@@ -37,12 +33,12 @@ _ACCURACY = 0.5
 _REPLY_CHARACTERS = 200
 
 
-def dry_run(task: Task, make_environment: Callable[..., Environment], teacher: Teacher, seed: int) -> Rehearsal:
+def dry_run(task: Task, make_environment: MakeEnvironment, teacher: Teacher, seed: int) -> Rehearsal:
     """Goes through an episode without a student and without a chat model; returns what would have been asked.
 
     Args:
         task: The task.
-        make_environment: Makes the environment from the task and the student loop.
+        make_environment: Makes the environment from the task, the student loop and the recorder.
         teacher: The teacher.
         seed: The run's seed.
     """
@@ -50,7 +46,7 @@ def dry_run(task: Task, make_environment: Callable[..., Environment], teacher: T
     if teacher.calls is None:
         return rehearsal
     with teacher.calls.rehearsing(rehearsal):
-        environment = make_part(make_environment, task, _StandIn(task, seed), chat=teacher.calls)
+        environment = make_part(make_environment, task, _StandIn(task, seed), Recorder(), chat=teacher.calls)
         observation = environment.reset()
         while not observation.last:
             plan = environment.plan(teacher.policy.act(observation))
@@ -96,7 +92,7 @@ def _records(task: Task, plan: DataPlan) -> list[TrainingRecord]:
 
 
 class _StandIn:
-    """A student loop whose student is right in half of the cases and never learns; it keeps nothing."""
+    """A student loop whose student is right in half of the cases and never learns."""
 
     def __init__(self, task: Task, seed: int) -> None:
         self.task = task
@@ -115,40 +111,15 @@ class _StandIn:
         skills: SkillAssignment,
     ) -> Evaluation:
         """Answers to both splits."""
-        return Evaluation(*(tuple(self.answer(self.task.instances(split))) for split in ("val", "test")))
+        val, test = (tuple(self.answer(self.task.instances(split))) for split in ("val", "test"))
+        return Evaluation(val, test)
 
     def answer(self, instances: Sequence[TaskInstance]) -> Sequence[Prediction]:
         """Half right, half wrong, by the instance."""
         return [self._prediction(instance) for instance in instances]
 
-    def once(self, work: Callable[[], Outcome]) -> Outcome:
-        """Done here."""
-        return work()
-
-    def elapsed(self) -> float:
-        """No time passes."""
-        return 0.0
-
-    def keep_call(
-        self,
-        step: int,
-        call: int,
-        plan: DataPlan,
-        accepted: Sequence[TrainingRecord],
-        rejected: Sequence[Rejection],
-        state: Mapping[str, Any],
-    ) -> None:
-        """Nothing is kept."""
-
-    def keep_step(self, result: StepResult) -> None:
-        """Nothing is kept."""
-
-    def keep_observation(self, observation: Observation) -> None:
-        """Nothing is kept."""
-
-    def restore(self) -> RestoredEpisode | None:
-        """There is nothing to continue."""
-        return None
+    def load(self, step: int) -> None:
+        """There is only one student."""
 
     def _prediction(self, instance: TaskInstance) -> Prediction:
         right = random.Random(f"{self.seed}/{instance.instance_id}").random() < _ACCURACY

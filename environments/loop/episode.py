@@ -29,7 +29,7 @@ def run_episode(
     Raises:
         EndpointError: A teacher call brought no record because its calls to a chat model failed.
     """
-    once = environment.loop.once
+    once = environment.recorder.once
 
     def tell_failures(step: int) -> None:
         if teacher.calls is not None and (told := teacher.calls.failed(step)):

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import torch.distributed as dist
+
+from environments.loop.protocol import Recorder
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.run.directory import RunDir
 from environments.run.episode_logger import EpisodeLogger
 from environments.run.files import Feedback, read_document
 from environments.run.observations import ObservationFiles
+from environments.run.progress import EpisodeProgress
 from environments.run.summary import summarise
 from environments.statistics.clusters import clusters_by_split
 from tasks.base import Task
-from tasks.errors import RecordError, failing_as
+from tasks.errors import DataEnvGymError, RecordError, failing_as
 from tasks.images import Image
 from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
 from teachers.chat.calls import Calls
 from teachers.observation import Observation
 from teachers.plan import DataPlan, DataSpec
 
+_PHASES = ("fit", "evaluate", "teacher")
+T = TypeVar("T")
 
-class Recorder:
-    """Writes steps, calls, curves and the summary of one run; on the other ranks of a distributed run it only reads.
+
+class RunRecorder(Recorder):
+    """Writes steps, calls, curves and the summary of one run, and tells the terminal of them.
+
+    On the ranks of a distributed run but the first it only reads.
 
     Args:
         run_dir: Where to.
@@ -33,6 +43,7 @@ class Recorder:
         writes: Whether this process writes (rank 0 does).
         calls: The teacher's calls to a chat model, whose cost is written down; None if it makes none.
         task: Its counters are written down, and intervals keep its groups of instances whole; None for neither.
+        progress: The terminal display; None for none.
     """
 
     def __init__(
@@ -42,6 +53,7 @@ class Recorder:
         writes: bool = True,
         calls: Calls | None = None,
         task: Task | None = None,
+        progress: EpisodeProgress | None = None,
     ) -> None:
         self.run_dir = run_dir
         self._teacher_calls = calls
@@ -53,6 +65,8 @@ class Recorder:
         self._lines: list[dict[str, Any]] = []
         self._calls: list[dict[str, Any]] = []
         self._pending: tuple[list[TrainingRecord], list[Rejection]] = ([], [])
+        self._progress = progress or EpisodeProgress(enabled=False)
+        self._seconds = dict.fromkeys(_PHASES, 0.0)
         self._mark = time.monotonic()
         self._observations = ObservationFiles(run_dir)
         self._logger: EpisodeLogger | None = None
@@ -63,22 +77,54 @@ class Recorder:
         return self._lines
 
     def elapsed(self) -> float:
-        """Wall time of all finished steps, those before an interruption included, and of the step under way."""
-        return sum(sum(line["seconds"].values()) for line in self._lines) + time.monotonic() - self._mark
+        """Wall time of all finished steps, those before an interruption included, and of the step under way.
 
-    def keep_call(
-        self,
-        plan: DataPlan,
-        accepted: Sequence[TrainingRecord],
-        rejected: Sequence[Rejection],
-        state: Mapping[str, Any],
-    ) -> None:
+        It is rank 0's on every rank: clocks differ, and ranks that disagree on whether the time is up would wait for
+        each other forever.
+        """
+        seconds = sum(sum(line["seconds"].values()) for line in self._lines) + time.monotonic() - self._mark
+        return _from_rank_zero(seconds)
+
+    def once(self, work: Callable[[], T]) -> T:
+        """The result of ``work``, done by rank 0 alone and shared: a teacher is asked once, not once per process."""
+        self._progress.phase("teach", None)
+        with self.timed("teacher"):
+            if not _is_distributed():
+                return work()
+            done: tuple[Any, DataEnvGymError | None] = (None, None)
+            if dist.get_rank() == 0:
+                try:
+                    done = (work(), None)
+                except DataEnvGymError as error:
+                    done = (None, error)
+            result, failure = _from_rank_zero(done)
+            if failure is not None:
+                raise failure
+            return cast(T, result)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Adds the time that its block takes to a phase (fit, evaluate or teacher) of the step under way."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[phase] += time.monotonic() - start
+
+    def keep_call(self, call: KeptCall) -> None:
         """Keeps one teacher call of the step under way; plan.json, written last, marks it as kept."""
         records, rejections = self._pending
-        records.extend(accepted)
-        rejections.extend(rejected)
+        records.extend(call.accepted)
+        rejections.extend(call.rejected)
+        plan = asdict(replace(call.plan, screen=None))
+        del plan["screen"]
         self._calls.append(
-            {"plan": _plan_row(plan), "accepted": len(accepted), "rejected": len(rejected), "state": dict(state)}
+            {
+                "plan": plan,
+                "accepted": len(call.accepted),
+                "rejected": len(call.rejected),
+                "state": dict(call.state),
+            }
         )
         if not self._writes:
             return
@@ -86,35 +132,29 @@ class Recorder:
             {**asdict(rejection.record), "reason": rejection.reason, "detail": rejection.detail}
             for rejection in rejections
         ]
-        self.run_dir.write_rows(plan.step, "rejected.jsonl", refused)
-        self.run_dir.write_rows(plan.step, "records.jsonl", records)
-        self.run_dir.write_calls(plan.step, self._calls)
+        step = call.plan.step
+        self.run_dir.write_rows(step, "rejected.jsonl", refused)
+        self.run_dir.write_rows(step, "records.jsonl", records)
+        self.run_dir.write_calls(step, self._calls)
 
-    def keep_step(
-        self, result: StepResult, evaluation: Evaluation, seconds: Mapping[str, float], truncated: int
-    ) -> dict[str, Any]:
-        """Keeps a finished step and returns its line; once that is in episode.jsonl, summary and curves follow.
-
-        Args:
-            result: The step.
-            evaluation: The student's answers after it.
-            seconds: Seconds spent in it by phase; what is missing to its wall time becomes ``other``.
-            truncated: Records that its training had to cut to the student's length.
-        """
+    def keep_step(self, result: StepResult, evaluation: Evaluation) -> None:
+        """Keeps a finished step; once its line is in episode.jsonl, summary and curves follow."""
         now = time.monotonic()
-        spent = dict(seconds)
+        spent, self._seconds = self._seconds, dict.fromkeys(_PHASES, 0.0)
         spent["other"] = max(0.0, now - self._mark - sum(spent.values()))
         self._mark = now
-        rounded = {name: round(value, 3) for name, value in spent.items()}
-        line = {**asdict(result), "truncated_records": truncated, "seconds": rounded, **self._counted()}
-        self._lines.append(line)
+        seconds = {name: round(value, 3) for name, value in spent.items()}
+        truncated = evaluation.truncated_records if result.trained else 0
+        self._lines.append({**asdict(result), "truncated_records": truncated, "seconds": seconds, **self._counted()})
         self._keep_scores(result.step, evaluation)
         accepted, _ = self._pending
         self._calls, self._pending = [], ([], [])
         if self._writes:
             self.run_dir.write_episode(self._lines)
             self._publish(accepted)
-        return self._lines[-1]
+        val, test = result.val.overall.value, result.test.overall.value
+        self._progress.step_finished(result.step, val, test, result.pool, sum(seconds.values()))
+        self._progress.step_started(result.step + 1)
 
     def keep_observation(self, observation: Observation) -> None:
         """Keeps what the policy is about to be given, in the folder of the last finished step."""
@@ -179,6 +219,10 @@ class Recorder:
             self._keep_scores(step, evaluation)
         if self._writes:  # the kill may have come between the last step's line and what follows it
             self._publish(self._records(len(self._lines) - 1))
+        for line in lines:
+            seconds = sum(line["seconds"].values())
+            self._progress.step_restored(line["step"], line["val"]["overall"]["value"], line["pool"], seconds)
+        self._progress.step_started(len(lines))
         pool = [record for step in steps for record in self._records(step.step)]
         return RestoredEpisode(
             steps=steps,
@@ -245,6 +289,19 @@ class Recorder:
             self._logger.log_samples(line["step"], accepted, errors, feedback.parent)
 
 
+def _is_distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _from_rank_zero(value: T) -> T:
+    """Rank 0's value; the value itself where there is one process."""
+    if not _is_distributed():
+        return value
+    shared = [value]
+    dist.broadcast_object_list(shared, src=0)
+    return shared[0]
+
+
 def _scores(evaluation: Evaluation) -> dict[str, list[float]]:
     return {
         "val": [prediction.score for prediction in evaluation.val],
@@ -258,12 +315,6 @@ def _rejected_record(row: Mapping[str, Any], folder: Path) -> TrainingRecord:
     if fields.get("image") is not None:
         fields["image"] = Image.within(folder, fields["image"])
     return TrainingRecord(**fields)
-
-
-def _plan_row(plan: DataPlan) -> dict[str, Any]:
-    row = asdict(replace(plan, screen=None))
-    del row["screen"]
-    return row
 
 
 def _plan(row: Mapping[str, Any]) -> DataPlan:

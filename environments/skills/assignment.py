@@ -9,13 +9,13 @@ from typing import Protocol, TypeVar
 from tasks.base import ProceduralTask, Task
 from tasks.types import Prediction, SkillReport, TaskInstance
 
-Outcome = TypeVar("Outcome")
+T = TypeVar("T")
 
 
 class Once(Protocol):
     """Has one process of a distributed run do some work, and shares the result with the others."""
 
-    def __call__(self, work: Callable[[], Outcome], /) -> Outcome:
+    def __call__(self, work: Callable[[], T], /) -> T:
         """What ``work`` gives."""
 
 
@@ -26,7 +26,7 @@ class SkillAssignment(ABC):
         """Does what must be done once before skills are asked for; nothing by default.
 
         Args:
-            once: Runs work on rank 0 and shares its result, e.g. ``StudentLoop.once``.
+            once: Runs work on rank 0 and shares its result, e.g. ``Recorder.once``.
         """
 
     @abstractmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dataenvgym.cli.main import main
-from environments import Budget, SkillListEnvironment
+from environments import Budget, Recorder, SkillListEnvironment
 from environments.skills import ClusteredSkills
 from environments.skills.nearest import fit_vectors, plain
 from environments.testing import check_environment
@@ -112,7 +112,11 @@ def test_vectors_mask_numbers():
 
 def listed_environment(task, number):
     return SkillListEnvironment(
-        task, LookupLoop(task), Budget(max_records=120, max_steps=3), skills=lambda task: ClusteredSkills(task, number)
+        task,
+        LookupLoop(task),
+        Recorder(),
+        Budget(max_records=120, max_steps=3),
+        skills=lambda task: ClusteredSkills(task, number),
     )
 
 

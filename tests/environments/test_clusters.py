@@ -16,14 +16,14 @@ from dataenvgym.reporting.report import interval, pct, write_report
 from environments.budget import Budget
 from environments.open_ended import OpenEndedEnvironment
 from environments.run.directory import RunDir
-from environments.run.recorder import Recorder
+from environments.run.recorder import RunRecorder
 from environments.run.summary import summarise
 from environments.statistics import accuracy_interval, best_of_steps, clustered_gain, paired_gain
 from environments.statistics.clusters import clusters_of
 from teachers.policies import OpenEndedPolicy
 from tests.dataenvgym.judged_runs import GROUPED, judged_run
 from tests.dataenvgym.test_leaderboard import RANDOM, first_step
-from tests.environments.toy import LookupLoop, ToyTask, run
+from tests.environments.toy import Kept, LookupLoop, MemoryRecorder, ToyTask, run
 
 FACTS = {"seed": 0, "task": "toy", "environment": "Open", "teacher": "T", "student": "S"}
 
@@ -37,13 +37,12 @@ def test_instances_without_a_group_among_others_are_alone() -> None:
     assert clusters_of([("a", "x"), ("x", None), ("c", "x")]) == ["x", "instance x", "x"]
 
 
-def recorded(folder: Path, task: ToyTask) -> tuple[LookupLoop, dict[str, Any]]:
+def recorded(folder: Path, task: ToyTask) -> tuple[Kept, dict[str, Any]]:
     """The summary of an episode in which nothing but the student is a stand-in."""
-    loop = LookupLoop(task)
-    run(OpenEndedEnvironment(task, loop, Budget(max_records=120, max_steps=4)), OpenEndedPolicy(task))
-    recorder, directory = Recorder(RunDir(folder), FACTS, task=task), RunDir(folder)
-    for result in loop.kept.steps:
-        answers = loop.kept.evaluations[result.step]
+    kept, budget = Kept(), Budget(max_records=120, max_steps=4)
+    run(OpenEndedEnvironment(task, LookupLoop(task), MemoryRecorder(kept), budget), OpenEndedPolicy(task))
+    recorder, directory = RunRecorder(RunDir(folder), FACTS, task=task), RunDir(folder)
+    for result, answers in zip(kept.steps, kept.evaluations, strict=True):
         instances = {i.instance_id: i for split in ("val", "test") for i in task.instances(split)}
         rows = [
             {**asdict(one), "split": split, "skill": None, "cluster": task.cluster_of(instances[one.instance_id])}
@@ -51,16 +50,16 @@ def recorded(folder: Path, task: ToyTask) -> tuple[LookupLoop, dict[str, Any]]:
             for one in part
         ]
         directory.write_rows(result.step, "predictions.jsonl", rows)
-        recorder.keep_step(result, answers, {}, truncated=0)
+        recorder.keep_step(result, answers)
     summary = recorder.write_summary("finished")
     recorder.close()
-    return loop, summary
+    return kept, summary
 
 
 def test_a_summary_keeps_groups_whole(tmp_path: Path) -> None:
-    loop, summary = recorded(tmp_path, GROUPED)
+    kept, summary = recorded(tmp_path, GROUPED)
     assert "cluster" in json.loads((tmp_path / "step_00/predictions.jsonl").read_text().splitlines()[0])
-    first, last = loop.kept.evaluations[0], loop.kept.evaluations[summary["after"]["step"]]
+    first, last = kept.evaluations[0], kept.evaluations[summary["after"]["step"]]
     for split in ("val", "test"):
         clusters = [str(number // 4) for number in range(48)]
         before, after = ([one.score for one in getattr(part, split)] for part in (first, last))
@@ -71,17 +70,17 @@ def test_a_summary_keeps_groups_whole(tmp_path: Path) -> None:
 
 def test_a_resumed_recorder_has_the_same_groups(tmp_path: Path) -> None:
     _, summary = recorded(tmp_path, GROUPED)
-    again = Recorder(RunDir(tmp_path), FACTS, task=GROUPED)
+    again = RunRecorder(RunDir(tmp_path), FACTS, task=GROUPED)
     assert again.restore() is not None
     assert again.write_summary("finished") == summary
     again.close()
 
 
 def test_without_groups_rows_and_summaries_name_none(tmp_path: Path) -> None:
-    loop, summary = recorded(tmp_path, ToyTask())
+    kept, summary = recorded(tmp_path, ToyTask())
     assert "cluster" not in (tmp_path / "step_00/predictions.jsonl").read_text()
     assert "groups" not in json.dumps(summary)
-    before, after = ([one.score for one in loop.kept.evaluations[step].test] for step in (0, summary["after"]["step"]))
+    before, after = ([one.score for one in kept.evaluations[step].test] for step in (0, summary["after"]["step"]))
     assert summary["gain"]["test"] == asdict(paired_gain(before, after))
 
 

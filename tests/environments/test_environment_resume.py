@@ -7,37 +7,38 @@ import pytest
 
 from environments import Budget, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
 from teachers.policies import AlternatingPolicy, ErrorProportionalPolicy, MasteryPolicy, NoStatePolicy, OpenEndedPolicy
-from tests.environments.toy import Kept, Killed, LookupLoop, ToyTask, run
+from tests.environments.toy import Kept, Killed, LookupLoop, MemoryRecorder, ToyTask, run
 
 
 def cases(task):
-    budget = Budget(max_records=150, max_steps=6)
     mixed = {"calls_per_step": 2, "start": "previous", "pool": "latest"}
     return [
-        (lambda loop: OpenEndedEnvironment(task, loop, budget), OpenEndedPolicy(task)),
-        (lambda loop: SkillListEnvironment(task, loop, budget, **mixed), ErrorProportionalPolicy(task)),
-        (lambda loop: SkillTreeEnvironment(task, loop, budget), MasteryPolicy(task)),
-        (
-            lambda loop: SkillTreeEnvironment(task, loop, budget, calls_per_step=3),
-            AlternatingPolicy(task, new_subskills=1, records_each=9),
-        ),
+        (OpenEndedEnvironment, {}, OpenEndedPolicy(task)),
+        (SkillListEnvironment, mixed, ErrorProportionalPolicy(task)),
+        (SkillTreeEnvironment, {}, MasteryPolicy(task)),
+        (SkillTreeEnvironment, {"calls_per_step": 3}, AlternatingPolicy(task, new_subskills=1, records_each=9)),
     ]
 
 
 @pytest.mark.parametrize("case", range(4))
 def test_a_kill_at_any_moment_changes_nothing(case):
     task = ToyTask()
-    make, policy = cases(task)[case]
+    kind, options, policy = cases(task)[case]
+
+    def observed(kept):
+        budget = Budget(max_records=150, max_steps=6)
+        return run(kind(task, LookupLoop(task, kept=kept), MemoryRecorder(kept), budget, **options), policy)
+
     whole = Kept()
-    expected = run(make(LookupLoop(task, kept=whole)), policy)
+    expected = observed(whole)
     for moment in range(200):
-        kept = Kept()
+        kept = Kept(kill_in=moment)
         try:
-            run(make(LookupLoop(task, kept=kept, kill_at=moment)), policy)
+            observed(kept)
             break
         except Killed:
-            pass
-        observations = run(make(LookupLoop(task, kept=kept)), policy)
+            kept.kill_in = None
+        observations = observed(kept)
         assert observations == expected[-len(observations) :], moment
         assert kept == whole, moment
     assert moment > 10
@@ -48,7 +49,8 @@ def test_seeds_decide():
 
     def pool(seed):
         kept = Kept()
-        run(OpenEndedEnvironment(task, LookupLoop(task, seed, kept), Budget(max_steps=2)), NoStatePolicy(task, 20))
+        loop, recorder = LookupLoop(task, seed), MemoryRecorder(kept)
+        run(OpenEndedEnvironment(task, loop, recorder, Budget(max_steps=2)), NoStatePolicy(task, 20))
         return kept.pool
 
     assert pool(0) == pool(0)
@@ -58,6 +60,6 @@ def test_seeds_decide():
 def test_step_results_are_json_able():
     task = ToyTask()
     kept = Kept()
-    run(SkillTreeEnvironment(task, LookupLoop(task, kept=kept), Budget(max_steps=2)), MasteryPolicy(task))
+    run(SkillTreeEnvironment(task, LookupLoop(task), MemoryRecorder(kept), Budget(max_steps=2)), MasteryPolicy(task))
     rows = [asdict(result) for result in kept.steps]
     assert json.loads(json.dumps(rows)) == rows

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import environments
-from environments import Budget, Environment, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
+from environments import Budget, Environment, OpenEndedEnvironment, Recorder, SkillListEnvironment, SkillTreeEnvironment
 from environments.skills import SkillAssignment
 from environments.testing import check_environment
 from tasks.base import Task
@@ -55,14 +55,14 @@ def test_every_environment_is_found():
 @pytest.mark.parametrize("options", [{}, {"pool": "latest", "start": "previous", "calls_per_step": 2}])
 def test_contract(kind, budget, options):
     task = ToyTask()
-    check_environment(lambda: kind(task, LookupLoop(task), budget, **options), ProceduralEngine(task))
+    check_environment(lambda: kind(task, LookupLoop(task), Recorder(), budget, **options), ProceduralEngine(task))
 
 
 @pytest.mark.parametrize("policy", [AlternatingPolicy, MasteryPolicy])
 def test_contract_with_tree_actions(policy):
     task = ToyTask()
     check_environment(
-        lambda: SkillTreeEnvironment(task, LookupLoop(task), Budget(max_records=300, max_steps=6)),
+        lambda: SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=300, max_steps=6)),
         ProceduralEngine(task),
         policy(task).act,
     )
@@ -70,7 +70,7 @@ def test_contract_with_tree_actions(policy):
 
 def test_the_student_learns():
     task = ToyTask()
-    environment = OpenEndedEnvironment(task, LookupLoop(task), Budget(max_records=400, max_steps=4))
+    environment = OpenEndedEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=400, max_steps=4))
     observations = run(environment, OpenEndedPolicy(task))
     assert observations[-1].accuracy.value > observations[0].accuracy.value + 0.3
     assert environment.results[-1].test.overall.value > environment.results[0].test.overall.value + 0.3
@@ -78,7 +78,7 @@ def test_the_student_learns():
 
 def test_open_ended_hides_skills_and_takes_specs_without_state():
     task = ToyTask()
-    environment = OpenEndedEnvironment(task, LookupLoop(task), Budget(max_steps=2))
+    environment = OpenEndedEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=2))
     observation = run(environment, NoStatePolicy(task, 20))[-1]
     assert not isinstance(observation, SkillListObservation)
     assert {error.skill for error in observation.errors} == {None}
@@ -88,7 +88,7 @@ def test_open_ended_hides_skills_and_takes_specs_without_state():
 
 def test_skill_list_shows_skills_and_refuses_unlisted_ones():
     task = ToyTask()
-    environment = SkillListEnvironment(task, LookupLoop(task), Budget(max_steps=2))
+    environment = SkillListEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=2))
     observation = environment.reset()
     assert list(observation.skills) == list(task.skills())
     assert {error.skill for error in observation.errors} <= set(task.skills())
@@ -109,7 +109,7 @@ def test_a_task_without_skills_has_no_skill_list():
         def score(self, instance, text):
             return 0.0
 
-    environment = SkillListEnvironment(Bare(), LookupLoop(ToyTask()), Budget(max_steps=1))
+    environment = SkillListEnvironment(Bare(), LookupLoop(ToyTask()), Recorder(), Budget(max_steps=1))
     with pytest.raises(ConfigurationError, match="bare has no skills to list"):
         environment.reset()
 
@@ -128,7 +128,7 @@ def test_a_task_without_skills_has_no_skill_list():
 )
 def test_bad_tree_actions_are_one_line(action, message):
     task = ToyTask()
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=1))
+    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=1))
     environment.reset()
     with pytest.raises(ConfigurationError) as caught:
         environment.plan(action)
@@ -151,7 +151,7 @@ class GrowingSkills(SkillAssignment):
 
 def test_a_skill_first_seen_later_gets_a_tree():
     task = ToyTask()
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=4), skills=GrowingSkills)
+    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=4), skills=GrowingSkills)
     policy, engine = AlternatingPolicy(task), ProceduralEngine(task)
     observation = environment.reset()
     observation = environment.step(engine.generate(environment.plan(policy.act(observation))))

@@ -9,7 +9,7 @@ import pytest
 from environments import Budget, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
 from environments.statistics import paired_by_seed
 from teachers.policies import ErrorProportionalPolicy, FeedbackAblationPolicy, NoStatePolicy
-from tests.environments.toy import Kept, LookupLoop, ToyTask, run
+from tests.environments.toy import Kept, LookupLoop, MemoryRecorder, ToyTask, run
 
 SEEDS = range(5)
 KINDS = ("true", "none", "shuffled", "stale")
@@ -18,7 +18,7 @@ KINDS = ("true", "none", "shuffled", "stale")
 def episode(kind, policy, seed, environment=SkillListEnvironment):
     """Test accuracy after the last step, and the accepted records."""
     task, kept = ToyTask(skills=10, subskills=1, val_size=240), Kept()
-    made = environment(task, LookupLoop(task, seed, kept), budget=Budget(max_records=60, max_steps=4))
+    made = environment(task, LookupLoop(task, seed), MemoryRecorder(kept), Budget(max_records=60, max_steps=4))
     run(made, FeedbackAblationPolicy(task, policy, kind))
     return kept.steps[-1].test.overall.value, kept.pool
 

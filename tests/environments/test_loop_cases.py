@@ -5,19 +5,19 @@ from dataclasses import asdict
 
 import pytest
 
-from environments import Budget, OpenEndedEnvironment, SkillListEnvironment
+from environments import Budget, OpenEndedEnvironment, Recorder, SkillListEnvironment
 from tasks.types import TrainingRecord
 from teachers.engines import ProceduralEngine
 from teachers.plan import DataSpec
 from teachers.policies import NoStatePolicy, OpenEndedPolicy
-from tests.environments.toy import Kept, LookupLoop, ToyTask, run
+from tests.environments.toy import Kept, LookupLoop, MemoryRecorder, ToyTask, run
 
 
 @pytest.mark.parametrize(("hard", "sizes"), [(True, [120, 240, 300]), (False, [120, 240, 360])])
 def test_a2_13_the_budget_counts_all_records_not_the_last_batch(hard, sizes):
     task = ToyTask()
     loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_records=300, max_steps=5, hard=hard))
+    environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=300, max_steps=5, hard=hard))
 
     class Stubborn(NoStatePolicy):
         def act(self, observation):
@@ -32,7 +32,7 @@ def test_a2_13_the_budget_counts_all_records_not_the_last_batch(hard, sizes):
 def test_a2_14_several_calls_per_step():
     task = ToyTask()
     loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_steps=3), calls_per_step=2)
+    environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_steps=3), calls_per_step=2)
     observations = run(environment, NoStatePolicy(task, records_per_step=10))
     assert loop.trained_on == [20, 40, 60]
     assert [(o.step, o.call) for o in observations] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0)]
@@ -44,7 +44,7 @@ def test_a2_14_several_calls_per_step():
 def test_a2_15_a_spent_budget_trains_once_and_stops():
     task = ToyTask()
     loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_records=20, max_steps=4), calls_per_step=2)
+    environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=20, max_steps=4), calls_per_step=2)
     observations = run(environment, NoStatePolicy(task, records_per_step=10))
     assert loop.trained_on == [20]
     assert len(environment.results) == 2
@@ -54,7 +54,7 @@ def test_a2_15_a_spent_budget_trains_once_and_stops():
 def test_a2_15_a_budget_that_ends_within_a_step_still_trains():
     task = ToyTask()
     loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_records=15, max_steps=4), calls_per_step=3)
+    environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=15, max_steps=4), calls_per_step=3)
     run(environment, NoStatePolicy(task, records_per_step=10))
     assert loop.trained_on == [15]
 
@@ -66,7 +66,7 @@ def test_a2_16_a_perfect_student_stays_perfect():
         def _knows(self, instance):
             return True
 
-    environment = OpenEndedEnvironment(task, Perfect(task), Budget(max_steps=3))
+    environment = OpenEndedEnvironment(task, Perfect(task), Recorder(), Budget(max_steps=3))
     observations = run(environment, OpenEndedPolicy(task))
     assert [o.accuracy.value for o in observations] == [1.0] * 4
     assert all(o.errors == () for o in observations)
@@ -75,10 +75,13 @@ def test_a2_16_a_perfect_student_stays_perfect():
 def test_a2_17_a_finished_run_is_not_run_again():
     task = ToyTask()
     kept = Kept()
-    run(SkillListEnvironment(task, LookupLoop(task, kept=kept), Budget(max_steps=2)), NoStatePolicy(task))
+    run(
+        SkillListEnvironment(task, LookupLoop(task, kept=kept), MemoryRecorder(kept), Budget(max_steps=2)),
+        NoStatePolicy(task),
+    )
     finished = json.dumps([asdict(step) for step in kept.steps])
     loop = LookupLoop(task, kept=kept)
-    observations = run(SkillListEnvironment(task, loop, Budget(max_steps=2)), NoStatePolicy(task))
+    observations = run(SkillListEnvironment(task, loop, MemoryRecorder(kept), Budget(max_steps=2)), NoStatePolicy(task))
     assert len(observations) == 1
     assert observations[0].last
     assert loop.trained_on == []
@@ -87,11 +90,11 @@ def test_a2_17_a_finished_run_is_not_run_again():
 
 def test_time_runs_out_at_the_end_of_a_step():
     task = ToyTask()
-    loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_seconds=10), calls_per_step=2)
+    loop, recorder = LookupLoop(task), MemoryRecorder()
+    environment = OpenEndedEnvironment(task, loop, recorder, Budget(max_seconds=10), calls_per_step=2)
     environment.reset()
     environment.plan([DataSpec(5)])
-    loop.seconds = 11
+    recorder.seconds = 11
     observation = environment.step(ProceduralEngine(task).generate(environment.plan([DataSpec(5)])))
     assert loop.trained_on == [5]
     assert observation.last
@@ -100,7 +103,7 @@ def test_time_runs_out_at_the_end_of_a_step():
 def test_pool_latest_trains_on_the_step_alone_and_start_previous_continues():
     task = ToyTask()
     loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_steps=3), pool="latest", start="previous")
+    environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_steps=3), pool="latest", start="previous")
     run(environment, NoStatePolicy(task, records_per_step=12))
     assert loop.trained_on == [12, 12, 12]
     assert loop.kept.students[3].total() == 36
@@ -109,7 +112,7 @@ def test_pool_latest_trains_on_the_step_alone_and_start_previous_continues():
 def test_an_idle_step_keeps_the_student_and_three_end_the_episode():
     task = ToyTask()
     loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_records=1000))
+    environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=1000))
     observation = environment.reset()
     engine = ProceduralEngine(task)
     for count in (5, 0, 0, 5, 0, 0, 0):
@@ -127,7 +130,7 @@ def record(text, answer="1", response=None):
 def test_every_rejected_record_has_its_reason():
     task = ToyTask()
     loop = LookupLoop(task)
-    environment = OpenEndedEnvironment(task, loop, Budget(max_records=100))
+    environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=100))
     environment.reset()
     environment.plan([DataSpec(2)])
     batch = [

@@ -25,7 +25,7 @@ from teachers.engines import ProceduralEngine
 from teachers.observation import ErrorExample, PastStep, SkillListObservation, SkillTreeObservation
 from teachers.plan import DataPlan, Explore
 from teachers.policies import AlternatingPolicy, ErrorProportionalPolicy, OpenEndedPolicy
-from tests.environments.toy import Kept, Killed, LookupLoop, ToyTask, run
+from tests.environments.toy import Kept, Killed, LookupLoop, MemoryRecorder, ToyTask, run
 
 GIVEN: list[Observation] = []
 
@@ -59,17 +59,17 @@ class AnyNameEngine(ProceduralEngine):
         ]
 
 
-class FileLoop(LookupLoop):
-    """The toy student's loop, with the files of a run directory for what was shown."""
+class FileRecorder(MemoryRecorder):
+    """Keeps a run in memory, and what was shown in the files of a run directory."""
 
-    def __init__(self, task: ToyTask, folder: Path, kept: Kept | None = None, kill_at: int | None = None) -> None:
-        super().__init__(task, kept=kept, kill_at=kill_at)
+    def __init__(self, kept: Kept, folder: Path) -> None:
+        super().__init__(kept)
         self._files = ObservationFiles(RunDir(folder))
 
     def keep_observation(self, observation: Observation) -> None:
         super().keep_observation(observation)
         self._files.write(observation)
-        self._tick()
+        self.kept.tick()
 
 
 def frozen(task: Task, path: Path) -> Path:
@@ -93,23 +93,14 @@ def frozen(task: Task, path: Path) -> Path:
 
 def environments_of(task: ToyTask):
     """Each environment, with gold, clustered and shared calls among them, and a policy for it."""
-    budget = Budget(max_records=150, max_steps=4)
     clusters = {"skills": lambda task: ClusteredSkills(task, 5)}
+    alternating = AlternatingPolicy(task, new_subskills=1, records_each=9)
     return {
-        "open_ended": (lambda loop: OpenEndedEnvironment(task, loop, budget), OpenEndedPolicy(task)),
-        "skill_list": (lambda loop: SkillListEnvironment(task, loop, budget), ErrorProportionalPolicy(task)),
-        "skill_list, clustered": (
-            lambda loop: SkillListEnvironment(task, loop, budget, calls_per_step=2, **clusters),
-            WatchedPolicy(task),
-        ),
-        "skill_tree": (
-            lambda loop: SkillTreeEnvironment(task, loop, budget, calls_per_step=3),
-            AlternatingPolicy(task, new_subskills=1, records_each=9),
-        ),
-        "skill_tree, clustered": (
-            lambda loop: SkillTreeEnvironment(task, loop, budget, **clusters),
-            WatchedPolicy(task),
-        ),
+        "open_ended": (OpenEndedEnvironment, {}, OpenEndedPolicy(task)),
+        "skill_list": (SkillListEnvironment, {}, ErrorProportionalPolicy(task)),
+        "skill_list, clustered": (SkillListEnvironment, {"calls_per_step": 2} | clusters, WatchedPolicy(task)),
+        "skill_tree": (SkillTreeEnvironment, {"calls_per_step": 3}, alternating),
+        "skill_tree, clustered": (SkillTreeEnvironment, clusters, WatchedPolicy(task)),
     }
 
 
@@ -136,9 +127,14 @@ def same(read: Observation, given: Observation) -> bool:
 @pytest.mark.parametrize("name", environments_of(ToyTask()))
 def test_files_equal_what_was_given_also_after_a_kill_at_any_moment(name, tmp_path):
     task = ToyTask()
-    make, policy = environments_of(task)[name]
+    kind, options, policy = environments_of(task)[name]
     engine = (AnyNameEngine if "clustered" in name else ProceduralEngine)(task)
-    shown = run(make(FileLoop(task, tmp_path / "whole")), policy, engine)
+
+    def observed(kept: Kept, folder: Path) -> list[Observation]:
+        recorder, budget = FileRecorder(kept, folder), Budget(max_records=150, max_steps=4)
+        return run(kind(task, LookupLoop(task, kept=kept), recorder, budget, **options), policy, engine)
+
+    shown = observed(Kept(), tmp_path / "whole")
     assert len(shown) > 4
     for observation in shown:
         path = path_of(tmp_path / "whole", observation)
@@ -147,13 +143,13 @@ def test_files_equal_what_was_given_also_after_a_kill_at_any_moment(name, tmp_pa
     bytes_of = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in tmp_path.rglob("*.json")}
     assert len(bytes_of) == len(shown)
     for moment in range(500):
-        kept, folder = Kept(), tmp_path / f"killed{moment}"
+        kept, folder = Kept(kill_in=moment), tmp_path / f"killed{moment}"
         try:
-            run(make(FileLoop(task, folder, kept, kill_at=moment)), policy, engine)
+            observed(kept, folder)
             break
         except Killed:
-            pass
-        run(make(FileLoop(task, folder, kept)), policy, engine)
+            kept.kill_in = None
+        observed(kept, folder)
         again = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.json")}
         assert again == bytes_of, moment
     assert moment > 20

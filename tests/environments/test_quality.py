@@ -17,7 +17,7 @@ from tasks.errors import ConfigurationError
 from tasks.images import Image
 from tasks.types import Prediction, TaskInstance, TrainingRecord
 from teachers.plan import DataSpec
-from tests.environments.toy import LookupLoop, ToyTask
+from tests.environments.toy import LookupLoop, MemoryRecorder, ToyTask
 
 SHOP = (
     "A shop sells pens for 3 dollars each and pads for \\$4.50 each. Ann buys 12 pens and 7 pads on Monday and gives "
@@ -331,14 +331,15 @@ def test_what_an_engine_screens_in_every_round_is_scored_once():
 
 def test_rejected_records_are_counted_and_never_trained_on():
     task = ToyTask()
-    environment = OpenEndedEnvironment(task, LookupLoop(task), Budget(max_records=100))
+    recorder = MemoryRecorder()
+    environment = OpenEndedEnvironment(task, LookupLoop(task), recorder, Budget(max_records=100))
     environment.reset()
     plan = environment.plan([DataSpec(3)])
     batch = [record("one"), record("ONE"), record(task.instances("test")[0].instruction), record("two")]
     assert list(plan.screen(batch)) == [None, "duplicate", "leak", None]
     environment.step(batch)
     assert environment.results[-1].rejected == {"duplicate": 1, "leak": 1}
-    assert [each.instruction for each in environment.loop.kept.pool] == ["one", "two"]
+    assert [each.instruction for each in recorder.kept.pool] == ["one", "two"]
     assert environment.loop.trained_on == [2]
 
 

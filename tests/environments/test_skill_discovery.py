@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dataenvgym.cli.discover_skills import discover_skills_command
-from environments import Budget, SkillTreeEnvironment
+from environments import Budget, Recorder, SkillTreeEnvironment
 from environments.skills import DiscoveredSkills
 from environments.skills.discovery import discover_skills
 from environments.skills.frozen import read_skills, write_skills
@@ -422,8 +422,8 @@ def test_a_dry_run_asks_everything_and_freezes_nothing(calls_to, tmp_path, numbe
 
 def test_an_episode_with_discovered_skills(calls_to):
     task = TaughtTask()
-    calls = calls_to(Sorter())
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=2), skills=DiscoveredSkills, chat=calls)
+    loop, budget, calls = LookupLoop(task), Budget(max_steps=2), calls_to(Sorter())
+    environment = SkillTreeEnvironment(task, loop, Recorder(), budget, skills=DiscoveredSkills, chat=calls)
     observations = run(environment, AlternatingPolicy(OtherNames()))
     assert list(observations[-1].skills) == ["the skill0", "the skill1", "the skill2"]
     assert [accuracy.n for accuracy in observations[-1].skills.values()] == [16, 16, 16]

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from environments import Budget, SkillTreeEnvironment
+from environments import Budget, Recorder, SkillTreeEnvironment
 from environments.skills.tree import absorb, apply_action, reward
 from teachers.engines import ProceduralEngine
 from teachers.observation import SkillTree, SubskillNode
@@ -25,7 +25,7 @@ def play(policy, rounds, loop=Unmoved, subskills=40, **options):
     """Records accepted per round for one skill, and the observations."""
     task = ToyTask(skills=1, subskills=subskills)
     environment = SkillTreeEnvironment(
-        task, loop(task), Budget(max_steps=rounds, max_idle_steps=rounds), probe=False, **options
+        task, loop(task), Recorder(), Budget(max_steps=rounds, max_idle_steps=rounds), probe=False, **options
     )
     acting, engine = policy(task), ProceduralEngine(task)
     observations = [environment.reset()]
@@ -151,7 +151,7 @@ def test_a1_9_training_accuracy_is_weighted_by_allocation(accuracies, expected):
 def test_a_subskill_is_measured_before_the_student_trains_on_it():
     task = ToyTask(skills=2)
     loop = LookupLoop(task)
-    environment = SkillTreeEnvironment(task, loop, Budget(max_steps=3), probe_size=4)
+    environment = SkillTreeEnvironment(task, loop, Recorder(), Budget(max_steps=3), probe_size=4)
     engine = ProceduralEngine(task)
     environment.reset()
     asked = loop.probed
@@ -198,7 +198,7 @@ def test_a1_12_unknown_accuracy_is_none():
 
 def test_a_skill_that_an_action_does_not_name_keeps_its_allocation():
     task = ToyTask(skills=2)
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=3))
+    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=3))
     environment.reset()
     environment.plan({"skill0": Explore(("sub0",), 3), "skill1": Explore(("sub1",), 4)})
     environment.step([])
@@ -208,7 +208,7 @@ def test_a_skill_that_an_action_does_not_name_keeps_its_allocation():
 
 def test_a_plan_takes_effect_only_with_its_records():
     task = ToyTask(skills=1)
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Budget(max_steps=3))
+    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=3))
     environment.reset()
     environment.plan({"skill0": Explore(("sub0",), 3)})
     environment.plan({"skill0": Explore(("sub1",), 3)})

@@ -6,22 +6,20 @@ import copy
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from environments.base import Environment
-from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
+from environments.loop.protocol import Recorder
+from environments.results import Evaluation, KeptCall, RestoredEpisode, StepResult
 from environments.skills.assignment import SkillAssignment
 from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError
 from tasks.types import Prediction, TaskInstance, TrainingRecord
 from teachers.engines import ProceduralEngine
 from teachers.observation import Observation
-from teachers.plan import DataPlan
 from teachers.teacher import Engine, Policy
-
-Outcome = TypeVar("Outcome")
 
 
 class ToyTask(ProceduralTask):
@@ -52,18 +50,63 @@ class ToyTask(ProceduralTask):
 
 @dataclass
 class Kept:
-    """What a run has kept: outlives the loop, as a run directory outlives a process."""
+    """What a run has kept: outlives loop and recorder, as a run directory outlives a process."""
 
     steps: list[StepResult] = field(default_factory=list)
     pool: list[TrainingRecord] = field(default_factory=list)
     calls: list[KeptCall] = field(default_factory=list)
-    evaluations: dict[int, Evaluation] = field(default_factory=dict)
+    evaluations: list[Evaluation] = field(default_factory=list)
     students: dict[int, Counter[str]] = field(default_factory=dict)
     observations: dict[tuple[int, int], Observation] = field(default_factory=dict)  # by step and call
+    kill_in: int | None = None
+
+    def tick(self) -> None:
+        """Counts the moments at which a kill can come, and dies at the wanted one."""
+        if self.kill_in is not None:
+            if self.kill_in == 0:
+                raise Killed
+            self.kill_in -= 1
 
 
 class Killed(Exception):
     """Raised where a test kills the process."""
+
+
+class MemoryRecorder(Recorder):
+    """Keeps a run in memory; its clock stands still unless a test moves it."""
+
+    def __init__(self, kept: Kept | None = None) -> None:
+        super().__init__()
+        self.kept = kept or Kept()
+        self.seconds = 0.0
+
+    def elapsed(self) -> float:
+        return self.seconds
+
+    def keep_call(self, call: KeptCall) -> None:
+        self.kept.tick()
+        self.kept.calls.append(copy.deepcopy(replace(call, plan=replace(call.plan, screen=None))))
+        self.kept.tick()
+
+    def keep_step(self, result: StepResult, evaluation: Evaluation) -> None:
+        self.kept.tick()
+        for call in self.kept.calls:
+            self.kept.pool.extend(call.accepted)
+        self.kept.calls.clear()
+        self.kept.steps.append(copy.deepcopy(result))
+        self.kept.evaluations.append(evaluation)
+        self.kept.tick()
+
+    def keep_observation(self, observation: Observation) -> None:
+        self.kept.tick()
+        self.kept.observations[observation.step, observation.call] = observation
+        self.kept.tick()
+
+    def restore(self) -> RestoredEpisode | None:
+        if not self.kept.steps:
+            return None
+        kept = self.kept
+        return RestoredEpisode(tuple(kept.steps), tuple(kept.evaluations), tuple(kept.pool), tuple(kept.calls))
 
 
 class LookupLoop:
@@ -73,15 +116,13 @@ class LookupLoop:
     counts the subskill's records (a head start by skill makes it uneven).
     """
 
-    def __init__(self, task: ToyTask, seed: int = 0, kept: Kept | None = None, kill_at: int | None = None) -> None:
+    def __init__(self, task: ToyTask, seed: int = 0, kept: Kept | None = None) -> None:
         self.task = task
         self.seed = seed
         self.kept = kept or Kept()
         self.trained_on: list[int] = []
         self.probed = 0
-        self.seconds = 0.0
         self._known: Counter[str] = Counter()
-        self._kill_in = kill_at
 
     def run(
         self,
@@ -91,15 +132,14 @@ class LookupLoop:
         previous: int | None,
         skills: SkillAssignment,
     ) -> Evaluation:
-        self._tick()
+        self.kept.tick()
         known = self.kept.students[previous] if start == "previous" and previous is not None else Counter()
         self._known = known + Counter(f"{record.skill}/{record.subskill}" for record in records)
         self.kept.students[step] = self._known
         if records:
             self.trained_on.append(len(records))
         val, test = (tuple(self.answer(self.task.instances(split))) for split in ("val", "test"))
-        self.kept.evaluations[step] = Evaluation(val, test)
-        return self.kept.evaluations[step]
+        return Evaluation(val, test)
 
     def answer(self, instances: Sequence[TaskInstance]) -> list[Prediction]:
         self.probed += len(instances)
@@ -109,60 +149,13 @@ class LookupLoop:
             for instance, text in zip(instances, texts, strict=True)
         ]
 
-    def once(self, work: Callable[[], Outcome]) -> Outcome:
-        return work()
-
-    def elapsed(self) -> float:
-        return self.seconds
-
-    def keep_call(
-        self,
-        step: int,
-        call: int,
-        plan: DataPlan,
-        accepted: Sequence[TrainingRecord],
-        rejected: Sequence[Rejection],
-        state: Mapping[str, Any],
-    ) -> None:
-        assert (plan.step, plan.call) == (step, call)
-        self._tick()
-        self.kept.calls.append(KeptCall(plan, tuple(accepted), tuple(rejected), copy.deepcopy(dict(state))))
-        self._tick()
-
-    def keep_step(self, result: StepResult) -> None:
-        self._tick()
-        for call in self.kept.calls:
-            self.kept.pool.extend(call.accepted)
-        self.kept.calls.clear()
-        self.kept.steps.append(copy.deepcopy(result))
-        self._tick()
-
-    def keep_observation(self, observation: Observation) -> None:
-        self._tick()
-        self.kept.observations[observation.step, observation.call] = observation
-        self._tick()
-
-    def restore(self) -> RestoredEpisode | None:
-        if not self.kept.steps:
-            return None
-        trained: list[int] = []
-        for result in self.kept.steps:
-            trained.append(result.step if result.trained or result.step == 0 else trained[-1])
-        self._known = self.kept.students[trained[-1]]
-        evaluations = tuple(self.kept.evaluations[step] for step in trained)
-        return RestoredEpisode(tuple(self.kept.steps), evaluations, tuple(self.kept.pool), tuple(self.kept.calls))
+    def load(self, step: int) -> None:
+        self._known = self.kept.students[step]
 
     def _knows(self, instance: TaskInstance) -> bool:
         digest = hashlib.sha256(instance.instruction.encode()).digest()
         n = self._known[f"{instance.skill}/{instance.subskill}"] + 5 * int((instance.skill or "0")[-1])
         return digest[0] / 256 < n / (n + 10)
-
-    def _tick(self) -> None:
-        """Counts the moments at which a kill can come, and dies at the wanted one."""
-        if self._kill_in is not None:
-            if self._kill_in == 0:
-                raise Killed
-            self._kill_in -= 1
 
 
 def run(environment: Environment, policy: Policy, engine: Engine | None = None) -> list[Observation]:

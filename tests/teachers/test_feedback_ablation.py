@@ -8,10 +8,7 @@ from functools import partial
 import pytest
 from procedural_brain import ProceduralBrain
 
-from environments.budget import Budget
-from environments.open_ended import OpenEndedEnvironment
-from environments.skill_list import SkillListEnvironment
-from environments.skill_tree import SkillTreeEnvironment
+from environments import Budget, OpenEndedEnvironment, Recorder, SkillListEnvironment, SkillTreeEnvironment
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy
 from teachers.observation import Observation, SkillListObservation
@@ -28,7 +25,7 @@ from teachers.policies import (
     RewardHistoryPolicy,
 )
 from teachers.testing import check_policy
-from tests.environments.toy import LookupLoop, ToyTask, run
+from tests.environments.toy import LookupLoop, MemoryRecorder, ToyTask, run
 from tests.teachers.taught import TaughtToyTask, taught_by
 
 TASK = ToyTask()
@@ -62,7 +59,7 @@ def test_contract_of_the_first_step(inner):
 
 def observations():
     """What a real episode in the Skill-Tree environment shows, with trees, rewards and errors."""
-    environment = SkillTreeEnvironment(TASK, LookupLoop(TASK), Budget(max_records=120, max_steps=4))
+    environment = SkillTreeEnvironment(TASK, LookupLoop(TASK), Recorder(), Budget(max_records=120, max_steps=4))
     return run(environment, MasteryPolicy(TASK))
 
 
@@ -172,7 +169,7 @@ def test_shuffled_errors_are_of_other_instances_and_fit_their_skill():
 
 
 def test_shuffled_errors_of_the_open_ended_environment_are_no_errors_of_the_student_by_rule():
-    environment = OpenEndedEnvironment(TASK, LookupLoop(TASK), Budget(max_records=60, max_steps=2))
+    environment = OpenEndedEnvironment(TASK, LookupLoop(TASK), Recorder(), Budget(max_records=60, max_steps=2))
     observation = environment.reset()
     shown = FeedbackAblationPolicy(TASK, feedback="shuffled").shown(observation)
     true = {error.instance_id for error in observation.errors}
@@ -212,7 +209,9 @@ def test_stale_feedback_is_that_of_an_earlier_step(lag, known):
 
 @pytest.mark.parametrize("environment", [OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment])
 def test_stale_feedback_is_what_the_step_before_was_shown(environment):
-    seen = run(environment(TASK, LookupLoop(TASK), Budget(max_records=120, max_steps=4)), OpenEndedPolicy(TASK))
+    seen = run(
+        environment(TASK, LookupLoop(TASK), Recorder(), Budget(max_records=120, max_steps=4)), OpenEndedPolicy(TASK)
+    )
     stale = [FeedbackAblationPolicy(TASK, feedback="stale").shown(observation) for observation in seen]
     for shown, before in zip(stale[1:], seen, strict=False):
         assert (shown.accuracy, shown.errors) == (before.accuracy, before.errors)
@@ -252,16 +251,16 @@ def test_wrong_settings():
 def test_the_first_step_gets_the_records_that_it_gets_anyway_and_later_ones_none(environment, inner):
     pools = []
     for policy in (inner, partial(FirstStepPolicy, policy=inner)):
-        loop = LookupLoop(TASK, seed=5)
-        made = environment(TASK, loop, Budget(max_records=120, max_steps=4))
+        loop, recorder = LookupLoop(TASK, seed=5), MemoryRecorder()
+        made = environment(TASK, loop, recorder, Budget(max_records=120, max_steps=4))
         try:
             seen = run(made, policy(TASK))
         except ConfigurationError:
             pytest.skip("the policy needs to see more than this environment shows")
         assert isinstance(seen[0], Observation)
-        pools.append((loop, made))
-    (own, _), (first, stopped) = pools
-    assert first.kept.pool == own.kept.pool[: len(first.kept.pool)]
-    assert len(first.kept.pool) == own.kept.steps[1].records > 0
+        pools.append((recorder.kept, loop, made))
+    (own, _, _), (first, loop, stopped) = pools
+    assert first.pool == own.pool[: len(first.pool)]
+    assert len(first.pool) == own.steps[1].records > 0
     assert [result.trained for result in stopped.results] == [False, True, False, False, False]
-    assert len(first.trained_on) == 1
+    assert len(loop.trained_on) == 1
