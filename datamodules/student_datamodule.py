@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from datamodules.collate import Encoder, PromptBatches, TrainingBatches, images_of
 from datamodules.sampler import BucketBatchSampler, TokenBudgetSampler
 from tasks.base import Task
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import ConfigurationError, RecordError, check_range
 from tasks.records import read_records
 from tasks.types import TaskInstance, TrainingRecord
 
@@ -64,16 +64,9 @@ class StudentDataModule(LightningDataModule):
         bucket_batches: int = 32,
     ) -> None:
         super().__init__()
-        sizes = {
-            "batch_size": batch_size,
-            "eval_tokens_per_batch": eval_tokens_per_batch,
-            "bucket_batches": bucket_batches,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise ConfigurationError(f"data.init_args.{name} is {size}: it must be at least 1.")
-        if num_workers < 0:
-            raise ConfigurationError(f"data.init_args.num_workers is {num_workers}: it must be at least 0.")
+        check_range("data.init_args", batch_size=batch_size, bucket_batches=bucket_batches)
+        check_range("data.init_args", eval_tokens_per_batch=eval_tokens_per_batch)
+        check_range("data.init_args", 0, num_workers=num_workers)
         self.task = task
         self.records: tuple[TrainingRecord, ...] | None = None if records is None else tuple(read_records(records))
         self.batch_size = batch_size

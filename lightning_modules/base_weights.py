@@ -127,7 +127,12 @@ def _read(kind: str, part: str, location: str, revision: str | None, **settings:
     """What a class of transformers reads from a folder or the hub; no code of the folder is run, and nobody asked."""
     import transformers
 
-    with failing_as(StudentError, *_unreadable(part, location)):
+    if Path(location).is_dir():
+        what, advice = f"The {part} in {location} cannot be read", "check or download the folder again"
+    else:
+        what = f"{location!r} is no folder here and its {part} cannot be had from the Hugging Face hub"
+        advice = "check the name and the network, or pass the path of a downloaded folder as model_name_or_path"
+    with failing_as(StudentError, what, advice):
         read = getattr(transformers, kind).from_pretrained(
             location, revision=revision, trust_remote_code=False, **settings
         )
@@ -168,12 +173,6 @@ def fresh_network(location: str, revision: str | None, dtype: str | None, kind: 
     return copy.deepcopy(pristine, memo)
 
 
-def is_dtype(name: str) -> bool:
-    """Whether a name is that of a torch dtype for weights, e.g. ``bfloat16``."""
-    dtype = getattr(torch, name, None)
-    return isinstance(dtype, torch.dtype) and dtype.is_floating_point
-
-
 def _fingerprint(location: str) -> tuple[tuple[str, int, int], ...]:
     """Names, sizes and times of a folder's files: a folder that is written anew is read anew."""
     folder = Path(location)
@@ -181,13 +180,3 @@ def _fingerprint(location: str) -> tuple[tuple[str, int, int], ...]:
         return ()
     stats = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
-
-
-def _unreadable(part: str, location: str) -> tuple[str, str]:
-    """What cannot be read, and what to do about it."""
-    if Path(location).is_dir():
-        return f"The {part} in {location} cannot be read", "check or download the folder again"
-    return (
-        f"{location!r} is no folder here and its {part} cannot be had from the Hugging Face hub",
-        "check the name and the network, or pass the path of a downloaded folder as model_name_or_path",
-    )

@@ -10,8 +10,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
-from lightning_modules.base_weights import is_dtype
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_choice, check_range
 
 _CHOICES = {
     "tuning": ("lora", "full"),
@@ -28,26 +27,21 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
         ConfigurationError: One has not.
     """
     for name, choices in _CHOICES.items():
-        if values[name] not in choices:
-            raise ConfigurationError(f"model.init_args.{name} is {values[name]!r}: choose {' or '.join(choices)}.")
-    limits = {
-        "dpo_beta": values["dpo_beta"] > 0,
-        "lora_rank": values["lora_rank"] >= 1,
-        "lora_alpha": values["lora_alpha"] >= 1,
-        "lora_dropout": 0 <= values["lora_dropout"] < 1,
-        "lr": values["lr"] > 0,
-        "weight_decay": values["weight_decay"] >= 0,
-        "warmup_ratio": 0 <= values["warmup_ratio"] <= 1,
-        "warmup_steps": values["warmup_steps"] is None or values["warmup_steps"] >= 0,
-        "max_length": values["max_length"] >= 2,
-        "max_new_tokens": values["max_new_tokens"] >= 1,
-        "temperature": values["temperature"] >= 0,
-        "dtype": values["dtype"] is None or is_dtype(values["dtype"]),
-    }
-    for name, holds in limits.items():
-        finite = not isinstance(values[name], float) or math.isfinite(values[name])
-        if not holds or not finite:
-            raise ConfigurationError(f"model.init_args.{name} is {values[name]!r}, which is out of range.")
+        check_choice("model.init_args", choices, **{name: values[name]})
+
+    def check(*names: str, **limits: Any) -> None:
+        check_range("model.init_args", **limits, **{name: values[name] for name in names})
+
+    check("lora_rank", "lora_alpha", "max_new_tokens")
+    check("max_length", low=2)
+    check("dpo_beta", "lr", low=0, open_ends=True)
+    check("weight_decay", "warmup_steps", "temperature", low=0)
+    check("warmup_ratio", "lora_dropout", low=0, high=1)
+    if values["lora_dropout"] == 1:
+        raise ConfigurationError("model.init_args.lora_dropout is 1, which leaves nothing: choose less.")
+    dtype = None if values["dtype"] is None else getattr(torch, values["dtype"], None)
+    if values["dtype"] is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ConfigurationError(f"model.init_args.dtype is {values['dtype']!r}: choose bfloat16, float16 or float32.")
 
 
 def make_optimizer(values: Mapping[str, Any], weights: Iterable[nn.Parameter], trainer: Trainer) -> dict[str, Any]:

@@ -249,7 +249,7 @@ class StudentModule(LightningModule):
             self.log("train/loss_epoch", mean, sync_dist=self.trainer.world_size > 1)
         self._epoch_losses = []
 
-    def answer(self, batch: dict[str, Tensor]) -> Generations:
+    def predict_step(self, batch: dict[str, Tensor], batch_idx: int = 0, dataloader_idx: int = 0) -> Generations:
         """The replies to an evaluation batch, in its order; the prompts are padded on the left."""
         index = batch["index"].tolist()
         if not index:  # a rank's share of a batch smaller than the number of ranks
@@ -270,17 +270,8 @@ class StudentModule(LightningModule):
             )
         return Generations(index, [style.decode(ids) for ids, _ in replies], [truncated for _, truncated in replies])
 
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> Any:
-        """The replies to a batch of validation instances."""
-        return self.answer(batch)
-
-    def test_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> Any:
-        """The replies to a batch of test instances."""
-        return self.answer(batch)
-
-    def predict_step(self, batch: dict[str, Tensor], batch_idx: int, dataloader_idx: int = 0) -> Generations:
-        """The replies to a batch of any evaluation set."""
-        return self.answer(batch)
+    validation_step: Any = predict_step
+    test_step: Any = predict_step
 
     def configure_optimizers(self) -> Any:
         """AdamW or Adam with the schedule, stepped per batch."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from tasks.errors import ConfigurationError
+from pydantic import BaseModel
+
+from tasks.errors import ConfigurationError, check_range
 from tasks.images import Image
-from tasks.prompting import DomainText
+from tasks.prompting import DomainText, read_domain_text
 from tasks.records import record_from_mapping
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 
@@ -66,6 +69,8 @@ class Task(ABC):
     """One benchmark of one domain: the instances, and how an answer to one of them is scored."""
 
     name: ClassVar[str]
+    # The fields of each stage of a record, where language models are told how to write one.
+    schemas: ClassVar[Sequence[type[BaseModel]]] = ()
 
     @abstractmethod
     def instances(self, split: Split) -> Sequence[TaskInstance]:
@@ -89,12 +94,15 @@ class Task(ABC):
 
     @property
     def domain_text(self) -> DomainText:
-        """What this task tells teachers that are language models.
+        """What this task tells teachers that are language models, from ``prompts/<name>.yaml`` of its package.
 
         Raises:
             ConfigurationError: The task has no such text.
         """
-        raise ConfigurationError(f"{self.name} has no texts for language models: choose a procedural teacher.")
+        owner = next((kind for kind in type(self).__mro__ if vars(kind).get("schemas")), None)
+        if owner is None:
+            raise ConfigurationError(f"{self.name} has no texts for language models: choose a procedural teacher.")
+        return read_domain_text(owner.__module__.rpartition(".")[0], self.name, self.schemas)
 
     def training_pool(self) -> Sequence[TrainingRecord]:
         """The benchmark's own training data, evaluation instances excluded: for baselines that select or imitate it.
@@ -164,7 +172,38 @@ class Task(ABC):
         )
 
 
-class ProceduralTask(Task):
+class SplitTask(Task):
+    """A task whose splits are made when they are first asked for, and kept.
+
+    ``no_train`` says why there is no train split to be evaluated on; None where there is one.
+    """
+
+    no_train: ClassVar[str | None] = None
+
+    def instances(self, split: Split) -> Sequence[TaskInstance]:
+        """The instances of a split, in a fixed order.
+
+        Raises:
+            ConfigurationError: The train split is asked for and there is none, or a setting does not fit the rows.
+            MissingFileError: A benchmark's rows, or an image of them, cannot be read.
+            RecordError: A row cannot be used.
+        """
+        if split == "train" and self.no_train is not None:
+            raise ConfigurationError(self.no_train)
+        if split not in self._made:
+            self._made[split] = tuple(self.make_split(split))
+        return self._made[split]
+
+    @abstractmethod
+    def make_split(self, split: Split) -> Iterable[TaskInstance]:
+        """The instances of a split, made or read."""
+
+    @cached_property
+    def _made(self) -> dict[Split, tuple[TaskInstance, ...]]:
+        return {}
+
+
+class ProceduralTask(SplitTask):
     """A task whose items are made from ``(seed, index)``, with known skills and disjoint splits.
 
     A subclass sets ``table``: its skills, their subskills, and for each whatever ``generate`` makes questions from
@@ -180,12 +219,11 @@ class ProceduralTask(Task):
         ConfigurationError: A size is not positive.
     """
 
+    no_train = "A procedural task has no fixed train split: draw records with record()."
     table: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, seed: int = 0, val_size: int = 400, test_size: int = 800) -> None:
-        for name, size in (("val_size", val_size), ("test_size", test_size)):
-            if size < 1:
-                raise ConfigurationError(f"task.init_args.{name} is {size}: it must be at least 1.")
+        check_range("task.init_args", val_size=val_size, test_size=test_size)
         self.seed = seed
         self.val_size = val_size
         self.test_size = test_size
@@ -219,12 +257,6 @@ class ProceduralTask(Task):
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One item of a subskill, of whichever split its text falls into; a function of the generator's state."""
 
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The evaluation instances of a split: ``(seed, split, index)`` decides each, all texts distinct."""
-        if split == "train":
-            raise ConfigurationError("A procedural task has no fixed train split: draw records with record().")
-        return self._val if split == "val" else self._test
-
     def record(self, skill: str, subskill: str, rng: random.Random) -> TrainingRecord:
         """One verified training record of a subskill; its text always belongs to the train split."""
         instance = self._draw(skill, subskill, "train", rng)
@@ -237,7 +269,8 @@ class ProceduralTask(Task):
         Raises:
             ConfigurationError: The task has no instance of this id.
         """
-        instance = self._by_id.get(instance_id)
+        by_id = {instance.instance_id: instance for instance in self.instances("val")}
+        instance = by_id.get(instance_id)
         if instance is None or instance.skill is None or instance.subskill is None:
             raise ConfigurationError(f"{self.name} has no instance {instance_id!r} to write similar records for.")
         return self.record(instance.skill, instance.subskill, rng)
@@ -264,7 +297,9 @@ class ProceduralTask(Task):
             "its question space is too small, give it more distinct questions."
         )
 
-    def _make_split(self, split: Split, size: int) -> tuple[TaskInstance, ...]:
+    def make_split(self, split: Split) -> list[TaskInstance]:
+        """The instances of a split: ``(seed, split, index)`` decides each, all texts distinct."""
+        size = self.val_size if split == "val" else self.test_size
         pairs = self.subskill_pairs()
         seen: set[str] = set()
         made: list[TaskInstance] = []
@@ -280,26 +315,8 @@ class ProceduralTask(Task):
                     f"{self.name}: {skill}/{subskill} has too few distinct questions for {size} {split} instances."
                 )
             seen.add(identity(instance))
-            made.append(
-                TaskInstance(
-                    instance_id=f"{split}-{index:05d}",
-                    instruction=instance.instruction,
-                    answer=instance.answer,
-                    skill=skill,
-                    subskill=subskill,
-                    metadata=instance.metadata,
-                    image=instance.image,
-                )
-            )
-        return tuple(made)
-
-    @cached_property
-    def _val(self) -> tuple[TaskInstance, ...]:
-        return self._make_split("val", self.val_size)
-
-    @cached_property
-    def _test(self) -> tuple[TaskInstance, ...]:
-        return self._make_split("test", self.test_size)
+            made.append(replace(instance, instance_id=f"{split}-{index:05d}", skill=skill, subskill=subskill))
+        return made
 
     @cached_property
     def _pool(self) -> tuple[TrainingRecord, ...]:
@@ -310,7 +327,3 @@ class ProceduralTask(Task):
             record = self.record(*pairs[index % len(pairs)], rng)
             made.setdefault(identity(record), record)
         return tuple(made.values())
-
-    @cached_property
-    def _by_id(self) -> dict[str, TaskInstance]:
-        return {instance.instance_id: instance for instance in self._val}

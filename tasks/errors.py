@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 # Control characters and line breaks of any alphabet, and halves of surrogate pairs, which no terminal can show.
@@ -72,6 +72,22 @@ def check_range(
         else:
             wanted = f"be more than {low:g}" if open_ends else f"be at least {low:g}"
         raise ConfigurationError(f"{where}: {name} is {value}; it must {wanted}.")
+
+
+def check_choice(where: str, choices: Iterable[str], **values: str) -> None:
+    """Refuses settings that are none of the words that can be chosen.
+
+    Args:
+        where: Whose settings they are: a class, or the key that leads to them (``task.init_args``).
+        choices: The words.
+        values: The settings, by name.
+
+    Raises:
+        ConfigurationError: One is no such word.
+    """
+    for name, value in values.items():
+        if value not in (known := tuple(choices)):
+            raise ConfigurationError(f"{where}.{name} is {value!r}: choose {', '.join(known[:-1])} or {known[-1]}.")
 
 
 @contextlib.contextmanager

@@ -116,18 +116,9 @@ class FeedbackWriter(Callback):
             "errors": errors,
         }
 
-    def _end(self, trainer: Trainer) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the files."""
         if trainer.is_global_zero and not trainer.sanity_checking:
             self.write(self.metrics or find_metrics(trainer, "FeedbackWriter"))
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the files."""
-        self._end(trainer)
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the files."""
-        self._end(trainer)
-
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the files."""
-        self._end(trainer)
+    on_test_end = on_predict_end = on_validation_end

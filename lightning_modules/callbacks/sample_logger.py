@@ -7,7 +7,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from lightning_modules.callbacks.feedback_writer import find_metrics
 from lightning_modules.callbacks.skill_metrics import SkillMetrics
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 
 
 class SampleLogger(Callback):
@@ -25,8 +25,7 @@ class SampleLogger(Callback):
     """
 
     def __init__(self, count: int = 8, metrics: SkillMetrics | None = None) -> None:
-        if count < 1:
-            raise ConfigurationError(f"SampleLogger's count is {count}: it must be at least 1.")
+        check_range("SampleLogger", count=count)
         self.count = count
         self.metrics = metrics
 
@@ -39,7 +38,8 @@ class SampleLogger(Callback):
             lines.append("| " + " | ".join(_cell(text) for text in cells) + " |")
         return "\n".join(lines)
 
-    def _end(self, trainer: Trainer) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the samples."""
         loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         if not loggers or not trainer.is_global_zero or trainer.sanity_checking:
             return
@@ -48,17 +48,7 @@ class SampleLogger(Callback):
             for logger in loggers:
                 logger.experiment.add_text(f"samples/{name}", self.table(metrics, name), trainer.global_step)
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs the samples."""
-        self._end(trainer)
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs the samples."""
-        self._end(trainer)
-
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs the samples."""
-        self._end(trainer)
+    on_test_end = on_predict_end = on_validation_end
 
 
 def _cell(text: str) -> str:

@@ -133,21 +133,43 @@ class SkillMetrics(Callback):
         if name not in self._predictions:
             raise ConfigurationError(f"The set {name!r} was not measured; measured: {', '.join(self.names) or 'none'}.")
 
-    def _start(self, trainer: Trainer, pl_module: LightningModule, sets: Mapping[str, Sequence[TaskInstance]]) -> None:
-        self._instances.update(sets)
-        self._metrics = {name: ReplyScores(len(part)).to(pl_module.device) for name, part in sets.items()}
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begins the set ``val``."""
+        self._begin(pl_module, {"val": self._task(trainer).instances("val")})
 
-    def _add(self, trainer: Trainer, name: str, outputs: Any) -> None:
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begins the set ``test``."""
+        self._begin(pl_module, {"test": self._task(trainer).instances("test")})
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begins the data module's evaluation sets."""
+        sets = getattr(getattr(trainer, "datamodule", None), "evaluation_sets", None)
+        if sets is None:
+            raise ConfigurationError("SkillMetrics needs a data module with evaluation_sets: use StudentDataModule.")
+        self._begin(pl_module, sets)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Scores a batch."""
         if trainer.sanity_checking:
             return
         if not isinstance(outputs, Generations):
             raise AssertionError(f"SkillMetrics needs the student's Generations, found {type(outputs).__name__}")
+        name = list(self._metrics)[dataloader_idx]  # the loaders come in the order of the sets
         task, instances = self._task(trainer), self._instances[name]
         pairs = zip(outputs.index, outputs.texts, strict=True)
         scores = [task.score(instances[row], text) for row, text in pairs]
         self._metrics[name].update(outputs.index, scores, outputs.truncated, outputs.texts)
 
-    def _finish(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gathers the ranks, keeps the predictions and logs the accuracies."""
         if trainer.sanity_checking:
             return
         task = self._task(trainer)
@@ -162,6 +184,13 @@ class SkillMetrics(Callback):
             ]
             self._log(trainer, pl_module, name)
         self._metrics = {}
+
+    on_test_batch_end = on_predict_batch_end = on_validation_batch_end
+    on_test_epoch_end = on_predict_epoch_end = on_validation_epoch_end
+
+    def _begin(self, pl_module: LightningModule, sets: Mapping[str, Sequence[TaskInstance]]) -> None:
+        self._instances.update(sets)
+        self._metrics = {name: ReplyScores(len(part)).to(pl_module.device) for name, part in sets.items()}
 
     def _log(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
         report = self.report(name)
@@ -180,71 +209,3 @@ class SkillMetrics(Callback):
         if task is None:
             raise ConfigurationError("SkillMetrics has no task: pass one, or run with a data module that has one.")
         return task
-
-    def _sets(self, trainer: Trainer) -> Mapping[str, Sequence[TaskInstance]]:
-        sets = getattr(getattr(trainer, "datamodule", None), "evaluation_sets", None)
-        if sets is None:
-            raise ConfigurationError("SkillMetrics needs a data module with evaluation_sets: use StudentDataModule.")
-        return dict(sets)
-
-    # Lightning's hooks, three by three.
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins the set ``val``."""
-        self._start(trainer, pl_module, {"val": self._task(trainer).instances("val")})
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins the set ``test``."""
-        self._start(trainer, pl_module, {"test": self._task(trainer).instances("test")})
-
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins the data module's evaluation sets."""
-        self._start(trainer, pl_module, self._sets(trainer))
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Scores a batch."""
-        self._add(trainer, "val", outputs)
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Scores a batch."""
-        self._add(trainer, "test", outputs)
-
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Scores a batch."""
-        self._add(trainer, list(self._metrics)[dataloader_idx], outputs)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Gathers the ranks."""
-        self._finish(trainer, pl_module)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Gathers the ranks."""
-        self._finish(trainer, pl_module)
-
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Gathers the ranks."""
-        self._finish(trainer, pl_module)

@@ -6,15 +6,13 @@ import ast
 import random
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from typing import ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.code.records import code_blocks, extract_program, split_answer
-from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
+from tasks.code.task import ProgrammingTask, may_answer
 from tasks.code.verdict import Job, Level
-from tasks.errors import ConfigurationError
-from tasks.prompting import DomainText, read_domain_text
+from tasks.errors import ConfigurationError, check_range
 from tasks.types import Split, TaskInstance
 
 _SPLIT = "test"
@@ -62,24 +60,13 @@ class HumanEvalTask(ProgrammingTask):
         packages: Sequence[str] = (),
     ) -> None:
         super().__init__(isolation, strict, seconds, packages)
-        if val_size < 1:
-            raise ConfigurationError(f"task.init_args.val_size is {val_size}: it must be at least 1.")
+        check_range("task.init_args", val_size=val_size)
         self.rows = BenchmarkRows("humaneval", path, hub_id, revision)
         self.val_size = val_size
         self.seed = seed
 
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """Validation or test: a random ``val_size`` rows, and all others.
-
-        Raises:
-            ConfigurationError: There is no training split, or too few rows.
-        """
-        if split == "train":
-            raise ConfigurationError(f"{self.name} has no training split: choose an engine that writes its records.")
-        return self._splits[split == "test"]
-
-    @cached_property
-    def _splits(self) -> tuple[tuple[TaskInstance, ...], tuple[TaskInstance, ...]]:
+    def make_split(self, split: Split) -> list[TaskInstance]:
+        """Validation or test: a random ``val_size`` rows, and all others."""
         rows = self.rows.read(_SPLIT)
         if self.val_size >= len(rows):
             raise ConfigurationError(
@@ -87,11 +74,8 @@ class HumanEvalTask(ProgrammingTask):
                 "some must be left for the test."
             )
         chosen = set(random.Random(self.seed).sample(range(len(rows)), self.val_size))
-        made = [self._instance(row) for row in rows]
-        return (
-            tuple(instance for index, instance in enumerate(made) if index in chosen),
-            tuple(instance for index, instance in enumerate(made) if index not in chosen),
-        )
+        made = [self._instance(row) for row in rows]  # all of them, so that a damaged row is found in either split
+        return [instance for index, instance in enumerate(made) if (index in chosen) == (split == "val")]
 
     def _instance(self, row: BenchmarkRow) -> TaskInstance:
         fields = {name: row.text(name) for name in _FIELDS}
@@ -105,10 +89,6 @@ class HumanEvalTask(ProgrammingTask):
     def ask(self, problem: str) -> str:
         """The instruction that a prompt is asked with."""
         return f"Complete this Python function. Reply with the whole function in one code block.\n\n{problem.strip()}"
-
-    def render(self, program: str) -> str:
-        """A program as a reply: in a code block."""
-        return f"```python\n{program.strip()}\n```"
 
     def program_of(self, instance: TaskInstance, text: str) -> str:
         """The last code block that defines the function, since many replies go on to use it; else the last of all."""
@@ -130,11 +110,6 @@ class HumanEvalTask(ProgrammingTask):
         future = "".join(f"{line}\n" for line in _FUTURE.findall(program))  # such lines are the first, or an error
         whole = f"{future}{prompt}    pass\n\n{_FUTURE.sub('', program)}" if defines else prompt + program
         return Job(whole, (), entry_point, instance.metadata["test"], prompt + "    pass\n", preamble=True)
-
-    @property
-    def domain_text(self) -> DomainText:
-        """Problems of this kind, first with their tests, then with their program."""
-        return read_domain_text("tasks.code", self.name, (Problem, Solution))
 
 
 def _defines(program: str, name: str) -> bool:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tasks.code.comparison import excerpt, one_line, same_data, same_output
@@ -73,7 +74,7 @@ class JudgingServer(ForkServer):
         calls, replies = os.pipe(), os.pipe()
         try:
             self._ask(job, limits, "check", (replies[1], calls[0]))
-            longer = limits.with_seconds(limits.seconds + _CHECK_SECONDS)
+            longer = replace(limits, seconds=limits.seconds + _CHECK_SECONDS)
             task = {"check": job.check, "prelude": job.prelude, "entry": job.entry_point}
             self._checks.ask(_request("judge", 1, longer, 0), task, (replies[0], calls[1]))
         finally:

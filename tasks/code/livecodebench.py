@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.code.records import Tests, split_answer
-from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
+from tasks.code.task import ProgrammingTask, may_answer
 from tasks.code.unpacking import read_tests
 from tasks.code.verdict import CallTest, Job, Level, StdinTest
-from tasks.errors import ConfigurationError, RecordError
-from tasks.prompting import DomainText, read_domain_text
+from tasks.errors import RecordError
 from tasks.types import Split, TaskInstance
 
 HUB_ID = "livecodebench/code_generation_lite"
@@ -84,36 +82,15 @@ class LiveCodeBenchTask(ProgrammingTask):
         super().__init__(isolation, strict, seconds, packages)
         self.rows = _HubFiles("livecodebench", path, hub_id, revision)
 
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """Validation or test, in the order of the question ids.
-
-        Raises:
-            ConfigurationError: There is no training split.
-        """
-        if split == "train":
-            raise ConfigurationError(f"{self.name} has no training split: choose an engine that writes its records.")
-        return self._test if split == "test" else self._val
-
-    @cached_property
-    def _names(self) -> tuple[str, str]:
-        if self.rows.folder is not None:
-            for first, second in _FILES:
-                if self.rows.has(first) and self.rows.has(second):
-                    return first, second
-        return _FILES[0]
-
-    @cached_property
-    def _test(self) -> tuple[TaskInstance, ...]:
-        return self._made(self.rows.read(self._names[0]), frozenset())
-
-    @cached_property
-    def _val(self) -> tuple[TaskInstance, ...]:
-        first = frozenset(row.text("question_id") for row in self.rows.read(self._names[0]))
-        return self._made(self.rows.read(self._names[1]), first)
-
-    def _made(self, rows: Sequence[BenchmarkRow], left_out: frozenset[str]) -> tuple[TaskInstance, ...]:
-        rows = [row for row in rows if row.text("question_id") not in left_out]
-        return tuple(self._instance(row) for row in sorted(rows, key=lambda row: row.text("question_id")))
+    def make_split(self, split: Split) -> list[TaskInstance]:
+        """Validation or test, in the order of the question ids."""
+        there = (names for names in _FILES if all(map(self.rows.has, names)))
+        test, val = next(there, _FILES[0])
+        rows = self.rows.read(test)
+        if split == "val":
+            first = {row.text("question_id") for row in rows}
+            rows = [row for row in self.rows.read(val) if row.text("question_id") not in first]
+        return [self._instance(row) for row in sorted(rows, key=lambda row: row.text("question_id"))]
 
     def _instance(self, row: BenchmarkRow) -> TaskInstance:
         starter = str(row.fields.get("starter_code") or "")
@@ -129,10 +106,6 @@ class LiveCodeBenchTask(ProgrammingTask):
         """The instruction of a problem; one that ends in starter code asks for a function."""
         request = _FUNCTION_REQUEST if "\nclass Solution" in problem or "\ndef " in problem else _STDIN_REQUEST
         return f"{problem}\n\n{request}"
-
-    def render(self, program: str) -> str:
-        """A program as a reply: in a code block."""
-        return f"```python\n{program.strip()}\n```"
 
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
         """The difficulty: easy, medium or hard."""
@@ -150,11 +123,6 @@ class LiveCodeBenchTask(ProgrammingTask):
         if not tests or not may_answer(program, entry_point):
             return None
         return Job(program, tests, entry_point, preamble=True, exact=True)
-
-    @property
-    def domain_text(self) -> DomainText:
-        """Contest problems, first with their tests, then with their program."""
-        return read_domain_text("tasks.code", self.name, (Problem, Solution))
 
 
 # The benchmark has no reference solutions; an answer must not be empty, and this one is never accepted.

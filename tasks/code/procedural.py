@@ -9,9 +9,8 @@ from typing import ClassVar
 from tasks.base import ProceduralTask
 from tasks.code.generators import SKILLS
 from tasks.code.records import join_answer, split_answer, without_tests
-from tasks.code.task import Problem, ProgrammingTask, Solution, may_answer
+from tasks.code.task import ProgrammingTask, may_answer
 from tasks.code.verdict import Job, Level
-from tasks.prompting import DomainText, read_domain_text
 from tasks.types import TaskInstance
 
 _FUNCTION, _ARGUMENT = "f", "x"
@@ -46,6 +45,7 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
 
     name: ClassVar[str] = "code_procedural"
     table = SKILLS
+    no_train = ProceduralTask.no_train
 
     def __init__(
         self,
@@ -74,6 +74,10 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         """The program alone, without its tests."""
         return split_answer(instance.answer)[0]
 
+    def render(self, program: str) -> str:
+        """The reply that teaches a program: nothing but the program."""
+        return program.strip()
+
     def job(self, instance: TaskInstance, program: str) -> Job | None:
         """The answer's own tests; None for a text that cannot depend on the argument, or print anything."""
         _, tests, entry_point = split_answer(instance.answer)
@@ -86,8 +90,3 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
                 return None
             program = f"{entry_point} = lambda {_ARGUMENT}: (\n{program}\n)"
         return Job(program, tests, entry_point) if may_answer(program, entry_point) else None
-
-    @property
-    def domain_text(self) -> DomainText:
-        """Problems of this size, first with their tests, then with their program."""
-        return read_domain_text("tasks.code", self.name, (Problem, Solution))

@@ -23,7 +23,7 @@ from tasks.code.fork_server import ServerSettings
 from tasks.code.judging import JudgingServer
 from tasks.code.packages import found_packages
 from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, SandboxError, StdinTest, Verdict
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_choice, check_range
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +56,8 @@ class Sandbox:
         scratch_bytes: int = 16 << 20,
         packages: Sequence[str] = (),
     ) -> None:
-        if isolation not in LEVELS:
-            raise ConfigurationError(f"Sandbox: isolation is {isolation!r}; choose one of {', '.join(LEVELS)}.")
-        if workers < 1:
-            raise ConfigurationError(f"Sandbox: workers is {workers}; it must be at least 1.")
+        check_choice("Sandbox", LEVELS, isolation=isolation)
+        check_range("Sandbox", workers=workers)
         self.level: Level = isolation
         self.strict = strict
         self.limits = limits or Limits()

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from tasks.base import Task
+from tasks.base import SplitTask
 from tasks.code.confined.values import NotPlainError, dumps, encode
 from tasks.code.records import Tests, extract_program, join_answer, split_answer
 from tasks.code.sandbox import Sandbox
@@ -58,7 +58,7 @@ class Solution(BaseModel):
     solution: str
 
 
-class ProgrammingTask(Task):
+class ProgrammingTask(SplitTask):
     """A task whose replies are Python programs, run against tests in the sandbox.
 
     Args:
@@ -67,6 +67,9 @@ class ProgrammingTask(Task):
         seconds: Wall time of one test.
         packages: Installed packages that programs may import; see Sandbox.
     """
+
+    schemas = (Problem, Solution)
+    no_train = "There is no training split of programs: choose an engine that writes its records."
 
     def __init__(self, isolation: Level, strict: bool, seconds: float, packages: Sequence[str] = ()) -> None:
         self.sandbox = Sandbox(isolation, strict, Limits(seconds=seconds), packages=packages)
@@ -140,8 +143,8 @@ class ProgrammingTask(Task):
         return problem
 
     def render(self, program: str) -> str:
-        """The reply that teaches a program."""
-        return program.strip()
+        """The reply that teaches a program: in a code block."""
+        return f"```python\n{program.strip()}\n```"
 
 
 def may_answer(program: str, entry_point: str | None) -> bool:

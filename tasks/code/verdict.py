@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from tasks.errors import ConfigurationError, DataEnvGymError
+from tasks.errors import DataEnvGymError, check_range
 
 Outcome = Literal[
     "accepted",
@@ -72,14 +72,7 @@ class Limits:
     processes: int = 16
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ConfigurationError(f"Limits: {name} is {value}; it must be positive.")
-
-    def with_seconds(self, seconds: float) -> Limits:
-        """The same limits with another time for a test."""
-        return replace(self, seconds=seconds)
+        check_range("Limits", 0, open_ends=True, **asdict(self))
 
 
 @dataclass(frozen=True, slots=True)

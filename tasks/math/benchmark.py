@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from tasks.base import Task, normalise_text
+from tasks.base import SplitTask, normalise_text
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
-from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tasks.errors import ConfigurationError, MissingFileError, RecordError, check_choice, check_range
 from tasks.math.answers import extract_answer, last_boxed
 from tasks.math.equivalence import asked_formulas, equivalent, repeats_question
 from tasks.math.records import MATHRecord, read_reply, render_response
 from tasks.math.sympy_process import counts
-from tasks.prompting import DomainText, read_domain_text
 from tasks.types import Split, TaskInstance, TrainingRecord
 
 logger = logging.getLogger(__name__)
 
+_EVALUATED: tuple[Split, Split] = ("val", "test")
 LEVELS = tuple(f"Level {number}" for number in range(1, 6))
 TOPICS = (
     "Algebra",
@@ -60,7 +60,7 @@ class _Problem:
         return self.level in LEVELS and self.topic in TOPICS
 
 
-class MATHTask(Task):
+class MATHTask(SplitTask):
     r"""The MATH benchmark, with a validation set balanced over level and topic.
 
     Rows come from ``path``, else from ``$DATAENVGYM_DATA_DIR/math``, else from the hub. The skill of an instance is
@@ -88,6 +88,7 @@ class MATHTask(Task):
     """
 
     name: ClassVar[str] = "math"
+    schemas = (MATHRecord,)
 
     def __init__(
         self,
@@ -101,13 +102,10 @@ class MATHTask(Task):
         test_size: int | None = None,
         instruction_suffix: str = "",
     ) -> None:
-        if val_from not in ("train", "test"):
-            raise ConfigurationError(f"task.init_args.val_from is {val_from!r}: choose train or test.")
+        check_choice("task.init_args", ("train", "test"), val_from=val_from)
         if overlap and val_from == "train":
             raise ConfigurationError("task.init_args.overlap is true: it needs task.init_args.val_from test.")
-        for name, size in (("val_per_group", val_per_group), ("test_size", test_size)):
-            if size is not None and size < 1:
-                raise ConfigurationError(f"task.init_args.{name} is {size}: it must be at least 1.")
+        check_range("task.init_args", val_per_group=val_per_group, test_size=test_size)
         self.val_from = val_from
         self.overlap = overlap
         self.val_per_group = val_per_group
@@ -120,17 +118,6 @@ class MATHTask(Task):
                 f"{self._rows.folder} has no train.jsonl to draw validation from: add it, or pass "
                 "--task.init_args.val_from test."
             )
-
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The instances of a split in the order of its rows; ``train`` is without those of validation.
-
-        Raises:
-            MissingFileError: The rows cannot be read.
-            RecordError: A row lacks a field.
-        """
-        if split == "train":
-            return self._train
-        return self._val if split == "val" else self._test
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 if the reply's last answer is equivalent to the instance's, else 0.0."""
@@ -161,11 +148,6 @@ class MATHTask(Task):
         problem = record.problem.removesuffix(self.instruction_suffix).strip() or record.problem
         return TrainingRecord(self._ask(problem), render_response(record.solution, record.answer), record.answer)
 
-    @property
-    def domain_text(self) -> DomainText:
-        """What this task tells teachers that are language models."""
-        return read_domain_text("tasks.math", "math", (MATHRecord,))
-
     def training_pool(self) -> Sequence[TrainingRecord]:
         """The train split without the validation instances, in the target format.
 
@@ -183,13 +165,14 @@ class MATHTask(Task):
     @property
     def split_note(self) -> str:
         """Where validation and test come from, in one sentence for reports."""
-        val = f"Validation: {len(self._val)} rows of the {self.val_from} split, at most {self.val_per_group} per cell."
+        val, test = (len(self.instances(split)) for split in _EVALUATED)
+        drawn = f"Validation: {val} rows of the {self.val_from} split, at most {self.val_per_group} per cell."
         apart = {
             ("train", False): "no validation row is among them",
             ("test", False): "validation rows taken out",
             ("test", True): "validation rows are among them, as in the paper",
         }[self.val_from, self.overlap]
-        return f"{val} Test: {len(self._test)} of {len(self._problems('test'))} rows of the test split; {apart}."
+        return f"{drawn} Test: {test} of {len(self._problems('test'))} rows of the test split; {apart}."
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -255,15 +238,17 @@ class MATHTask(Task):
             logger.warning("Groups with fewer than %d rows give all that they have: %s.", self.val_per_group, short)
         return tuple(sorted(drawn, key=lambda problem: problem.index))
 
-    @cached_property
-    def _val(self) -> tuple[TaskInstance, ...]:
-        # An instance that is in both sets is two: ids are unique within a task.
-        mark = "-val" if self.overlap else ""
-        return tuple(self._instance(self.val_from, problem, mark) for problem in self._val_problems)
-
-    @cached_property
-    def _test(self) -> tuple[TaskInstance, ...]:
-        taken = {problem.index for problem in self._val_problems} if self._val_is_taken_out else set()
+    def make_split(self, split: Split) -> list[TaskInstance]:
+        """The instances of a split in the order of its rows; ``train`` is without those of validation."""
+        if split == "train":
+            return [self._instance("train", problem) for problem in self._training]
+        if split == "val":
+            # An instance that is in both sets is two: ids are unique within a task.
+            mark = "-val" if self.overlap else ""
+            return [self._instance(self.val_from, problem, mark) for problem in self._val_problems]
+        taken = set()
+        if self.val_from == "test" and not self.overlap:
+            taken = {problem.index for problem in self._val_problems}
         left = [problem for problem in self._problems("test") if problem.index not in taken]
         if self.test_size is not None and self.test_size < len(left):
             rng = random.Random(f"{self.name}/{self.seed}/test")
@@ -273,23 +258,15 @@ class MATHTask(Task):
                 "Validation takes every row of the test split: lower task.init_args.val_per_group "
                 f"({self.val_per_group})."
             )
-        return tuple(self._instance("test", problem) for problem in left)
-
-    @property
-    def _val_is_taken_out(self) -> bool:
-        return self.val_from == "test" and not self.overlap
+        return [self._instance("test", problem) for problem in left]
 
     @cached_property
     def _training(self) -> tuple[_Problem, ...]:
         # By text, not by row: a problem that the two splits share must not be trained on either.
-        evaluated = {normalise_text(instance.instruction) for instance in (*self._val, *self._test)}
+        evaluated = {normalise_text(one.instruction) for split in _EVALUATED for one in self.instances(split)}
         return tuple(
             problem for problem in self._problems("train") if normalise_text(self._ask(problem.text)) not in evaluated
         )
-
-    @cached_property
-    def _train(self) -> tuple[TaskInstance, ...]:
-        return tuple(self._instance("train", problem) for problem in self._training)
 
     @cached_property
     def _pool(self) -> tuple[TrainingRecord, ...]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from tasks.base import ProceduralTask
 from tasks.math.generators import SKILLS
 from tasks.math.scoring import final_answer, same_decimal, same_text, same_value
-from tasks.prompting import DomainText, read_domain_text
+from tasks.prompting import PlainRecord
 from tasks.types import TaskInstance
 
 # Where the question asks for a notation, an equal value in another notation is a wrong answer; elsewhere it is right.
@@ -30,6 +30,7 @@ class ProceduralMathTask(ProceduralTask):
 
     name: ClassVar[str] = "math_procedural"
     table = SKILLS
+    schemas = (PlainRecord,)
 
     def __init__(self, seed: int = 0, val_size: int = 432, test_size: int = 864) -> None:
         super().__init__(seed=seed, val_size=val_size, test_size=test_size)
@@ -42,11 +43,6 @@ class ProceduralMathTask(ProceduralTask):
         """
         instruction, answer = self.entry(skill, subskill)(rng)
         return TaskInstance("", instruction, answer, skill, subskill)
-
-    @property
-    def domain_text(self) -> DomainText:
-        """What this task tells teachers that are language models."""
-        return read_domain_text("tasks.math", self.name)
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 for the right answer, else 0.0: by notation where the skill is one, by value elsewhere."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from tasks.base import ProceduralTask
 from tasks.errors import ConfigurationError
 from tasks.math.scoring import clean_answer, final_answer
-from tasks.prompting import DomainText, read_domain_text
+from tasks.prompting import PlainRecord
 from tasks.types import TaskInstance
 
 Settings = Mapping[str, Any]
@@ -111,6 +111,7 @@ class ReasoningGymTask(ProceduralTask):
     """
 
     name: ClassVar[str] = "reasoning_gym"
+    schemas = (PlainRecord,)
     table: ClassVar[Mapping[str, Mapping[str, Any]]] = {skill: subskills for skill, (_, subskills) in DATASETS.items()}
 
     def __init__(
@@ -142,11 +143,6 @@ class ReasoningGymTask(ProceduralTask):
         # Through JSON, so that an instance equals itself after it was written and read: tuples become lists.
         metadata = json.loads(json.dumps(entry["metadata"], default=str))
         return TaskInstance("", entry["question"].strip(), entry["answer"], skill, subskill, metadata)
-
-    @property
-    def domain_text(self) -> DomainText:
-        """What this task tells teachers that are language models."""
-        return read_domain_text("tasks.math", self.name)
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """The verifier's score of a reply; an empty one, or one that the verifier cannot read, scores 0.0."""

@@ -9,16 +9,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from tasks.base import Task
+from tasks.base import SplitTask
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import RecordError, check_choice
 from tasks.prompting import DomainText
 from tasks.tool_use.authors import authors_metrics
 from tasks.tool_use.checking import checked_record, plan_domain_text
-from tasks.tool_use.metrics import aggregate_metrics, best_match
+from tasks.tool_use.metrics import EXACT_METRICS, Headline, aggregate_metrics, best_match, plan_score
 from tasks.tool_use.parsing import parse_plan, plan_from_nodes
 from tasks.tool_use.plans import Plan, render
-from tasks.tool_use.scoring import Headline, check_headline, plan_score
 from tasks.tool_use.tools import tool_list
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 
@@ -33,7 +32,7 @@ _HOW = (
 )
 
 
-class MnmsTask(Task):
+class MnmsTask(SplitTask):
     """The m&m's benchmark: from a request to the calls of tools that carry it out.
 
     Rows come from ``path``, else from ``$DATAENVGYM_DATA_DIR/mnms``, else from the hub. As in DataEnvGym, the test set
@@ -58,6 +57,7 @@ class MnmsTask(Task):
     """
 
     name: ClassVar[str] = "mnms"
+    no_train = "m&m's has no train split: choose an engine that writes its records."
 
     def __init__(
         self,
@@ -68,24 +68,12 @@ class MnmsTask(Task):
         alternatives: bool = False,
         prompt: Literal["tools", "request"] = "tools",
     ) -> None:
-        if prompt not in ("tools", "request"):
-            raise ConfigurationError(f"task.init_args.prompt is {prompt!r}: choose tools or request.")
-        self.headline = check_headline(headline)
+        check_choice("task.init_args", ("tools", "request"), prompt=prompt)
+        check_choice("task.init_args", EXACT_METRICS, headline=headline)
+        self.headline = headline
         self.alternatives = alternatives
         self.prompt = prompt
         self._rows = BenchmarkRows(self.name, path, hub_id, revision)
-
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The instances of a split in the order of its rows.
-
-        Raises:
-            ConfigurationError: The train split is asked for: the benchmark has none.
-            MissingFileError: The rows cannot be read.
-            RecordError: A row lacks a field, or its plan cannot be read.
-        """
-        if split == "train":
-            raise ConfigurationError("m&m's has no train split: choose an engine that writes its records.")
-        return self._val if split == "val" else self._test
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 if the reply's plan is the gold plan, or one of its alternatives if they count, else 0.0."""
@@ -148,18 +136,14 @@ class MnmsTask(Task):
     def _suffix(self) -> str:
         return f"\n\n{_HOW}\n{tool_list()}" if self.prompt == "tools" else ""
 
-    @cached_property
-    def _test(self) -> tuple[TaskInstance, ...]:
-        split = FILTERED if self._rows.has(FILTERED) else "test"
-        return tuple(self._instance(row, "test") for row in self._rows.read(split))
-
-    @cached_property
-    def _val(self) -> tuple[TaskInstance, ...]:
-        if not self._rows.has(VERIFIED):
-            return tuple(self._instance(row, "val") for row in self._rows.read("val"))
-        tested = {instance.instance_id.removeprefix("test_") for instance in self._test}
-        rows = (row for row in self._rows.read(VERIFIED) if str(row.fields.get("id")) not in tested)
-        return tuple(self._instance(row, "val") for row in rows)
+    def make_split(self, split: Split) -> list[TaskInstance]:
+        """The instances of a split in the order of its rows."""
+        whole = FILTERED if split == "test" else VERIFIED
+        rows = self._rows.read(whole if self._rows.has(whole) else split)
+        if split == "val" and self._rows.has(VERIFIED):
+            tested = {instance.instance_id.removeprefix("test_") for instance in self.instances("test")}
+            rows = [row for row in rows if str(row.fields.get("id")) not in tested]
+        return [self._instance(row, split) for row in rows]
 
     def _instance(self, row: BenchmarkRow, split: Split) -> TaskInstance:
         if row.fields.get("id") is None:

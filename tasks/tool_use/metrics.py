@@ -8,11 +8,13 @@ a reference stands for the call that it refers to, so that renamed variables are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 from tasks.tool_use.plans import Mixed, Plan, Reference, Unknown, Value, fold, references
 from tasks.tool_use.tools import TOOLS
 
 Labels = Callable[[Plan], list[str]]
+Headline = Literal["plan_tool", "plan_argname", "plan_argvalue", "plan"]  # what a score may be: see EXACT_METRICS
 
 
 def tool_labels(plan: Plan) -> list[str]:
@@ -82,6 +84,12 @@ EXACT_METRICS: Mapping[str, Callable[[Plan, Plan], bool]] = {
     "plan_argvalue": lambda gold, made: argument_value_labels(gold) == argument_value_labels(made),
     "plan": lambda gold, made: len(gold.calls) == len(made.calls) and gold.trees == made.trees,
 }
+
+
+def plan_score(golds: Sequence[Plan], predicted: Plan, headline: Headline) -> float:
+    """1.0 if the predicted plan is one of the gold plans by an exact metric, else 0.0."""
+    same = EXACT_METRICS[headline]
+    return float(bool(predicted.calls) and any(same(gold, predicted) for gold in golds))
 
 
 def plan_metrics(gold: Plan, predicted: Plan) -> dict[str, float]:

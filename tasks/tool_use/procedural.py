@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, get_args
 
 from tasks.base import ProceduralTask
-from tasks.errors import ConfigurationError
+from tasks.errors import check_choice
 from tasks.prompting import DomainText
 from tasks.tool_use.checking import checked_record, plan_domain_text
-from tasks.tool_use.metrics import aggregate_metrics
+from tasks.tool_use.metrics import EXACT_METRICS, Headline, aggregate_metrics, plan_score
 from tasks.tool_use.parsing import parse_plan
 from tasks.tool_use.plans import Notation, render
-from tasks.tool_use.scoring import Headline, check_headline, plan_score
 from tasks.tool_use.templates import SKILLS
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 
@@ -46,11 +45,10 @@ class ProceduralToolUseTask(ProceduralTask):
         headline: Headline = "plan",
     ) -> None:
         super().__init__(seed=seed, val_size=val_size, test_size=test_size)
-        if notation not in get_args(Notation):
-            known = ", ".join(get_args(Notation))
-            raise ConfigurationError(f"task.init_args.notation is {notation!r}: choose one of {known}.")
+        check_choice("task.init_args", get_args(Notation), notation=notation)
+        check_choice("task.init_args", EXACT_METRICS, headline=headline)
         self.notation: Notation = notation
-        self.headline = check_headline(headline)
+        self.headline = headline
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One request of a subskill with its gold plan.

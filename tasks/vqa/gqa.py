@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from tasks.base import identity
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import ConfigurationError, RecordError, check_range
 from tasks.images import Image
 from tasks.types import Split, TaskInstance, TrainingRecord
 from tasks.vqa.rows import DescribedTask, image_by_id, image_of, plain_fields
@@ -45,6 +45,7 @@ class GQATask(DescribedTask):
     """
 
     name: ClassVar[str] = "gqa"
+    no_train = "GQA's train split is not evaluated on: its records come from training_pool()."
 
     def __init__(
         self,
@@ -54,25 +55,12 @@ class GQATask(DescribedTask):
         hub_id: str = HUB_ID,
         revision: str | None = None,
     ) -> None:
-        if per_type < 1:
-            raise ConfigurationError(f"task.init_args.per_type is {per_type}: it must be at least 1.")
+        check_range("task.init_args", per_type=per_type)
         self.seed = seed
         self.per_type = per_type
         self._path = path
         self._hub_id, self._revision = hub_id, revision
         self._folder = self._source("val", "instructions").folder
-
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The sampled questions of a split, by type.
-
-        Raises:
-            ConfigurationError: The split is train: it is for training_pool().
-            MissingFileError: The rows or an image cannot be read.
-            RecordError: A row lacks a field.
-        """
-        if split == "train":
-            raise ConfigurationError("GQA's train split is not evaluated on: its records come from training_pool().")
-        return self._val if split == "val" else self._test
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 for the right answer, whatever its case and final punctuation, else 0.0."""
@@ -94,14 +82,6 @@ class GQATask(DescribedTask):
         return self._pool
 
     @cached_property
-    def _val(self) -> tuple[TaskInstance, ...]:
-        return self._sample("val")
-
-    @cached_property
-    def _test(self) -> tuple[TaskInstance, ...]:
-        return self._sample("test")
-
-    @cached_property
     def _pool(self) -> tuple[TrainingRecord, ...]:
         source = self._source("train", "instructions")
         if source.folder is None or not source.has("train"):
@@ -109,7 +89,8 @@ class GQATask(DescribedTask):
                 "GQA's training pool needs --task.init_args.path, a folder with train.jsonl and its images: the hub's "
                 "training images are 10 GB."
             )
-        taken = {identity(instance) for split in (self._val, self._test) for instance in split}
+        splits: tuple[Split, ...] = ("val", "test")
+        taken = {identity(instance) for split in splits for instance in self.instances(split)}
         rows = source.read("train")
         instances = self._with_images("train", rows)
         return tuple(
@@ -122,7 +103,8 @@ class GQATask(DescribedTask):
         config = f"{_SPLITS[split]}_balanced_{kind}"
         return BenchmarkRows(self.name, self._path, self._hub_id, self._revision, config_name=config)
 
-    def _sample(self, split: Split) -> tuple[TaskInstance, ...]:
+    def make_split(self, split: Split) -> tuple[TaskInstance, ...]:
+        """The sampled questions of a split, by type."""
         by_type: dict[str, list[BenchmarkRow]] = {}
         for row in without_equivalents(self._source(split, "instructions").read(_SPLITS[split])):
             by_type.setdefault(_type_of(row), []).append(row)

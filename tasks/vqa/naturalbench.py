@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.choices import LETTERS, YES_NO, choose
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import ConfigurationError, RecordError, check_range
 from tasks.images import Image
 from tasks.replies import clean_answer
 from tasks.types import Prediction, Split, TaskInstance
@@ -86,26 +85,14 @@ class NaturalBenchTask(DescribedTask):
     """
 
     name: ClassVar[str] = "naturalbench"
+    no_train = "NaturalBench is for evaluation only: records come from a teacher."
 
     def __init__(
         self, path: str | None = None, groups: int = 50, hub_id: str = HUB_ID, revision: str | None = REVISION
     ) -> None:
-        if groups < 1:
-            raise ConfigurationError(f"task.init_args.groups is {groups}: it must be at least 1.")
+        check_range("task.init_args", groups=groups)
         self.groups = groups
         self._rows = BenchmarkRows(self.name, path, hub_id, revision)
-
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The instances of a split, group by group: question 0 of image 0 and 1, then question 1.
-
-        Raises:
-            ConfigurationError: The split is train, or there are too few groups for two splits.
-            MissingFileError: The rows or an image cannot be read.
-            RecordError: A row lacks a field.
-        """
-        if split == "train":
-            raise ConfigurationError("NaturalBench is for evaluation only: records come from a teacher.")
-        return self._val if split == "val" else self._test
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 if the reply chooses the right one of yes and no, or of A and B, else 0.0.
@@ -137,27 +124,20 @@ class NaturalBenchTask(DescribedTask):
         scores = group_scores(instances, [prediction.score for prediction in predictions])
         return {name: getattr(scores, name) for name in ("question", "image", "binary", "group")}
 
-    @cached_property
-    def _val(self) -> tuple[TaskInstance, ...]:
-        return self._instances(self._read(f"[:{self.groups}]", slice(self.groups)))
-
-    @cached_property
-    def _test(self) -> tuple[TaskInstance, ...]:
-        return self._instances(self._read(f"[-{self.groups}:]", slice(-self.groups, None)))
-
-    def _read(self, hub_slice: str, part: slice) -> list[BenchmarkRow]:
+    def make_split(self, split: Split) -> list[TaskInstance]:
+        """The instances of a split, group by group: question 0 of image 0 and 1, then question 1."""
         if self._rows.folder is None:
-            return self._rows.read(f"train{hub_slice}")  # the hub hands over a part and decodes no other images
-        rows = self._rows.read("train")
-        if len(rows) < 2 * self.groups:
-            raise ConfigurationError(
-                f"{self._rows.source} has {len(rows)} groups, two splits of {self.groups} need {2 * self.groups}: "
-                "lower --task.init_args.groups."
-            )
-        return rows[part]
-
-    def _instances(self, rows: Sequence[BenchmarkRow]) -> tuple[TaskInstance, ...]:
-        return tuple(instance for row in rows for instance in self._group(row))
+            part = f"[:{self.groups}]" if split == "val" else f"[-{self.groups}:]"
+            rows = self._rows.read(f"train{part}")  # the hub hands over a part and decodes no other images
+        else:
+            rows = self._rows.read("train")
+            if len(rows) < 2 * self.groups:
+                raise ConfigurationError(
+                    f"{self._rows.source} has {len(rows)} groups, two splits of {self.groups} need {2 * self.groups}: "
+                    "lower --task.init_args.groups."
+                )
+            rows = rows[: self.groups] if split == "val" else rows[-self.groups :]
+        return [instance for row in rows for instance in self._group(row)]
 
     def _group(self, row: BenchmarkRow) -> list[TaskInstance]:
         kind, index = row.text("Question_Type"), row.fields.get("Index")

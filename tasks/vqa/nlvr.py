@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping
 from typing import ClassVar
 
-from tasks.base import Task, normalise_text
+from tasks.base import SplitTask, normalise_text
 from tasks.benchmark_rows import DATA_DIR, BenchmarkRow, BenchmarkRows
-from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tasks.errors import MissingFileError, RecordError, check_range
 from tasks.images import Image
 from tasks.replies import stated_answer
 from tasks.types import Split, TaskInstance
@@ -20,7 +19,7 @@ from tasks.vqa.scoring import same_answer
 _QUESTION = "True or false?"
 
 
-class NLVRTask(Task):
+class NLVRTask(SplitTask):
     """Statements about three boxes of coloured shapes, true or false.
 
     The rows of the development set are dealt into validation and test by their sentences, since each sentence was
@@ -38,10 +37,10 @@ class NLVRTask(Task):
     """
 
     name: ClassVar[str] = "nlvr"
+    no_train = "NLVR has no train split here: records come from a teacher."
 
     def __init__(self, path: str | None = None, seed: int = 0, val_share: float = 1 / 3) -> None:
-        if not 0.0 < val_share < 1.0:
-            raise ConfigurationError(f"task.init_args.val_share is {val_share}: it must lie between 0 and 1.")
+        check_range("task.init_args", 0, 1, open_ends=True, val_share=val_share)
         self.seed = seed
         self.val_share = val_share
         self._rows = BenchmarkRows(self.name, path, hub_id="")
@@ -50,18 +49,6 @@ class NLVRTask(Task):
                 f"NLVR has no copy on the hub: pass --task.init_args.path, a folder with dev.jsonl and its images, or "
                 f"set {DATA_DIR} to a directory that has {self.name}/dev.jsonl."
             )
-
-    def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The statements of a split, in the order of the file.
-
-        Raises:
-            ConfigurationError: The split is train, of which there is none here.
-            MissingFileError: The rows or an image are missing.
-            RecordError: A row lacks a field.
-        """
-        if split == "train":
-            raise ConfigurationError("NLVR has no train split here: records come from a teacher.")
-        return self._splits[split]
 
     def score(self, instance: TaskInstance, text: str) -> float:
         """1.0 if the reply chooses the right one of ``true`` and ``false``, else 0.0; a bare "yes" means true."""
@@ -91,16 +78,13 @@ class NLVRTask(Task):
         """
         return drawn(read_boxes(description))
 
-    @cached_property
-    def _splits(self) -> Mapping[Split, tuple[TaskInstance, ...]]:
-        rows = [(row, self._instance(row)) for row in self._rows.read("dev")]
-        sentences = sorted({normalise_text(row.text("sentence")) for row, _ in rows})
+    def make_split(self, split: Split) -> list[TaskInstance]:
+        """The statements of a split, in the order of the file."""
+        rows = [(normalise_text(row.text("sentence")), self._instance(row)) for row in self._rows.read("dev")]
+        sentences = sorted({sentence for sentence, _ in rows})
         random.Random(f"nlvr/{self.seed}").shuffle(sentences)
         val = set(sentences[: round(self.val_share * len(sentences))])
-        dealt: dict[Split, list[TaskInstance]] = {"val": [], "test": []}
-        for row, instance in rows:
-            dealt["val" if normalise_text(row.text("sentence")) in val else "test"].append(instance)
-        return {split: tuple(instances) for split, instances in dealt.items()}
+        return [instance for sentence, instance in rows if (sentence in val) == (split == "val")]
 
     def _instance(self, row: BenchmarkRow) -> TaskInstance:
         sentence = row.text("sentence").strip()

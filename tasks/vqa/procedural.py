@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from tasks.base import ProceduralTask
 from tasks.errors import RecordError
 from tasks.images import Image
-from tasks.prompting import DomainText, read_domain_text
 from tasks.replies import clean_answer
 from tasks.types import TaskInstance, TrainingRecord
 from tasks.vqa.forms import PLURALS
@@ -44,6 +43,7 @@ class ProceduralVQATask(ProceduralTask):
 
     name: ClassVar[str] = "vqa_procedural"
     table = SKILLS
+    schemas = (DescribedRecord,)
 
     def __init__(self, seed: int = 0, val_size: int = 240, test_size: int = 480, preferences: bool = False) -> None:
         super().__init__(seed=seed, val_size=val_size, test_size=test_size)
@@ -97,11 +97,6 @@ class ProceduralVQATask(ProceduralTask):
         """
         record, description = described_record(reply)
         return replace(record, image=self.draw(description))
-
-    @property
-    def domain_text(self) -> DomainText:
-        """How to write a question about a scene that the task can draw and check."""
-        return read_domain_text("tasks.vqa", self.name, [DescribedRecord])
 
     def fault_of(self, record: TrainingRecord) -> str | None:
         """Why a record teaches something wrong, as far as it can be checked.

@@ -8,10 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.base import Task
+from tasks.base import SplitTask
 from tasks.errors import MissingFileError, RecordError
 from tasks.images import Image
-from tasks.prompting import DomainText, read_domain_text
 from tasks.records import record_from_mapping
 from tasks.types import TrainingRecord
 
@@ -41,8 +40,10 @@ def described_record(reply: Mapping[str, Any]) -> tuple[TrainingRecord, str]:
     return record, description
 
 
-class DescribedTask(Task):
+class DescribedTask(SplitTask):
     """A benchmark about photographs, for which a teacher writes a description and an illustrator makes the image."""
+
+    schemas = (DescribedRecord,)
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
         """A record without its image, for an illustrator to make after ``image_description``.
@@ -51,11 +52,6 @@ class DescribedTask(Task):
             RecordError: A key is missing or has the wrong type.
         """
         return described_record(reply)[0]
-
-    @property
-    def domain_text(self) -> DomainText:
-        """How to write a question about an image that is yet to be made."""
-        return read_domain_text("tasks.vqa", self.name, [DescribedRecord])
 
 
 def image_of(value: Any, folder: Path | None, where: str) -> Image:

@@ -1,4 +1,4 @@
-"""Run by test_ddp.py in processes of its own: fits and evaluates on so many ranks and writes down what happened."""
+"""Fits and evaluates on so many ranks and writes down what happened; test_ddp.py runs it in processes of its own."""
 
 # ruff: noqa: E402
 
@@ -19,8 +19,7 @@ from lightning_modules.callbacks import FeedbackWriter, SkillMetrics
 from tasks.math import ProceduralMathTask
 
 
-def main(model: str, out: Path, tuning: str, world: int) -> None:
-    torch.set_num_threads(1)
+def measure(model: str, out: Path, tuning: str, world: int) -> Path:
     seed_everything(3, verbose=False)
     task = ProceduralMathTask(val_size=55, test_size=1)  # uneven, and fewer test instances than ranks
     rng = random.Random(0)
@@ -43,7 +42,7 @@ def main(model: str, out: Path, tuning: str, world: int) -> None:
     trainer = Trainer(**settings, max_epochs=1, callbacks=[metrics])
     trainer.fit(student, data.with_records(records))
     within_fit = [prediction.instance_id for prediction in metrics.predictions("val")]
-    trainer = Trainer(**settings, callbacks=[metrics, FeedbackWriter(out / f"world{world}")])
+    trainer = Trainer(**settings, callbacks=[metrics, FeedbackWriter(out / f"{tuning}{world}")])
     trainer.predict(student, data)
     weights = torch.cat([weight.detach().flatten() for weight in student.parameters() if weight.requires_grad])
     found = {
@@ -53,9 +52,13 @@ def main(model: str, out: Path, tuning: str, world: int) -> None:
         "accuracy": metrics.report("val").overall.value,
         "weights": weights.tolist(),
     }
-    (out / f"world{world}_rank{trainer.global_rank}.json").write_text(json.dumps(found))
+    file = out / f"{tuning}{world}_rank{trainer.global_rank}.json"
+    file.write_text(json.dumps(found))
     trainer.strategy.barrier()
+    return file
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    torch.set_num_threads(1)
+    for chosen in ("lora", "full"):
+        measure(sys.argv[1], Path(sys.argv[2]), chosen, world=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,14 @@ H = " I hope it is correct."
 LLAMA = "Therefore, the final answer is: "
 
 
-PAIRS = Path(__file__).with_name("math_answer_pairs.yaml")
+PAIRS = Path(__file__).parent / "data" / "answers"
 
 
 @pytest.fixture(scope="module")
 def process():
-    """One that gives up early, since some pairs are meant to keep it busy."""
-    made_process = SympyProcess(seconds=2.0)
+    """One that gives up early, since some pairs are meant to keep it busy, and is asked each thing once."""
+    made_process = SympyProcess(seconds=1.0)
+    made_process.same = cache(made_process.same)
     yield made_process
     made_process.close()
 
@@ -135,11 +137,11 @@ def test_normalisation(text, normal):
 
 def pairs(replies: bool) -> list[tuple[str, str, bool]]:
     """The labelled pairs, as (right answer, answer or whole reply, whether they are the same)."""
-    classes = yaml.safe_load(PAIRS.read_text())
     return [
         (gold, text, label == "same")
-        for name, labelled in classes.items()
-        if (name == "replies") == replies
+        for file in sorted(PAIRS.glob("*.yaml"))
+        if (file.stem == "replies") == replies
+        for labelled in yaml.safe_load(file.read_text()).values()
         for label, listed in labelled.items()
         for gold, text in listed
     ]
