@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dataenvgym.cli.parser import CommandParser
 from dataenvgym.reporting.leaderboard import make_leaderboard
-from dataenvgym.reporting.leaderboard_page import rank_of, title_of, to_html, to_markdown
-from dataenvgym.reporting.leaderboard_rows import Leaderboard
+from dataenvgym.reporting.leaderboard_page import to_html, to_markdown
+from dataenvgym.reporting.standings import Leaderboard
 from environments.run.directory import RunDir
 from tasks.errors import MissingFileError, RecordError
 from tasks.records import write_atomic
@@ -51,9 +51,9 @@ def leaderboard(words: Sequence[str]) -> int:
 
 def _say(made: Leaderboard, folder: Path) -> None:
     for board in made.boards:
-        print(title_of(board))
+        print(board.title)
         for row in board.lines:
-            print(f"  {rank_of(row):>13}  {100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
+            print(f"  {row.place:>13}  {100 * row.after:5.1f} %  {row.gain.points:+5.1f} points  {row.name}")
     for refusal in made.refused:
         print(f"not ranked   {refusal.path}: {refusal.reason}")
     print(f"leaderboard  {folder / 'leaderboard.html'} and leaderboard.md")

@@ -1,4 +1,4 @@
-"""The leak audit: a run's task is built again from its configuration, and its files are held against the instances."""
+"""The leak audit: a run's task is built again from its configuration, and its files are compared with its instances."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dataenvgym.reading.finished_run import FinishedRun, accepted_records
+from dataenvgym.reading.run import SPLITS, Run
 from environments.quality.filters import evaluation_instances, shorten
 from environments.quality.leaks import NgramLeakFilter
 from environments.run.provenance import fingerprint_instances
 from tasks.base import Task, identity
 from tasks.errors import ConfigurationError, DataEnvGymError, RecordError, causes
-from tasks.types import Split
-
-_SPLITS: tuple[Split, ...] = ("val", "test")
 
 
 class Audit:
@@ -28,8 +25,8 @@ class Audit:
         self._words = words
         self._evaluations: dict[str, _Evaluation] = {}
 
-    def check(self, run: FinishedRun) -> list[str]:
-        """Checks that a run is what it says, and that no accepted record asks what an evaluation instance asks.
+    def check(self, run: Run) -> list[str]:
+        """Checks that a finished run is what it says, and that no accepted record is an evaluation instance.
 
         Args:
             run: The run.
@@ -38,36 +35,61 @@ class Audit:
             What speaks against it less clearly: records that share a long run of words with an instance.
 
         Raises:
-            RecordError: It does not hold; the message says why in one line, without the run's name.
+            RecordError: A check failed; the message says which in one line, without the run's name.
         """
-        evaluation = self._evaluation(run)
-        fingerprints = run.provenance.get("data") or {}
-        for split in _SPLITS:
-            if fingerprints.get(split) != evaluation.fingerprints[split]:
-                raise RecordError(
-                    f"its {split} instances are not those of its task today (fingerprint "
-                    f"{str(fingerprints.get(split))[:8]}, task {evaluation.fingerprints[split][:8]})"
-                )
-        _check_scores(run, evaluation)
-        return _check_records(run, evaluation)
-
-    def _evaluation(self, run: FinishedRun) -> _Evaluation:
         key = json.dumps(run.config.get("task"), sort_keys=True, default=str)
         if key not in self._evaluations:
             try:
                 self._evaluations[key] = _Evaluation(build_task(run.config), self._words)
             except DataEnvGymError as error:
                 raise RecordError(f"the leak audit cannot build its task: {error}") from None
-        return self._evaluations[key]
+        evaluation = self._evaluations[key]
+
+        fingerprints = run.provenance.get("data") or {}
+        for split in SPLITS:
+            if fingerprints.get(split) != evaluation.fingerprints[split]:
+                raise RecordError(
+                    f"its {split} instances are not those of its task today (fingerprint "
+                    f"{str(fingerprints.get(split))[:8]}, task {evaluation.fingerprints[split][:8]})"
+                )
+        for line in run.steps:
+            step = int(line["step"])
+            for split in SPLITS:
+                answered = [row["instance_id"] for row in run.answers(step) if row["split"] == split]
+                if answered != evaluation.ids[split]:
+                    raise RecordError(
+                        f"the {split} predictions of step {step} are not of its task's instances, in order"
+                    )
+                said, found = line[split]["overall"]["value"], run.accuracy(step, split)
+                if said is None or abs(said - found) > 1e-9:
+                    raise RecordError(f"step {step} says {split} accuracy {said}, its predictions give {found:.6f}")
+        for name, step in (("before", 0), ("after", run.last_step)):
+            said = run.summary[name]["test"]["accuracy"]
+            if said is None or abs(said - run.accuracy(step)) > 1e-9:
+                raise RecordError(f"its summary says {name} {said}, its predictions give {run.accuracy(step):.6f}")
+
+        try:
+            records = run.training_records()
+        except DataEnvGymError as error:
+            raise RecordError(str(error)) from None
+        leaks = [(step, record, same) for step, record in records if (same := evaluation.asked.get(identity(record)))]
+        if leaks:
+            step, record, same = leaks[0]
+            raise RecordError(
+                f"{len(leaks)} of its {len(records)} accepted records are evaluation instances; the first is in step "
+                f"{step}: {shorten(record.instruction)!r} is {same}"
+            )
+        near = sum(evaluation.near.finding(record) is not None for _, record in records)
+        said = f"{near} accepted records share {self._words} words in a row with an evaluation instance"
+        return [said] if near else []
 
 
 class _Evaluation:
     """The evaluation instances of a task, by what they ask."""
 
     def __init__(self, task: Task, words: int) -> None:
-        self.words = words
-        self.ids = {split: [instance.instance_id for instance in task.instances(split)] for split in _SPLITS}
-        self.fingerprints = {split: fingerprint_instances(task.instances(split)) for split in _SPLITS}
+        self.ids = {split: [instance.instance_id for instance in task.instances(split)] for split in SPLITS}
+        self.fingerprints = {split: fingerprint_instances(task.instances(split)) for split in SPLITS}
         self.asked = {identity(instance): name for name, instance in evaluation_instances(task)}
         self.near = NgramLeakFilter(task, words)
 
@@ -91,36 +113,3 @@ def build_task(config: Mapping[str, Any]) -> Task:
         known = next((cause for cause in causes(error) if isinstance(cause, DataEnvGymError)), None)
         raise known or ConfigurationError(" ".join(str(error).split())[:300]) from None
     return task
-
-
-def _check_scores(run: FinishedRun, evaluation: _Evaluation) -> None:
-    """The predictions are of the task's instances, and the lines and the summary say what they give."""
-    for line in run.lines:
-        step = int(line["step"])
-        for split in _SPLITS:
-            if run.answered[step][split] != evaluation.ids[split]:
-                raise RecordError(f"the {split} predictions of step {step} are not of its task's instances, in order")
-            said, found = line[split]["overall"]["value"], run.accuracy(step, split)
-            if said is None or abs(said - found) > 1e-9:
-                raise RecordError(f"step {step} says {split} accuracy {said}, its predictions give {found:.6f}")
-    for name, step in (("before", 0), ("after", run.last)):
-        said = run.summary[name]["test"]["accuracy"]
-        if said is None or abs(said - run.accuracy(step)) > 1e-9:
-            raise RecordError(f"its summary says {name} {said}, its predictions give {run.accuracy(step):.6f}")
-
-
-def _check_records(run: FinishedRun, evaluation: _Evaluation) -> list[str]:
-    try:
-        records = accepted_records(run.path)
-    except DataEnvGymError as error:
-        raise RecordError(str(error)) from None
-    leaks = [(step, record, name) for step, record in records if (name := evaluation.asked.get(identity(record)))]
-    if leaks:
-        step, record, name = leaks[0]
-        raise RecordError(
-            f"{len(leaks)} of its {len(records)} accepted records are evaluation instances; the first is in step "
-            f"{step}: {shorten(record.instruction)!r} is {name}"
-        )
-    near = sum(evaluation.near.finding(record) is not None for _, record in records)
-    said = f"{near} accepted records share {evaluation.words} words in a row with an evaluation instance"
-    return [said] if near else []

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dataenvgym.reading.finished_run import FinishedRun
+from dataenvgym.reading.run import Run
 
 # What of a trainer decides how a student learns; the rest (devices, loggers, bars) may differ between runs of a board.
 _TRAINER = ("max_epochs", "max_steps", "max_time", "accumulate_grad_batches", "gradient_clip_val", "precision")
@@ -14,7 +14,7 @@ _TRAINER = ("max_epochs", "max_steps", "max_time", "accumulate_grad_batches", "g
 _BOOKKEEPING = ("journal", "journal_path", "max_usd", "prices")
 
 
-def policy_of(run: FinishedRun) -> Mapping[str, Any]:
+def policy_of(run: Run) -> Mapping[str, Any]:
     """The class of a run's policy, with its arguments."""
     return _spec(run.block("teacher").get("policy"))
 
@@ -29,7 +29,7 @@ def class_name(spec: Mapping[str, Any]) -> str:
     return str(spec.get("class_path")).rsplit(".", 1)[-1]
 
 
-def board_key(run: FinishedRun, max_epochs: int | None = None) -> str:
+def board_key(run: Run, max_epochs: int | None = None) -> str:
     """What the runs of a board have in common, as text."""
     trainer = dict(run.config.get("trainer") or {})
     if max_epochs is not None:
@@ -68,14 +68,14 @@ def _brief(value: Any) -> str:
     return str(value)[:20]
 
 
-def teacher_key(run: FinishedRun) -> str:
+def teacher_key(run: Run) -> str:
     """What the runs of a teacher have in common, as text."""
     settings = {name: value for name, value in run.block("teacher").items() if name not in _BOOKKEEPING}
     kind = (run.config.get("teacher") or {}).get("class_path")
     return json.dumps([kind, settings], sort_keys=True, default=str)
 
 
-def names_of(runs: Sequence[FinishedRun]) -> list[str]:
+def names_of(runs: Sequence[Run]) -> list[str]:
     """Names of teachers; where two are the same, with the settings in which they differ."""
     names = [_name(run) for run in runs]
     leaves = [dict(_leaves(run.block("teacher"))) for run in runs]
@@ -92,7 +92,7 @@ def names_of(runs: Sequence[FinishedRun]) -> list[str]:
     return full
 
 
-def _name(run: FinishedRun) -> str:
+def _name(run: Run) -> str:
     teacher = run.block("teacher")
     parts = [_described(policy_of(run)), class_name(_spec(teacher.get("engine")))]
     if teacher.get("chat"):
@@ -115,7 +115,7 @@ def _leaves(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
         yield prefix, value
 
 
-def budget_of(run: FinishedRun) -> str:
+def budget_of(run: Run) -> str:
     """The budget of a run in words."""
     budget = run.block("environment").get("budget") or {}
     units = (("max_records", "records"), ("max_steps", "steps"), ("max_seconds", "seconds"))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from dataenvgym.reading.report_data import CurvePoint
+from dataenvgym.reading.curves import CurvePoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

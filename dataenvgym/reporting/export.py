@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataenvgym.reading.finished_run import accepted_records
-from dataenvgym.reporting.export_card import Origin, card, default_license, read_origin
-from tasks.errors import ConfigurationError, RecordError, RunDirectoryError, StorageError
+from dataenvgym.reading.run import Run, read_run
+from dataenvgym.reporting.export_card import card, default_license
+from tasks.errors import ConfigurationError, MissingFileError, RecordError, RunDirectoryError, StorageError
 from tasks.types import TrainingRecord
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ HUB = "hub:"
 _PARQUET = "data/train-00000-of-00001.parquet"
 
 
-def export_run(run: Path, to: str, license: str | None = None, private: bool = False) -> str:
+def export_run(path: Path, to: str, license: str | None = None, private: bool = False) -> str:
     """Exports the accepted records of a run's finished steps.
 
     Args:
-        run: The run directory.
+        path: The run directory.
         to: A folder that does not exist or is empty, or ``hub:<user>/<name>`` for a new repository on the hub.
         license: The dataset's licence, as the hub names licences; None for what ``default_license`` says.
         private: Whether a new repository is private.
@@ -38,15 +38,17 @@ def export_run(run: Path, to: str, license: str | None = None, private: bool = F
         StorageError: It cannot be written, or the hub refused or cannot be reached.
         ConfigurationError: The name of the repository is none.
     """
-    records = accepted_records(run)
+    run = read_run(path)
+    records = run.training_records()
     if not records:
-        raise RecordError(f"{run} has no accepted records: there is nothing to export.")
-    origin = read_origin(run)
-    chosen = license or default_license(origin)
+        raise RecordError(f"{path} has no accepted records: there is nothing to export.")
+    if not run.summary:
+        raise MissingFileError(f"{path / 'summary.json'} does not exist: pass a run that has finished a step.")
+    chosen = license or default_license(run)
     if to.startswith(HUB):
         with tempfile.TemporaryDirectory() as folder:
-            _write(Path(folder), records, origin, chosen)
-            return _push(Path(folder), to.removeprefix(HUB), origin, private)
+            _write(Path(folder), records, run, chosen)
+            return _push(Path(folder), to.removeprefix(HUB), run, private)
     folder_path = Path(to)
     if folder_path.exists() and (not folder_path.is_dir() or any(folder_path.iterdir())):
         raise RunDirectoryError(f"{to} exists and is not empty: nothing was overwritten; name another --to.")
@@ -55,7 +57,7 @@ def export_run(run: Path, to: str, license: str | None = None, private: bool = F
         folder_path.absolute().parent.mkdir(parents=True, exist_ok=True)
         # Made beside its place and moved there whole: a folder that exists is a dataset that is complete.
         with tempfile.TemporaryDirectory(prefix=part.name, dir=part.parent) as made:
-            _write(Path(made) / "dataset", records, origin, chosen)
+            _write(Path(made) / "dataset", records, run, chosen)
             (Path(made) / "dataset").rename(folder_path)
     except OSError as error:
         raise StorageError(f"Cannot write {to} ({error.strerror}): free space or name another --to.") from error
@@ -90,7 +92,7 @@ def to_dataset(records: Sequence[tuple[int, TrainingRecord]]) -> Dataset:
     return Dataset.from_list(rows, features=Features(features))
 
 
-def _write(folder: Path, records: Sequence[tuple[int, TrainingRecord]], origin: Origin, license: str) -> None:
+def _write(folder: Path, records: Sequence[tuple[int, TrainingRecord]], run: Run, license: str) -> None:
     import datasets
 
     (folder / "data").mkdir(parents=True)
@@ -102,10 +104,10 @@ def _write(folder: Path, records: Sequence[tuple[int, TrainingRecord]], origin: 
     finally:
         if not shown:
             datasets.enable_progress_bars()
-    (folder / "README.md").write_text(card(records, dataset.column_names, origin, license), encoding="utf-8")
+    (folder / "README.md").write_text(card(records, dataset.column_names, run, license), encoding="utf-8")
 
 
-def _push(folder: Path, repository: str, origin: Origin, private: bool) -> str:
+def _push(folder: Path, repository: str, run: Run, private: bool) -> str:
     """Fills a new or empty repository with a folder; returns its address."""
     from huggingface_hub import HfApi, errors
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -119,7 +121,7 @@ def _push(folder: Path, repository: str, origin: Origin, private: bool) -> str:
         present = set(api.list_repo_files(address.repo_id, repo_type="dataset")) - {".gitattributes"}
         if present:
             raise RunDirectoryError(f"{address} holds files already: nothing was overwritten; name another repository.")
-        message = f"Accepted records of {origin.name}"
+        message = f"Accepted records of {run.name}"
         api.upload_folder(folder_path=folder, repo_id=address.repo_id, repo_type="dataset", commit_message=message)
     except errors.HFValidationError as error:
         raise ConfigurationError(f"--to {HUB}{repository}: {_line(error)}") from None

@@ -17,13 +17,14 @@ from dataenvgym.reading.comparable import (
     policy_of,
     teacher_key,
 )
-from dataenvgym.reading.finished_run import FinishedRun, read_finished
-from dataenvgym.reporting.leaderboard_rows import FLOORS, Board, Floor, Leaderboard, Ranking, Refusal, Row
-from environments.statistics import Gain, accuracy_interval, best_of_steps, gain_by_instance, holm, paired_by_seed
+from dataenvgym.reading.over_seeds import TeacherRuns
+from dataenvgym.reading.run import Run, read_run
+from dataenvgym.reporting.standings import FLOORS, Board, Floor, Leaderboard, Ranking, Refusal, Standing
+from environments.statistics import Gain, holm
 from tasks.errors import DataEnvGymError, RecordError
 
-# The teachers of a board: which floor each is, if any, and its runs.
-Groups = list[tuple[Floor | None, list[FinishedRun]]]
+# The teachers of a board: which floor each is, if any, and its runs by seed.
+Groups = list[tuple[Floor | None, dict[int, Run]]]
 
 # Policies that see nothing of the student: their records are valid and random, which is what feedback has to beat.
 _NO_STATE = ("NoStatePolicy", "LLMNoStatePolicy")
@@ -40,11 +41,11 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
     refused: list[Refusal] = []
     audit = Audit()
     notes: dict[Path, list[str]] = {}
-    runs: list[FinishedRun] = []
+    runs: list[Run] = []
     failed: dict[tuple[str, str], Path] = {}
     for path in dict.fromkeys(Path(path) for path in paths):
         try:
-            run = read_finished(path)
+            run = read_run(path, finished=True)
         except DataEnvGymError as error:
             refused.append(Refusal(path, str(error), unread=True))
             continue
@@ -65,7 +66,7 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
     firsts: dict[tuple[str, ...], str] = {}
     for key, groups in grouped.items():
         board = _board(key, groups, by, notes, grouped, refused)
-        if not board.rows and not board.floors:
+        if not board.teachers and not board.floors:
             continue
         first = firsts.setdefault((board.task, board.environment, board.student, board.budget), key)
         boards.append(replace(board, apart=", ".join(differences(key, first))))
@@ -73,14 +74,14 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
     return Leaderboard(tuple(boards), tuple(refused), by)
 
 
-def _grouped(runs: Sequence[FinishedRun], refused: list[Refusal]) -> dict[str, Groups]:
+def _grouped(runs: Sequence[Run], refused: list[Refusal]) -> dict[str, Groups]:
     """Runs by board, and in it by teacher; with each teacher the floor that it is, if any.
 
     What an environment shows makes no difference to a teacher that looks at nothing: its run is a floor in the other
     environments too, where there is none of that seed.
     """
     ordinary = {board_key(run): None for run in runs if class_name(policy_of(run)) != _FIRST_STEP}
-    boards: dict[str, dict[str, tuple[Floor | None, dict[int, FinishedRun]]]] = {}
+    boards: dict[str, dict[str, tuple[Floor | None, dict[int, Run]]]] = {}
     for run in runs:
         key, floor = _place(run, ordinary)
         if floor is None and class_name(policy_of(run)) == _FIRST_STEP:
@@ -99,13 +100,10 @@ def _grouped(runs: Sequence[FinishedRun], refused: list[Refusal]) -> dict[str, G
         for other in ordinary:
             if other in boards and differ_in_environment_alone(key, other):
                 boards[other].setdefault(teacher_key(run), ("no_state", {}))[1].setdefault(run.seed, run)
-    return {
-        key: [(floor, [by_seed[seed] for seed in sorted(by_seed)]) for floor, by_seed in teachers.values()]
-        for key, teachers in boards.items()
-    }
+    return {key: list(teachers.values()) for key, teachers in boards.items()}
 
 
-def _place(run: FinishedRun, boards: Iterable[str]) -> tuple[str, Floor | None]:
+def _place(run: Run, boards: Iterable[str]) -> tuple[str, Floor | None]:
     """The board of a run, and the floor that it is there.
 
     More epochs of step 1's records are a floor of the board on which each of its steps gets its share of the epochs.
@@ -130,101 +128,71 @@ def _board(
     others: Mapping[str, Groups],
     refused: list[Refusal],
 ) -> Board:
-    names = names_of([runs[0] for _, runs in groups])
-    made = [_row(name, floor, runs, by, notes) for name, (floor, runs) in zip(names, groups, strict=True)]
-    floors = [row for row in made if row.floor is not None]
+    names = names_of([runs[min(runs)] for _, runs in groups])
+    made = [
+        Standing(
+            TeacherRuns(name, runs),
+            by,
+            floor,
+            tuple(f"{runs[seed].path.name}: {note}" for seed in sorted(runs) for note in notes[runs[seed].path]),
+        )
+        for name, (floor, runs) in zip(names, groups, strict=True)
+    ]
+    floors = [one for one in made if one.floor is not None]
     ranked = []
-    for row in made:
-        if row.floor is not None:
+    for one in made:
+        if one.floor is not None:
             continue
-        over, missing = _over(row, floors, by)
+        one.over, missing = _over(one, floors)
         if missing:
-            nearest = "" if "other seeds" in missing else _nearest(key, over, others)
-            refused += [Refusal(run.path, missing + nearest) for run in row.runs]
-        else:
-            ranked.append(replace(row, over=over))
-    adjusted = holm([row.over["no_state"].p_value for row in ranked])
-    ranked = [
-        replace(row, adjusted=value, below=_not_above(row, floors)) for row, value in zip(ranked, adjusted, strict=True)
-    ]
-    ranked.sort(key=lambda row: (bool(row.below), -row.after, row.name))
-    ranked = [row if row.below else replace(row, rank=place) for place, row in enumerate(ranked, start=1)]
-    one = made[0].runs[0]
+            nearest = "" if "other seeds" in missing else _nearest(key, one.over, others)
+            refused += [Refusal(one.teacher.runs[seed].path, missing + nearest) for seed in one.teacher.seeds]
+            continue
+        # Above a floor: paired with it, and by the accuracies that the board shows.
+        one.below = tuple(
+            kind
+            for kind, gain in one.over.items()
+            if gain.points <= 0 or any(floor.after >= one.after for floor in floors if floor.floor == kind)
+        )
+        ranked.append(one)
+    for one, adjusted in zip(ranked, holm([one.over["no_state"].p_value for one in ranked]), strict=True):
+        one.adjusted = adjusted
+    ranked.sort(key=lambda one: (bool(one.below), -one.after, one.name))
+    for place, one in enumerate(ranked, start=1):
+        one.rank = None if one.below else place
+    first = groups[0][1]
+    run = first[min(first)]
     return Board(
-        task=str(one.summary.get("task")),
-        environment=str(one.summary.get("environment")),
-        student=str(one.summary.get("student")),
-        budget=budget_of(one),
+        task=str(run.summary.get("task")),
+        environment=str(run.summary.get("environment")),
+        student=str(run.summary.get("student")),
+        budget=budget_of(run),
         apart="",
-        rows=tuple(ranked),
-        floors=tuple(sorted(floors, key=lambda row: -row.after)),
+        teachers=tuple(ranked),
+        floors=tuple(sorted(floors, key=lambda one: -one.after)),
     )
 
 
-def _row(
-    name: str, floor: Floor | None, runs: Sequence[FinishedRun], by: Ranking, notes: Mapping[Path, list[str]]
-) -> Row:
-    before, after = [run.accuracy(0) for run in runs], [run.accuracy(_step(run, by)) for run in runs]
-    if len(runs) > 1:
-        spread = paired_by_seed(after)
-        interval = None if spread.ci95 is None else (max(0.0, spread.ci95[0] / 100), min(1.0, spread.ci95[1] / 100))
-        gain = paired_by_seed([new - old for new, old in zip(after, before, strict=True)])
-    else:
-        (run,) = runs
-        first, last, clusters = run.scores[0]["test"], run.scores[_step(run, by)]["test"], run.clusters.get("test")
-        interval = accuracy_interval(last, clusters=clusters)
-        gain = gain_by_instance(first, last, clusters)
-    best = [
-        best_of_steps({step: scores["val"] for step, scores in run.scores.items()}, clusters=run.clusters.get("val"))
-        for run in runs
-    ]
-    usd = [(run.summary.get("cost") or {}).get("usd") for run in runs]
-    return Row(
-        name=name,
-        runs=tuple(runs),
-        floor=floor,
-        before=_mean(before),
-        after=_mean(after),
-        interval=interval,
-        gain=gain,
-        naive=_mean([one.naive for one in best]),
-        corrected=_mean([one.corrected for one in best]),
-        best=_mean([run.accuracy(run.best) for run in runs]),
-        usd=None if None in usd else _mean([float(value) for value in usd if value is not None]),
-        tokens=_mean([float((run.summary.get("cost") or {}).get("tokens") or 0) for run in runs]),
-        records=_mean([float(run.summary.get("records") or 0) for run in runs]),
-        notes=tuple(f"{run.path.name}: {note}" for run in runs for note in notes[run.path]),
-    )
-
-
-def _over(row: Row, floors: Sequence[Row], by: Ranking) -> tuple[dict[Floor, Gain], str]:
-    """The row over each kind of floor, and what is missing; of several floors of a kind the strongest counts."""
+def _over(one: Standing, floors: Sequence[Standing]) -> tuple[dict[Floor, Gain], str]:
+    """A teacher over each kind of floor, and what is missing; of several floors of a kind the strongest counts."""
     over: dict[Floor, Gain] = {}
+    seeds = one.teacher.seeds
     for kind, name in FLOORS.items():
-        own = [floor for floor in floors if floor.floor == kind]
+        own = [floor.teacher for floor in floors if floor.floor == kind]
         if not own:
             return over, f"no floor: no run of the {name} with the same task, environment, student and budget was given"
-        shared = [floor for floor in own if set(floor.seeds) & set(row.seeds)]
+        shared = [floor for floor in own if set(floor.seeds) & set(seeds)]
         if not shared:
-            return over, f"no floor: the {name} was run with other seeds ({own[0].seeds}) than this ({row.seeds})"
-        over[kind] = min((_minus(row, floor, by) for floor in shared), key=lambda gain: gain.points)
+            return over, f"no floor: the {name} was run with other seeds ({own[0].seeds}) than this ({seeds})"
+        over[kind] = min((one.teacher.minus(floor, one.by).headline for floor in shared), key=lambda gain: gain.points)
     return over, ""
-
-
-def _not_above(row: Row, floors: Sequence[Row]) -> tuple[Floor, ...]:
-    """The kinds of floors that a teacher is not above: paired with it, or by the accuracies that the board shows."""
-    return tuple(
-        kind
-        for kind, gain in row.over.items()
-        if gain.points <= 0 or any(floor.after >= row.after for floor in floors if floor.floor == kind)
-    )
 
 
 def _nearest(key: str, have: Iterable[Floor], boards: Mapping[str, Groups]) -> str:
     """Which floor of another board is the most like one that is missing here, and in what it differs."""
     missing = next(kind for kind in FLOORS if kind not in set(have))
     candidates = [
-        (differences(key, other), str(runs[0].path))
+        (differences(key, other), str(runs[min(runs)].path))
         for other, groups in boards.items()
         for floor, runs in groups
         if floor == missing and other != key
@@ -234,22 +202,3 @@ def _nearest(key: str, have: Iterable[Floor], boards: Mapping[str, Groups]) -> s
     found, path = min(candidates, key=lambda candidate: (len(candidate[0]), candidate[1]))
     more = f" and {len(found) - 3} more settings" if len(found) > 3 else ""
     return f"; the nearest, {path}, differs in {', '.join(found[:3])}{more}"
-
-
-def _minus(row: Row, floor: Row, by: Ranking) -> Gain:
-    own, base = ({run.seed: run for run in each.runs} for each in (row, floor))
-    seeds = sorted(own.keys() & base.keys())
-    pairs = [(own[seed], base[seed]) for seed in seeds]
-    if len(pairs) > 1:
-        return paired_by_seed([a.accuracy(_step(a, by)) - b.accuracy(_step(b, by)) for a, b in pairs])
-    ((one, other),) = pairs
-    base_scores, own_scores = other.scores[_step(other, by)]["test"], one.scores[_step(one, by)]["test"]
-    return gain_by_instance(base_scores, own_scores, one.clusters.get("test"))
-
-
-def _step(run: FinishedRun, by: Ranking) -> int:
-    return run.last if by == "last" else run.best
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

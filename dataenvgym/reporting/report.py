@@ -6,23 +6,25 @@ import base64
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from dataenvgym.reading.report_data import SPLITS, Row, Run, read_run
+from dataenvgym.reading.curves import CurvePoint, curve
+from dataenvgym.reading.run import SPLITS, Json, Run, read_run
 from dataenvgym.reporting import charts
+from dataenvgym.reporting.pages import UNKNOWN, page, points
 from environments.run.episode_logger import spread
 from environments.run.progress import duration
 from tasks.errors import ConfigurationError, RecordError, failing_as
 from tasks.images import Image
 from tasks.records import write_atomic
+from tasks.types import Split
 
-_UNKNOWN = "not recorded"
-_MINUS = "\u2212"
 _SPLIT_NAMES = {"val": "Validation", "test": "Test"}
 _PHASES = ("teacher", "fit", "evaluate", "other")
 _SHOWN_RECORDS, _SHOWN_ERRORS = 6, 12
+
+Curves = Mapping[Split, list[CurvePoint]]
 
 
 def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
@@ -44,111 +46,117 @@ def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
     """
     if not run_dirs:
         raise ConfigurationError("A report needs at least one run directory, got none: name one.")
-    runs = [read_run(Path(path)) for path in run_dirs]
+    runs = [read_run(path) for path in run_dirs]
     if output is None:
         folder = runs[0].path if len(runs) == 1 else os.path.commonpath([run.path.absolute().parent for run in runs])
         output = Path(folder) / "report.html"
     # What no schema can foresee: values of a file that contradict those of another.
     shown = ", ".join(str(path) for path in run_dirs)
     with failing_as(RecordError, f"The files of {shown} do not fit together", "restore them"):
-        page = render(runs)
-    write_atomic(output, page.encode("utf-8", errors="replace"))  # a reply may hold half a surrogate pair
+        text = render(runs)
+    write_atomic(output, text.encode("utf-8", errors="replace"))  # a reply may hold half a surrogate pair
     return output
 
 
 def render(runs: Sequence[Run]) -> str:
     """The page of one run or of several as HTML text."""
-    import jinja2
-
-    template = (
-        resources.files("dataenvgym.reporting").joinpath("templates/report.html.jinja").read_text(encoding="utf-8")
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):  # as much of the paths as tells folders of the same name apart
+        paths = [run.path.resolve() for run in runs]
+        root = Path(os.path.commonpath(paths))
+        names = [name if path == root else os.path.relpath(path, root) for name, path in zip(names, paths, strict=True)]
+    curves = [{split: found for split in SPLITS if (found := curve(run, split))} for run in runs]
+    pairs = list(zip(names, runs, curves, strict=True))
+    return page(
+        "report.html.jinja",
+        title=f"Run {names[0]}" if len(runs) == 1 else f"{len(runs)} runs compared",
+        runs=[_section(run, f"r{index}", own) | {"name": name} for index, (name, run, own) in enumerate(pairs)],
+        comparison={
+            "charts": [
+                {
+                    "split": _SPLIT_NAMES[split],
+                    **_drawn({name: own[split] for name, _, own in pairs if split in own}, f"all-{split}"),
+                }
+                for split in reversed(SPLITS)
+            ],
+            "rows": [
+                {
+                    "name": name,
+                    "status": run.status,
+                    **{key: _plain(run.summary.get(key)) for key in ("environment", "teacher", "seed", "records")},
+                    "headlines": _headlines(run),
+                }
+                for name, run, _ in pairs
+            ],
+            "grouped": any(_grouped(run) for run in runs),
+        }
+        if len(runs) > 1
+        else None,
     )
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"pct": pct, "points": points, "interval": interval, "pvalue": p_value}
-    sections = [_section(run, f"r{index}") for index, run in enumerate(runs)]
-    names = _distinct_names(runs)
-    title = f"Run {names[0]}" if len(runs) == 1 else f"{len(runs)} runs compared"
-    return environment.from_string(template).render(
-        title=title,
-        runs=[section | {"name": name} for section, name in zip(sections, names, strict=True)],
-        comparison=_comparison(runs, names) if len(runs) > 1 else None,
-    )
 
 
-def pct(value: float | None) -> str:
-    """A fraction as percent."""
-    return _UNKNOWN if value is None else f"{100 * value:.1f}\u00a0%"
-
-
-def points(value: float | None) -> str:
-    """A gain in points with its sign."""
-    return _UNKNOWN if value is None else f"{value:+.1f}".replace("-", _MINUS)
-
-
-def interval(ends: Sequence[float] | None, signed: bool = False, scale: float = 1.0) -> str:
-    """The two ends of an interval."""
-    if ends is None:
-        return _UNKNOWN
-    low, high = (f"{scale * end:+.1f}" if signed else f"{scale * end:.1f}" for end in ends)
-    return f"{low} to {high}".replace("-", _MINUS)
-
-
-def p_value(value: float | None) -> str:
-    """A p-value with its relation sign."""
-    if value is None:
-        return f"p {_UNKNOWN}"
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
-
-
-def _section(run: Run, prefix: str) -> Row:
+def _section(run: Run, prefix: str, curves: Curves) -> Json:
     """All that the template shows of a run."""
     summary = run.summary
-    done = max((int(line["step"]) for line in run.lines), default=None)
     skills = summary.get("skills") or {}
+    errors = {step: run.error_rows(step) for step in run.trained}
+    drawn = _drawn({_SPLIT_NAMES[split].lower(): own for split, own in curves.items()}, prefix)
+    phases = [(f"step {line['step']}", _known(line.get("seconds"))) for line in run.steps]
     return {
         "prefix": prefix,
         "status": run.status,
-        "done": done,
+        "done": run.last_step if run.steps else None,
         "notes": run.notes,
         "facts": _facts(run),
-        "headlines": [_headline(summary, split) for split in SPLITS],
-        "stages": _stages(summary),
+        "headlines": _headlines(run),
+        "stages": [("first", run.before), ("best on validation", run.best), ("last", run.after)],
         "choice": (summary.get("best") or {}).get("val_of_choice"),
-        "grouped": _grouped(summary),
-        "curve_by_step": charts.curves(_named(run.curves), "step", f"{prefix}-steps"),
-        "curve_by_records": charts.curves(_named(run.curves), "records", f"{prefix}-records"),
+        "grouped": _grouped(run),
+        "curve_by_step": drawn["by_step"],
+        "curve_by_records": drawn["by_records"],
         "skill_bars": charts.skill_bars(skills, f"{prefix}-skills"),
         "skills": _group_rows(skills),
         "slices": _group_rows({**(summary.get("slices") or {}), **(summary.get("metrics") or {})}),
         "allocation": _counts(run, "allocation"),
         "rejections": _counts(run, "rejected"),
-        "trees": _tree_rows(run),
-        "phase_bars": charts.phase_bars(
-            [(f"step {line['step']}", _known(line.get("seconds"))) for line in run.lines], f"{prefix}-seconds"
-        ),
+        "trees": [
+            {
+                "skill": _plain(tree.get("skill")),
+                "subskills": tree.get("subskills") or [],
+                "rewards": [points(100 * reward) for reward in tree.get("rewards") or ()],
+                "actions": list(tree.get("actions") or ()),
+                "generated": sum(int(node.get("generated") or 0) for node in tree.get("subskills") or ()),
+            }
+            for tree in run.trees()
+        ],
+        "phase_bars": charts.phase_bars(phases, f"{prefix}-seconds"),
         "seconds": [(phase, duration(value)) for phase, value in _known(summary.get("seconds")).items()],
         "cost": _cost(summary),
-        "calls": run.calls,
+        "calls": calls_by_purpose(run),
         "records": [
-            {"step": step, "total": len(rows), "rows": _pictured(run, step, spread(rows, _SHOWN_RECORDS))}
-            for step, rows in run.samples.items()
+            _sample(run, line["step"], run.record_rows(line["step"]), _SHOWN_RECORDS)
+            for line in run.steps
+            if line["step"] > 0
         ],
         "errors": [
-            {"step": step, "total": len(rows), "rows": _pictured(run, step, spread(rows, _SHOWN_ERRORS))}
-            for step, rows in run.errors.items()
-            if step in (0, max(run.errors))
+            _sample(run, step, rows, _SHOWN_ERRORS) for step, rows in errors.items() if step in (0, max(errors))
         ],
     }
 
 
-def _pictured(run: Run, step: int, rows: Sequence[Row]) -> list[Row]:
-    """Rows with their image, if they have one, as a data address under ``picture``: the page stands alone."""
+def _drawn(series: Mapping[str, Sequence[CurvePoint]], prefix: str) -> Json:
+    return {
+        "by_step": charts.curves(series, "step", f"{prefix}-steps"),
+        "by_records": charts.curves(series, "records", f"{prefix}-records"),
+    }
+
+
+def _sample(run: Run, step: int, rows: Sequence[Json], shown: int) -> Json:
+    """Some rows with their image, if they have one, as a data address under ``picture``: the page stands alone."""
     pictured = []
-    for row in rows:
+    for row in spread(rows, shown):
         picture = None
-        folder = run.path / f"step_{step:02d}"
+        folder = run.folder(step)
         if row.get("image") and (folder / row["image"]).is_file():
             try:
                 image = Image.within(folder, row["image"])
@@ -158,79 +166,46 @@ def _pictured(run: Run, step: int, rows: Sequence[Row]) -> list[Row]:
             kind = image.suffix.removeprefix(".").replace("jpg", "jpeg")
             picture = f"data:image/{kind};base64,{base64.b64encode(image.content).decode()}"
         pictured.append({**row, "picture": picture})
-    return pictured
+    return {"step": step, "total": len(rows), "rows": pictured}
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """The run's settings and origin, as (name, value)."""
-    facts = [(name, _plain(run.summary.get(name))) for name in ("task", "environment", "teacher", "student", "seed")]
-    facts.append(("steps", _plain(run.summary.get("steps"))))
-    facts.append(("records", _plain(run.summary.get("records"))))
-    facts.append(("commit", _plain(run.provenance.get("git_commit"))))
-    facts.append(("host", _plain(run.provenance.get("host"))))
-    facts.append(("versions", _plain(run.provenance.get("versions"))))
-    shown = {"git_commit", "host", "versions", "seed"}
-    facts += [(name, _plain(value)) for name, value in run.provenance.items() if name not in shown]
-    return facts
+    origin = {name: run.provenance.get(name) for name in ("git_commit", "host", "versions")}
+    facts = {name: run.summary.get(name) for name in ("task", "environment", "teacher", "student", "seed")}
+    facts |= {name: run.summary.get(name) for name in ("steps", "records")}
+    facts |= {"commit": origin["git_commit"], "host": origin["host"], "versions": origin["versions"]}
+    facts |= {name: value for name, value in run.provenance.items() if name not in {*origin, "seed"}}
+    return [(name, _plain(value)) for name, value in facts.items()]
 
 
 def _plain(value: Any) -> str:
     if value is None:
-        return _UNKNOWN
+        return UNKNOWN
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
     return str(value)
 
 
-def _headline(summary: Row, split: str) -> Row:
-    before, after = ((summary.get(stage) or {}).get(split) or {} for stage in ("before", "after"))
-    gain = (summary.get("gain") or {}).get(split) or {}
-    return {
-        "split": _SPLIT_NAMES[split],
-        "before": before.get("accuracy"),
-        "after": after.get("accuracy"),
-        "n": after.get("n"),
-        "groups": after.get("groups"),
-        "points": gain.get("points"),
-        "ci95": gain.get("ci95"),
-        "p_value": gain.get("p_value"),
-    }
+def _headlines(run: Run) -> list[Json]:
+    """Before, after and gain of each split."""
+    return [
+        {
+            "split": _SPLIT_NAMES[split],
+            "before": getattr(run.before, split),
+            "after": getattr(run.after, split),
+            "gain": getattr(run.gain, split),
+        }
+        for split in SPLITS
+    ]
 
 
-def _grouped(summary: Row) -> bool:
+def _grouped(run: Run) -> bool:
     """Whether intervals are by groups of instances."""
-    return any("groups" in ((summary.get("after") or {}).get(split) or {}) for split in SPLITS)
+    return any(one is not None and one.groups is not None for one in (run.after.val, run.after.test))
 
 
-def _stages(summary: Row) -> list[Row]:
-    """First, best and last step side by side; the best was chosen on validation."""
-    stages = []
-    for name, key in (("first", "before"), ("best on validation", "best"), ("last", "after")):
-        stage = summary.get(key) or {}
-        gain = {"before": {}, "best": stage.get("gain") or {}, "after": summary.get("gain") or {}}[key]
-        stages.append(
-            {
-                "name": name,
-                "step": stage.get("step"),
-                "splits": [
-                    {
-                        "accuracy": (stage.get(split) or {}).get("accuracy"),
-                        "ci95": (stage.get(split) or {}).get("ci95"),
-                        "gain": gain.get(split) or {},
-                    }
-                    for split in SPLITS
-                ],
-                "is_first": key == "before",
-            }
-        )
-    return stages
-
-
-def _named(curves: Mapping[str, Any]) -> dict[str, Any]:
-    return {_SPLIT_NAMES[split].lower(): curve for split, curve in curves.items()}
-
-
-def _group_rows(skills: Mapping[str, Row]) -> list[Row]:
+def _group_rows(skills: Mapping[str, Json]) -> list[Json]:
     rows = []
     for name, row in skills.items():
         before, after = row.get("before"), row.get("after")
@@ -239,12 +214,12 @@ def _group_rows(skills: Mapping[str, Row]) -> list[Row]:
     return rows
 
 
-def _counts(run: Run, key: str) -> Row | None:
+def _counts(run: Run, key: str) -> Json | None:
     """Counts by name and step, as a table with totals; None if no line has them."""
-    if not any(key in line for line in run.lines):
+    if not any(key in line for line in run.steps):
         return None
-    steps = [int(line["step"]) for line in run.lines if int(line["step"]) > 0]
-    by_step = {int(line["step"]): line.get(key) or {} for line in run.lines}
+    steps = [int(line["step"]) for line in run.steps if int(line["step"]) > 0]
+    by_step = {int(line["step"]): line.get(key) or {} for line in run.steps}
     names = list(dict.fromkeys(itertools.chain.from_iterable(by_step.values())))
     rows = []
     for name in names:
@@ -252,19 +227,6 @@ def _counts(run: Run, key: str) -> Row | None:
         rows.append({"name": name, "counts": counts, "total": sum(counts)})
     largest = max((count for row in rows for count in row["counts"]), default=0)
     return {"steps": steps, "rows": rows, "largest": max(1, largest), "total": sum(row["total"] for row in rows)}
-
-
-def _tree_rows(run: Run) -> list[Row]:
-    return [
-        {
-            "skill": _plain(tree.get("skill")),
-            "subskills": tree.get("subskills") or [],
-            "rewards": [points(100 * reward) for reward in tree.get("rewards") or ()],
-            "actions": list(tree.get("actions") or ()),
-            "generated": sum(int(node.get("generated") or 0) for node in tree.get("subskills") or ()),
-        }
-        for tree in run.trees()
-    ]
 
 
 def _known(row: Mapping[str, float | None] | None) -> dict[str, float]:
@@ -276,55 +238,26 @@ def _known(row: Mapping[str, float | None] | None) -> dict[str, float]:
     }
 
 
-def _cost(summary: Row) -> list[tuple[str, str]]:
+def _cost(summary: Json) -> list[tuple[str, str]]:
     cost = summary.get("cost") or {}
     usd = cost.get("usd")
     return [
         ("teacher calls", _plain(cost.get("calls"))),
         ("tokens", _plain(cost.get("tokens"))),
-        ("price", _UNKNOWN if usd is None else f"${usd:.2f}"),
+        ("price", UNKNOWN if usd is None else f"${usd:.2f}"),
         *((name, str(n)) for kind in ("chat", "scoring") for name, n in (summary.get(kind) or {}).items()),
     ]
 
 
-def _distinct_names(runs: Sequence[Run]) -> list[str]:
-    """Folder names, or as much of the paths as tells folders of the same name apart."""
-    names = [run.name for run in runs]
-    if len(set(names)) == len(names):
-        return names
-    paths = [run.path.resolve() for run in runs]
-    root = os.path.commonpath(paths)
-    return [
-        os.path.relpath(path, root) if path != Path(root) else run.name for path, run in zip(paths, runs, strict=True)
-    ]
-
-
-def _comparison(runs: Sequence[Run], names: Sequence[str]) -> Row:
-    pairs = list(zip(names, runs, strict=True))
-    return {
-        "charts": [
-            {
-                "split": _SPLIT_NAMES[split],
-                "by_step": charts.curves(_series(pairs, split), "step", f"all-{split}-steps"),
-                "by_records": charts.curves(_series(pairs, split), "records", f"all-{split}-records"),
-            }
-            for split in reversed(SPLITS)
-        ],
-        "rows": [
-            {
-                "name": name,
-                "status": run.status,
-                "environment": _plain(run.summary.get("environment")),
-                "teacher": _plain(run.summary.get("teacher")),
-                "seed": _plain(run.summary.get("seed")),
-                "records": _plain(run.summary.get("records")),
-                "headlines": [_headline(run.summary, split) for split in SPLITS],
-            }
-            for name, run in pairs
-        ],
-        "grouped": any(_grouped(run.summary) for run in runs),
-    }
-
-
-def _series(pairs: Sequence[tuple[str, Run]], split: str) -> dict[str, Any]:
-    return {name: run.curves[split] for name, run in pairs if split in run.curves}
+def calls_by_purpose(run: Run) -> dict[str, Json]:
+    """Calls to a chat model that came back, with their tokens and dollars (None if not known), by purpose."""
+    sums: dict[str, Json] = {}
+    for row in run.call_rows():
+        if "failure" in row:
+            continue  # a question that got no reply: the exchanges that it took have lines of their own
+        total = sums.setdefault(str(row.get("purpose")), {"calls": 0, "tokens": 0, "usd": 0.0})
+        usage, usd = row.get("usage") or {}, row.get("usd")
+        total["calls"] += 1
+        total["tokens"] += (usage.get("input") or 0) + (usage.get("output") or 0)
+        total["usd"] = None if usd is None or total["usd"] is None else total["usd"] + usd
+    return sums

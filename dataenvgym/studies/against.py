@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from dataenvgym.reading.over_seeds import TeacherRuns, p_values
 from dataenvgym.studies.figures import Bar
-from dataenvgym.studies.scored import Row, compare
 from dataenvgym.studies.study import Rows
-from dataenvgym.studies.tables import INTERVALS, Number, Table, compared, p_values
+from dataenvgym.studies.tables import INTERVALS, Number, Table, compared
 
 
-def bar(group: str, series: str, row: Row) -> Bar:
+def bar(group: str, series: str, row: TeacherRuns) -> Bar:
     """The bar of a row's gain, with its interval by instance."""
     one = row.gain()
     return Bar(group, series, one.points, one.by_instance.ci95)
@@ -19,7 +19,7 @@ def bar(group: str, series: str, row: Row) -> Bar:
 
 def differences(
     caption: str,
-    pairs: Iterable[tuple[*tuple[str, ...], Row | None, Row | None]],
+    pairs: Iterable[tuple[*tuple[str, ...], TeacherRuns | None, TeacherRuns | None]],
     labels: Sequence[str] = ("teacher", "minus"),
 ) -> Table:
     """Test accuracy of rows after the last step minus that of others.
@@ -31,7 +31,7 @@ def differences(
     """
     columns = [*labels, "points (by instance)", "(by seed)", "detectable", "p (Holm)", "seeds won"]
     table = Table(columns, caption, [INTERVALS])
-    found = [(said, compare(row, base)) for *said, row, base in pairs if row is not None and base is not None]
+    found = [(said, row.minus(base)) for *said, row, base in pairs if row is not None and base is not None]
     for (said, one), p_value in zip(found, p_values([one for _, one in found]), strict=True):
         table.add(*said, *compared(one, p_value), f"{one.won} of {len(one.seeds)}")
     return table
@@ -42,7 +42,7 @@ def percent(rows: Rows, name: str) -> Number:
     return Number(100 * rows[name].accuracy() if name in rows else None)
 
 
-def rejected(row: Row) -> str:
+def rejected(row: TeacherRuns) -> str:
     """Rejected records of a run, on average over the seeds, with the reasons."""
     reasons: Counter[str] = Counter()
     for run in row.runs.values():

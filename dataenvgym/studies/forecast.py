@@ -9,18 +9,17 @@ are the mean of the domain's finished episodes in the same folder.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dataenvgym.reading.run import Run
 from dataenvgym.studies.cells import Cell, undiscovered
 from dataenvgym.studies.grid import unfinished
 from dataenvgym.studies.presets import Domain, Preset
@@ -191,11 +190,10 @@ def _domain(name: str, preset: Preset) -> Domain | None:
 def _seconds_by_domain(preset: Preset) -> dict[str, float]:
     """Mean seconds of the finished episodes in the preset's folder."""
     found: dict[str, list[float]] = {}
-    for path in sorted(preset.folder.glob("*/summary.json")):
-        domain = _domain(path.parent.name, preset)
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if domain is not None and summary.get("status") == "finished":
-            found.setdefault(domain.name, []).append(sum(summary["seconds"].values()))
+    for path in sorted(preset.folder.glob("*")):
+        domain = _domain(path.name, preset)
+        if domain is not None and (run := Run(path)).status == "finished":
+            found.setdefault(domain.name, []).append(sum(run.summary["seconds"].values()))
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 

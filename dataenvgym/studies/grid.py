@@ -15,57 +15,43 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from dataenvgym.reading.over_seeds import TeacherRuns
+from dataenvgym.reading.run import Run
 from dataenvgym.studies.cells import ROOT, Cell
 from dataenvgym.studies.launchers import Finished, Job, launch
-from environments.statistics import Gain, paired_by_seed
 
 PROGRAM = (sys.executable, "-m", "dataenvgym")
 
-Summary = dict[str, Any]
 
-
+@dataclass(frozen=True)
 class Results:
     """What came of a grid.
 
     Args:
-        summaries: The content of summary.json of every finished cell, by name and seed.
+        runs: The run of every finished cell, by name and seed.
         failures: Why a cell failed, by its run directory's name.
     """
 
-    def __init__(self, summaries: Mapping[tuple[str, int], Summary], failures: Mapping[str, str]) -> None:
-        self.summaries = dict(summaries)
-        self.failures = dict(failures)
+    runs: Mapping[tuple[str, int], Run]
+    failures: Mapping[str, str]
 
-    def seeds(self, *names: str) -> list[int]:
-        """The seeds that all of these rows have."""
-        sets = [{seed for name, seed in self.summaries if name == wanted} for wanted in names]
-        return sorted(set.intersection(*sets)) if sets else []
+    def teachers(self) -> dict[str, TeacherRuns]:
+        """The runs of each row over its seeds, by the row's name.
 
-    def values(
-        self, name: str, when: str = "after", split: str = "test", seeds: Sequence[int] | None = None
-    ) -> list[float]:
-        """Accuracies of a row, a fraction for each of its seeds.
-
-        Args:
-            name: The row.
-            when: ``before``, ``after`` or ``best``.
-            split: ``val`` or ``test``.
-            seeds: Of these seeds only.
+        Raises:
+            DataEnvGymError: A run is damaged.
         """
-        chosen = self.seeds(name) if seeds is None else seeds
-        return [float(self.summaries[name, seed][when][split]["accuracy"]) for seed in chosen]
-
-    def difference(self, name: str, baseline: str, when: str = "after", split: str = "test") -> Gain | None:
-        """One row minus another, paired by seed; None if they share none."""
-        seeds = self.seeds(name, baseline)
-        own, base = (self.values(row, when, split, seeds) for row in (name, baseline))
-        return paired_by_seed([a - b for a, b in zip(own, base, strict=True)]) if seeds else None
+        found: dict[str, dict[int, Run]] = {}
+        for (name, seed), run in sorted(self.runs.items(), key=lambda item: item[0]):
+            run.check_finished()
+            found.setdefault(name, {})[seed] = run
+        return {name: TeacherRuns(name, runs) for name, runs in found.items()}
 
     def check(self) -> None:
         """Ends the program with the failed cells, one in a line, if there are any.
@@ -128,7 +114,7 @@ def run_grid(
         else:
             failures[end.name] = f"{end.error} (tried {end.tries} times, log in {end.log})"
     finished = {
-        (cell.name, cell.seed): _summary(out / cell.folder) for cell in unique.values() if cell.folder not in failures
+        (cell.name, cell.seed): Run(out / cell.folder) for cell in unique.values() if cell.folder not in failures
     }
     return Results(finished, failures)
 
@@ -185,9 +171,8 @@ def _shown(ends: Iterator[Finished], total: int, skipped: int, out: Path) -> Ite
             console.print(f"{skipped} of {total} episodes are finished already", markup=False)
         for end in ends:
             if end.error is None:
-                summary = _summary(out / end.name)
-                before, after = (summary[when]["test"]["accuracy"] for when in ("before", "after"))
-                text = f"test {before:.3f} → {after:.3f}"
+                run = Run(out / end.name)
+                text = f"test {run.before.test:.3f} → {run.after.test:.3f}"
             else:
                 text = f"FAILED, {end.error}"
             console.print(f"{end.name:<24} {text}  ({end.seconds:.0f} s)", markup=False)
@@ -200,7 +185,7 @@ def _done(out: Path, folder: str, stamp: str) -> bool:
     kept = out / ".grid" / f"{folder}.json"
     if not kept.is_file() or kept.read_text(encoding="utf-8") != stamp:
         return False
-    return (out / folder / "summary.json").is_file() and _summary(out / folder).get("status") == "finished"
+    return Run(out / folder).status == "finished"
 
 
 def _stamp(words: Sequence[str]) -> str:
@@ -208,8 +193,3 @@ def _stamp(words: Sequence[str]) -> str:
     files = [Path(word) for word in words if word.endswith((".yaml", ".yml")) and Path(word).is_file()]
     hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return json.dumps({"words": list(words), "files": hashes}, indent=1)
-
-
-def _summary(folder: Path) -> Summary:
-    summary: Summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return summary

@@ -17,17 +17,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.cells import ROOT, Cell, undiscovered
 from dataenvgym.studies.figures import save
 from dataenvgym.studies.grid import PROGRAM, Results, add_grid_arguments, run_from, seeds_of
 from dataenvgym.studies.presets import Domain, Preset
-from dataenvgym.studies.scored import Row, read_rows
 from dataenvgym.studies.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Rows = Mapping[str, Row]
+Rows = Mapping[str, TeacherRuns]
 
 
 @dataclass
@@ -86,7 +86,7 @@ def run(study: Study, presets: Mapping[str, Preset], description: str | None) ->
         return
     discover_skills(cells)
     results = run_from(arguments, cells)
-    outcome = study.summarise(preset, read_rows(results, preset.folder))
+    outcome = study.summarise(preset, results.teachers())
     written = write(outcome, preset.folder / "tables", provenance(arguments, results))
     for table in outcome.tables.values():
         print(f"\n{table.markdown()}")
@@ -115,7 +115,7 @@ def write(outcome: Outcome, folder: Path, notes: Sequence[str] = ()) -> list[Pat
 def provenance(arguments: argparse.Namespace, results: Results) -> list[str]:
     """How the numbers came about: command, seeds, machine, and what failed."""
     seeds = seeds_of(arguments)
-    seconds = [sum(summary["seconds"].values()) for summary in results.summaries.values()]
+    seconds = [sum(run.summary["seconds"].values()) for run in results.runs.values()]
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     lines = [
         f"`python scripts/reproduce/{command}`; seeds {min(seeds)} to {max(seeds)}, {len(seconds)} episodes of "

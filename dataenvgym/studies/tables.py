@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from environments.statistics import Gain, Interval, holm, paired_by_seed
+from environments.statistics import Gain, Interval, paired_by_seed
 
 if TYPE_CHECKING:
-    from dataenvgym.studies.scored import Comparison
+    from dataenvgym.reading.over_seeds import Difference
 
 # Where a published number is from: the paper's own documents (S) and code (C) stand for themselves; numbers that others
 # quote from it (B) get a dagger.
@@ -161,7 +161,7 @@ def gain(value: Gain | None, digits: int = 2) -> Number:
     return Number(value.points, value.ci95, digits, signed=True, strong=clear)
 
 
-def compared(comparison: Comparison, p_value: float | None) -> list[Number | str]:
+def compared(comparison: Difference, p_value: float | None) -> list[Number | str]:
     """A comparison as four entries: by instance (bold if its adjusted p is below 0.05), by seed, detectable, p.
 
     Args:
@@ -175,11 +175,6 @@ def compared(comparison: Comparison, p_value: float | None) -> list[Number | str
         Number(comparison.detectable),
         "" if p_value is None else f"{p_value:.2g}",
     ]
-
-
-def p_values(comparisons: Sequence[Comparison]) -> list[float | None]:
-    """Holm's adjusted p-values of a table's comparisons, by instance."""
-    return holm([comparison.by_instance.p_value for comparison in comparisons])
 
 
 def published(value: float | None, source: str, digits: int = 2, signed: bool = False, unit: str = "%") -> Number:

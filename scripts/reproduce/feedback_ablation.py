@@ -19,7 +19,6 @@ from table_feedback import COLUMNS, lines, panel
 from dataenvgym.studies.cells import ROOT, Cell, more_epochs, no_state, with_feedback
 from dataenvgym.studies.figures import draw
 from dataenvgym.studies.grid import add_grid_arguments, run_from, seeds_of
-from dataenvgym.studies.scored import read_rows
 from dataenvgym.studies.study import Outcome, Rows, provenance, write
 from dataenvgym.studies.tables import INTERVALS, Table
 
@@ -81,7 +80,7 @@ def main() -> None:
         f"Feedback of {arguments.teacher} in {arguments.environment}, {arguments.task}, {arguments.student}: "
         f"{arguments.max_records} records in {arguments.max_steps} steps"
     )
-    outcome = summarise(read_rows(results, arguments.out), names, caption)
+    outcome = summarise(results.teachers(), names, caption)
     written = write(outcome, arguments.out / "tables", provenance(arguments, results))
     print(f"\n{outcome.tables['feedback'].markdown()}")
     print("\n".join(str(path) for path in written))

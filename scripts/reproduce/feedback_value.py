@@ -15,7 +15,9 @@ import platform
 import sys
 
 from dataenvgym.studies.cells import ROOT, Cell
-from dataenvgym.studies.grid import Results, add_grid_arguments, run_from, seeds_of
+from dataenvgym.studies.grid import add_grid_arguments, run_from, seeds_of
+from dataenvgym.studies.study import Rows
+from tasks.markdown import markdown_table
 
 # Name of the row: environment and teacher fragments. The teacher without state sees nothing, so that one row of it
 # serves all three comparisons: what an environment would show it makes no difference to its records.
@@ -44,27 +46,24 @@ def cell(name: str, seed: int, arguments: argparse.Namespace) -> Cell:
     return Cell(name, seed, fragments, budget, tuple(arguments.options))
 
 
-def table(results: Results, seeds: list[int]) -> str:
+def table(rows: Rows) -> str:
     """The comparison as a Markdown table."""
-    lines = [
-        "| teacher | test before | after | gain, points | minus no state, points (95 % interval) | p | seeds won |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    heads = ["teacher", "test before", "after", "gain, points"]
+    heads += ["minus no state, points (95 % interval)", "p", "seeds won"]
+    lines = []
     for name in CELLS:
-        before, after = (results.values(name, when) for when in ("before", "after"))
-        means = [sum(values) / len(values) for values in (before, after)]
-        cells = [name, *(f"{100 * mean:.1f} %" for mean in means), f"{100 * (means[1] - means[0]):+.1f}"]
+        before, after = rows[name].accuracy("before"), rows[name].accuracy()
+        line = [name, f"{100 * before:.1f} %", f"{100 * after:.1f} %", f"{100 * (after - before):+.1f}"]
         if name == BASELINE:
-            cells += ["", "", ""]
-        else:
-            gain = results.difference(name, BASELINE)
-            assert gain is not None, "all cells have the same seeds"
-            interval = "" if gain.ci95 is None else f" ({gain.ci95[0]:+.2f} to {gain.ci95[1]:+.2f})"
-            p_value = "" if gain.p_value is None else f"{gain.p_value:.2g}"
-            won = sum(own > base for own, base in zip(after, results.values(BASELINE), strict=True))
-            cells += [f"{gain.points:+.2f}{interval}", p_value, f"{won} of {len(seeds)}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            lines.append([*line, "", "", ""])
+            continue
+        difference = rows[name].minus(rows[BASELINE])
+        gain = difference.by_seed
+        interval = "" if gain.ci95 is None else f" ({gain.ci95[0]:+.2f} to {gain.ci95[1]:+.2f})"
+        p_value = "" if gain.p_value is None else f"{gain.p_value:.2g}"
+        won = f"{difference.won} of {len(difference.seeds)}"
+        lines.append([*line, f"{gain.points:+.2f}{interval}", p_value, won])
+    return "\n".join(markdown_table(heads, lines))
 
 
 def main() -> None:
@@ -80,7 +79,7 @@ def main() -> None:
     seeds = seeds_of(arguments)
     results = run_from(arguments, [cell(name, seed, arguments) for seed in seeds for name in CELLS])
     results.check()
-    text = table(results, seeds)
+    text = table(results.teachers())
     provenance = (
         f"\n`python scripts/reproduce/feedback_value.py {' '.join(sys.argv[1:])}`; seeds {seeds[0]} to {seeds[-1]}, "
         f"{arguments.max_records} records in {arguments.max_steps} steps, {platform.machine()}, "

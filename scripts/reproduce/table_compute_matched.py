@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from presets import PRESETS
 from published import accuracy_in_paper, apart_from_ours
 
+from dataenvgym.reading.over_seeds import p_values
 from dataenvgym.studies.against import bar, percent
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.scored import compare
 from dataenvgym.studies.study import Outcome, Rows, Study, run
-from dataenvgym.studies.tables import Table, compared, p_values, published
+from dataenvgym.studies.tables import Table, compared, published
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
     columns += ["detectable", "p (Holm)", "floor: random records", "floor: step 1, more epochs"]
     table = Table([*columns, "paper: all", "paper: a tenth"], f"Test accuracy (%) after the last step, {label}")
     found = [name for name in ENVIRONMENTS if {f"{DOMAIN}-{name}", f"{DOMAIN}-{name}-tenth"} <= rows.keys()]
-    made = [compare(rows[f"{DOMAIN}-{name}"], rows[f"{DOMAIN}-{name}-tenth"]) for name in found]
+    made = [rows[f"{DOMAIN}-{name}"].minus(rows[f"{DOMAIN}-{name}-tenth"]) for name in found]
     for name, one, p_value in zip(found, made, p_values(made), strict=True):
         cells = (f"{DOMAIN}-{name}", f"{DOMAIN}-{name}-tenth"), (f"{DOMAIN}-random", f"{DOMAIN}-{name}-more_epochs")
         own, floors = ([percent(rows, cell) for cell in pair] for pair in cells)

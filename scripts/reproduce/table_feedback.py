@@ -13,13 +13,13 @@ from collections.abc import Mapping
 
 from presets import PRESETS
 
+from dataenvgym.reading.over_seeds import TeacherRuns, p_values
 from dataenvgym.studies.against import bar
 from dataenvgym.studies.cells import Cell, with_feedback
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.scored import Row, compare
 from dataenvgym.studies.study import Outcome, Rows, Study, run
-from dataenvgym.studies.tables import INTERVALS, Number, Table, accuracy, compared, gain, p_values
+from dataenvgym.studies.tables import INTERVALS, Number, Table, accuracy, compared, gain
 from environments.statistics import holm, paired_by_seed
 
 ENVIRONMENT = "skill_list"
@@ -33,7 +33,7 @@ _KINDS = {
 }
 _FLOOR = "floor: random records"
 
-COLUMNS = ("teacher", "test after, % (by seed)", "true minus this, points (by instance)", "(by seed)")
+COLUMNS: tuple[str, ...] = ("teacher", "test after, % (by seed)", "true minus this, points (by instance)", "(by seed)")
 COLUMNS += ("detectable", "p (Holm)", "seeds won")
 
 
@@ -50,7 +50,8 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
 def summarise(preset: Preset, rows: Rows) -> Outcome:
     """Each domain by itself, and all together."""
     table = Table(["domain", *COLUMNS], f"What feedback is worth to the {ENVIRONMENTS[ENVIRONMENT]} teacher")
-    panels, by_kind = [], {}
+    panels = []
+    by_kind: dict[str, list[tuple[TeacherRuns, TeacherRuns]]] = {}
     for domain, place in preset.domains.items():
         names = {kind: f"{domain}-{ENVIRONMENT}{end}" for kind, end in _KINDS.items()} | {_FLOOR: f"{domain}-random"}
         found = {kind: rows[name] for kind, name in names.items() if name in rows}
@@ -66,14 +67,14 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
     return Outcome(tables, {"feedback": draw(panels, y="test gain, points")} if panels else {})
 
 
-def lines(rows: Mapping[str, Row]) -> list[list[str | Number]]:
+def lines(rows: Mapping[str, TeacherRuns]) -> list[list[str | Number]]:
     """Rows against the first of them, as lines of a table with ``COLUMNS``; p-values are Holm's over these rows.
 
     Args:
         rows: By what the table calls them.
     """
     (true_label, true), *others = rows.items()
-    made = [compare(true, row) for _, row in others]
+    made = [true.minus(row) for _, row in others]
     lines: list[list[str | Number]] = [[true_label, accuracy(true.accuracies())]]
     for (label, row), one, p_value in zip(others, made, p_values(made), strict=True):
         won = f"{one.won} of {len(one.seeds)}"
@@ -81,12 +82,12 @@ def lines(rows: Mapping[str, Row]) -> list[list[str | Number]]:
     return lines
 
 
-def panel(title: str, rows: Mapping[str, Row]) -> Panel:
+def panel(title: str, rows: Mapping[str, TeacherRuns]) -> Panel:
     """Bars of the gains of rows."""
     return Panel(title, [bar("", label, row) for label, row in rows.items()])
 
 
-def together(pairs: Mapping[str, list[tuple[Row, Row]]]) -> Table:
+def together(pairs: Mapping[str, list[tuple[TeacherRuns, TeacherRuns]]]) -> Table:
     """True feedback against each kind over all domains and seeds: one difference for each of them.
 
     Args:

@@ -15,9 +15,9 @@ import numpy as np
 from presets import PRESETS
 from table_skills import cells_of
 
+from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.figures import Curve, Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.scored import Row
 from dataenvgym.studies.study import Outcome, Rows, Study, run
 from dataenvgym.studies.tables import Number, Table, accuracy
 
@@ -57,18 +57,18 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
     return Outcome({"iterations": table}, {"iterations": draw(panels, "records", "test accuracy, %")} if panels else {})
 
 
-def _at_best(row: Row, key: str) -> float | None:
+def _at_best(row: TeacherRuns, key: str) -> float | None:
     """Records or dollars spent up to the best step, mean over seeds; None if a price is not known."""
-    lines = [run_.lines[run_.best] for run_ in row.runs.values()]
+    lines = [run_.steps[run_.best_step] for run_ in row.runs.values()]
     values = [line["cost"].get("usd") if key == "usd" else line[key] for line in lines]
     return None if None in values else _mean([float(value) for value in values])
 
 
-def _curve(label: str, row: Row) -> Curve:
+def _curve(label: str, row: TeacherRuns) -> Curve:
     """Mean over seeds, with the range of the seeds; as many steps as all runs have."""
-    steps = range(min(len(run_.lines) for run_ in row.runs.values()))
+    steps = range(min(len(run_.steps) for run_ in row.runs.values()))
     values = np.array([[100 * run_.accuracy(step) for step in steps] for run_ in row.runs.values()])
-    records = [_mean([float(run_.lines[step]["pool"]) for run_ in row.runs.values()]) for step in steps]
+    records = [_mean([float(run_.steps[step]["pool"]) for run_ in row.runs.values()]) for step in steps]
     return Curve(label, records, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
 
 

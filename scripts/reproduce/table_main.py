@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from presets import PRESETS
 from published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
 
+from dataenvgym.reading.over_seeds import TeacherRuns, p_values
 from dataenvgym.studies.against import bar, differences
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.scored import Row
 from dataenvgym.studies.study import Outcome, Rows, Study, run
-from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values
+from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,7 +160,7 @@ def floors(preset: Preset, rows: Rows) -> Table:
     )
 
 
-def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, str, Row | None, Row | None]]:
+def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, str, TeacherRuns | None, TeacherRuns | None]]:
     for domain, place in preset.domains.items():
         for name, label in ENVIRONMENTS.items():
             against = {"random valid records": "random", "step 1, more epochs": f"{name}-more_epochs"}
@@ -198,7 +198,7 @@ def _before(preset: Preset, rows: Rows, domain: str) -> Number:
     return Number(None if found is None else 100 * found.accuracy("before"))
 
 
-def _best_with_state(rows: Rows, domain: str) -> Row | None:
+def _best_with_state(rows: Rows, domain: str) -> TeacherRuns | None:
     found = [row for name in ENVIRONMENTS if (row := rows.get(f"{domain}-{name}")) is not None]
     return max(found, key=lambda row: row.accuracy(), default=None)
 

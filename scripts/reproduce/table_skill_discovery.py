@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from presets import PRESETS
 
+from dataenvgym.reading.over_seeds import TeacherRuns, p_values
 from dataenvgym.studies.against import bar, differences, percent, rejected
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import Preset
-from dataenvgym.studies.scored import Row, compare
 from dataenvgym.studies.study import Outcome, Rows, Study, run
-from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values
+from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +113,7 @@ def gains(preset: Preset, rows: Rows) -> Table:
     table = Table(columns, f"Skill-List: test accuracy (%) and gain by skills, {preset.domains[DOMAIN].label}")
     gold, *others = arms_of(preset)
     base = rows.get(gold.cells)
-    made = {arm.cells: compare(rows[arm.cells], base) for arm in others if base is not None and arm.cells in rows}
+    made = {arm.cells: rows[arm.cells].minus(base) for arm in others if base is not None and arm.cells in rows}
     adjusted = dict(zip(made, p_values(list(made.values())), strict=True))
     for arm in (gold, *others):
         if (row := rows.get(arm.cells)) is None:
@@ -124,7 +124,7 @@ def gains(preset: Preset, rows: Rows) -> Table:
             against = [*compared(made[arm.cells], adjusted[arm.cells])]
         table.add(
             arm.label,
-            str(len(row.runs[row.seeds[0]].lines[0]["val"]["skills"])),
+            str(len(row.runs[row.seeds[0]].steps[0]["val"]["skills"])),
             agreement(arm, row),
             Number(100 * row.accuracy("before")),
             Number(100 * row.accuracy()),
@@ -143,7 +143,7 @@ def gains(preset: Preset, rows: Rows) -> Table:
     return table
 
 
-def agreement(arm: Arm, row: Row) -> Number:
+def agreement(arm: Arm, row: TeacherRuns) -> Number:
     """Adjusted mutual information of a row's discovered skills and the benchmark's own, on validation."""
     if arm.kind is None:
         return Number(1.0, digits=2)
@@ -175,7 +175,7 @@ def figure(preset: Preset, rows: Rows) -> Figure:
     return draw([Panel(preset.domains[DOMAIN].label, bars, levels=levels)], y="test gain, points")
 
 
-def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, Row | None, Row | None]]:
+def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, TeacherRuns | None, TeacherRuns | None]]:
     for arm in arms_of(preset):
         row = rows.get(arm.cells)
         yield arm.label, "random records", row, rows.get(f"{DOMAIN}-random")

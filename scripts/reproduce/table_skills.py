@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from presets import PRESETS
 
+from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.scored import Row
 from dataenvgym.studies.study import Outcome, Rows, Study, run
 from dataenvgym.studies.tables import Number, Table
 
@@ -96,17 +96,17 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
     return Outcome({"skills": by_difficulty, "skills_each": every}, figures)
 
 
-def skills_of(row: Row) -> list[Skill]:
+def skills_of(row: TeacherRuns) -> list[Skill]:
     """The skills of a row, in the order of the first run's report."""
     runs = [row.runs[seed] for seed in row.seeds]
-    first = runs[0].lines[0]["test"]["skills"]
+    first = runs[0].steps[0]["test"]["skills"]
     records: Counter[str] = Counter()
     for run_ in runs:
-        for line in run_.lines:
+        for line in run_.steps:
             records.update(line["allocation"])
     made = []
     for name, group in first.items():
-        lines = [(run_.lines[0], run_.lines[-1]) for run_ in runs]
+        lines = [(run_.steps[0], run_.steps[-1]) for run_ in runs]
         val = lines[0][0]["val"]["skills"].get(name, {}).get("value")
         before, after = (float(np.mean([pair[at]["test"]["skills"][name]["value"] for pair in lines])) for at in (0, 1))
         made.append(Skill(name, int(group["n"]), val, before, after, records[name] / len(runs)))

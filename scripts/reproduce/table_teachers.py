@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from presets import PRESETS
 from published import accuracy_in_paper, apart_from_ours
 
+from dataenvgym.reading.over_seeds import TeacherRuns, p_values
 from dataenvgym.studies.against import bar, differences, percent, rejected
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.scored import Row
 from dataenvgym.studies.study import Outcome, Rows, Study, run
-from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, p_values, published
+from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared, published
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,7 +142,7 @@ def figure(preset: Preset, rows: Rows) -> Figure:
     return draw([Panel(preset.domains[DOMAIN].label, bars, levels=levels)], y="test gain, points")
 
 
-def _over_floors(rows: Rows) -> Iterator[tuple[str, str, Row | None, Row | None]]:
+def _over_floors(rows: Rows) -> Iterator[tuple[str, str, TeacherRuns | None, TeacherRuns | None]]:
     for name, label in ENVIRONMENTS.items():
         for strength, ending in STRENGTHS.items():
             row = rows.get(f"{DOMAIN}-{name}{ending}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from dataenvgym.reading import Run
 from environments.results import Evaluation
 from environments.run.provenance import fingerprint_instances
 from environments.run.summary import summarise
@@ -138,3 +139,17 @@ def _write_step(
     write_json_lines(own / "predictions.jsonl", rows)
     if step:
         write_json_lines(own / "records.jsonl", records, folder / "images")
+
+
+def run_of(
+    lines: list[dict[str, Any]],
+    scores: dict[int, dict[str, list[float]]],
+    clusters: dict[str, list[str]] | None = None,
+    config: dict[str, Any] | None = None,
+    **summary: Any,
+) -> Run:
+    """A run that is nowhere on disk, of which there is what teachers are compared by."""
+    run = Run(Path("a-run"))
+    run._episode, run.scores, run.clusters = (lines, None), scores, clusters or {}
+    run.config, run.summary = config or {}, summary
+    return run

@@ -24,10 +24,12 @@ import feedback_value
 from kill_and_resume import comparable, differences
 
 from dataenvgym.cli.main import main
+from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.cells import Cell, more_epochs, no_state, with_feedback
-from dataenvgym.studies.grid import Results, run_grid
+from dataenvgym.studies.grid import run_grid
 from dataenvgym.studies.tables import Number, Table, accuracy, gain, published
 from environments.statistics import Gain
+from tests.dataenvgym.judged_runs import run_of
 
 ROOT = Path(__file__).parents[2]
 FRAGMENTS = (
@@ -86,7 +88,7 @@ def test_what_dies_is_retried_and_reported_and_nothing_is_lost(program, tmp_path
     names = ("good", "dies_once", "dies", "complains")
     cells = [Cell(name, seed, FRAGMENTS) for name in names for seed in (0, 1)]
     results = run_grid(cells, out, jobs=3, threads=2, program=program)
-    assert sorted(results.summaries) == [("dies_once", 0), ("dies_once", 1), ("good", 0), ("good", 1)]
+    assert sorted(results.runs) == [("dies_once", 0), ("dies_once", 1), ("good", 0), ("good", 1)]
     assert sorted(results.failures) == ["complains-seed0", "complains-seed1", "dies-seed0", "dies-seed1"]
     assert "killed by signal 9" in results.failures["dies-seed0"] and "tried 2 times" in results.failures["dies-seed0"]
     assert "no such thing" in results.failures["complains-seed1"]
@@ -103,7 +105,7 @@ def test_finished_cells_are_skipped_and_changed_ones_are_not(program, tmp_path, 
     cell = Cell("good", 0, (*FRAGMENTS, str(fragment)))
     first = run_grid([cell, cell], out, program=program)
     again = run_grid([cell], out, program=program)
-    assert tries(out, "good-seed0") == 1 and first.summaries == again.summaries
+    assert tries(out, "good-seed0") == 1 and sorted(first.runs) == sorted(again.runs)
     assert "1 of 1 episodes are finished already" in capsys.readouterr().out
     fragment.write_text("trainer: {max_epochs: 2}\n")
     run_grid([cell], out, program=program)  # for `dataenvgym episode` to refuse
@@ -172,12 +174,14 @@ def test_ray_runs_the_same_cells(program, tmp_path, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     cells = [Cell(name, seed, FRAGMENTS) for name in ("good", "dies_once", "dies") for seed in (0, 1)]
     results = run_grid(cells, tmp_path / "ray", jobs=2, launcher="ray", program=program)
-    assert sorted(results.summaries) == [("dies_once", 0), ("dies_once", 1), ("good", 0), ("good", 1)]
+    assert sorted(results.runs) == [("dies_once", 0), ("dies_once", 1), ("good", 0), ("good", 1)]
     assert sorted(results.failures) == ["dies-seed0", "dies-seed1"]
     assert "killed by signal 9" in results.failures["dies-seed0"]
     assert (tmp_path / "ray" / "good-seed0" / "niceness").read_text() == str(os.nice(0))
     here = run_grid(cells[:2], tmp_path / "here", program=program)
-    assert here.summaries == {key: results.summaries[key] for key in (("good", 0), ("good", 1))}
+    assert {key: run.summary for key, run in here.runs.items()} == {
+        key: results.runs[key].summary for key in (("good", 0), ("good", 1))
+    }
 
 
 def test_a_cluster_that_is_not_there_is_one_line(program, tmp_path, monkeypatch):
@@ -266,7 +270,7 @@ def test_a_real_cell_and_its_floors(episode_words, tmp_path):
     first = [(run / "step_01" / "records.jsonl").read_bytes() for run in runs]
     assert first[0] == first[1] == first[2]
     assert (runs[0] / "step_02" / "records.jsonl").read_bytes() == (runs[2] / "step_02" / "records.jsonl").read_bytes()
-    own, longer, true = (results.summaries[name, 0] for name in ("own", "own-more_epochs", "own-true"))
+    own, longer, true = (results.runs[name, 0].summary for name in ("own", "own-more_epochs", "own-true"))
     assert own["after"] == true["after"] and own["records"] == 60
     assert longer["records"] == 30 and longer["steps"] == 2
 
@@ -286,28 +290,28 @@ def test_ray_leaves_the_same_files(episode_words, tmp_path, monkeypatch):
         assert differences(here, there) == [] and "step_02/predictions.jsonl" in here
 
 
-def summaries(name, accuracies):
-    return {
-        (name, seed): {
-            "before": {"test": {"accuracy": 0.2}},
-            "after": {"test": {"accuracy": value}},
-        }
-        for seed, value in enumerate(accuracies)
+def a_row(name, accuracies):
+    """A row of which so many of 100 test instances are right after the only step, 20 before."""
+    runs = {
+        seed: run_of([{"step": 0}, {"step": 1}], {0: {"test": scores(20)}, 1: {"test": scores(right)}})
+        for seed, right in enumerate(accuracies)
     }
+    return TeacherRuns(name, runs)
+
+
+def scores(right):
+    return [1.0] * right + [0.0] * (100 - right)
 
 
 def test_rows_are_paired_on_the_seeds_that_they_share():
-    results = Results(summaries("a", [0.5, 0.6, 0.7]) | summaries("b", [0.4, 0.4]), {})
-    assert results.seeds("a", "b") == [0, 1] and results.values("a") == [0.5, 0.6, 0.7]
-    difference = results.difference("a", "b")
-    assert difference is not None and difference.points == pytest.approx(15)
-    assert results.difference("a", "c") is None
+    row, other = a_row("a", [50, 60, 70]), a_row("b", [40, 40])
+    assert row.minus(other).seeds == [0, 1] and row.accuracies() == [0.5, 0.6, 0.7]
+    assert row.minus(other).by_seed.points == pytest.approx(15)
 
 
 def test_feedback_value_table_is_as_it_was():
-    levels = {"no_state": [0.56, 0.57], "open_ended": [0.58, 0.57], "skill_list": [0.6, 0.61], "skill_tree": [0.5, 0.6]}
-    made = {key: value for name, values in levels.items() for key, value in summaries(name, values).items()}
-    text = feedback_value.table(Results(made, {}), [0, 1])
+    levels = {"no_state": [56, 57], "open_ended": [58, 57], "skill_list": [60, 61], "skill_tree": [50, 60]}
+    text = feedback_value.table({name: a_row(name, values) for name, values in levels.items()})
     assert text.splitlines()[2] == "| no_state | 20.0 % | 56.5 % | +36.5 |  |  |  |"
     assert text.splitlines()[4] == "| skill_list | 20.0 % | 60.5 % | +40.5 | +4.00 (+4.00 to +4.00) | 0.5 | 2 of 2 |"
 

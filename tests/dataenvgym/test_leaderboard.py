@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dataenvgym.cli.main import main
+from dataenvgym.reading import read_run
 from dataenvgym.reading.audit import Audit, build_task
-from dataenvgym.reading.finished_run import read_finished
 from dataenvgym.reporting.leaderboard import make_leaderboard
 from dataenvgym.reporting.leaderboard_page import to_html, to_markdown
 from tasks.errors import ConfigurationError
@@ -52,24 +52,27 @@ def test_teachers_are_ranked_with_intervals_over_seeds(tmp_path):
     (board,) = made.boards
     assert made.refused == ()
     assert (board.task, board.environment, board.budget) == ("ToyTask", "SkillListEnvironment", "30 records, 3 steps")
-    assert [row.name.split(" ")[0] for row in board.rows] == ["RewardHistoryPolicy", "ErrorProportionalPolicy"]
+    assert [row.name.split(" ")[0] for row in board.teachers] == ["RewardHistoryPolicy", "ErrorProportionalPolicy"]
     assert [row.floor for row in board.floors] == ["no_state", "more_epochs"]
-    best = board.rows[0]
-    assert best.seeds == [0, 1, 2] and best.usd == 0.5 and best.records == 30 and best.tokens == 1200
-    accuracies = [json.loads((run.path / "summary.json").read_text())["after"]["test"]["accuracy"] for run in best.runs]
+    best = board.teachers[0]
+    assert best.teacher.seeds == [0, 1, 2] and best.usd == 0.5 and best.records == 30 and best.tokens == 1200
+    accuracies = [
+        json.loads((run.path / "summary.json").read_text())["after"]["test"]["accuracy"]
+        for run in best.teacher.runs.values()
+    ]
     assert best.after == pytest.approx(sum(accuracies) / 3)
     assert best.gain.points == pytest.approx(40, abs=5)
     assert best.gain.ci95 is not None and best.gain.ci95[0] > 20
     assert best.over["no_state"].points == pytest.approx(30, abs=5)
     assert best.over["more_epochs"].points == pytest.approx(35, abs=5)
-    raw = [row.over["no_state"].p_value for row in board.rows]
+    raw = [row.over["no_state"].p_value for row in board.teachers]
     assert best.adjusted == pytest.approx(min(1.0, 2 * min(raw)))
-    assert best.corrected <= best.naive and best.best == best.after
+    assert best.choice[1] <= best.choice[0] and best.best == best.after
 
 
 def test_one_seed_has_intervals_over_instances(tmp_path):
     made = make_leaderboard([*floors(tmp_path, seeds=(0,)), *teacher(tmp_path, seeds=(0,))])
-    row = made.boards[0].rows[0]
+    row = made.boards[0].teachers[0]
     assert row.interval is not None and row.interval[0] < row.after < row.interval[1]
     assert row.gain.ci95 is not None and row.over["no_state"].ci95 is not None
 
@@ -80,7 +83,7 @@ def test_one_seed_has_intervals_over_instances(tmp_path):
 def test_without_a_floor_nothing_is_ranked(tmp_path, kept, reason):
     runs = [run for run in floors(tmp_path) if run.name.startswith(kept)]
     made = make_leaderboard([*runs, *teacher(tmp_path)])
-    assert all(board.rows == () for board in made.boards)
+    assert all(board.teachers == () for board in made.boards)
     refused = reasons(made)
     assert len(refused) == 3 and all(reason in why for name, why in refused.items() if name.startswith("good"))
 
@@ -95,7 +98,7 @@ def test_without_a_floor_nothing_is_ranked(tmp_path, kept, reason):
 )
 def test_floors_of_another_board_do_not_count(tmp_path, settings, why):
     made = make_leaderboard([*floors(tmp_path), *teacher(tmp_path, settings=settings)])
-    assert sum(len(board.rows) for board in made.boards) == 0, why
+    assert sum(len(board.teachers) for board in made.boards) == 0, why
     assert {name for name in reasons(made) if name.startswith("good")} == {"good-0", "good-1", "good-2"}
 
 
@@ -115,9 +118,9 @@ def test_a_teacher_that_looks_at_nothing_is_a_floor_in_every_environment(tmp_pat
     longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
     made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
     board = next(board for board in made.boards if board.environment == "SkillListEnvironment" and not board.apart)
-    assert len(board.rows) == ranked
+    assert len(board.teachers) == ranked
     if ranked:
-        assert board.rows[0].over["no_state"].points == pytest.approx(30, abs=5)
+        assert board.teachers[0].over["no_state"].points == pytest.approx(30, abs=5)
 
 
 def test_another_environment_with_another_budget_has_no_floor_to_lend(tmp_path):
@@ -127,7 +130,7 @@ def test_another_environment_with_another_budget_has_no_floor_to_lend(tmp_path):
     (tmp_path / "random-0" / "summary.json").write_text(json.dumps(summary | {"environment": "OpenEndedEnvironment"}))
     longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
     made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
-    assert all(not board.rows for board in made.boards)
+    assert all(not board.teachers for board in made.boards)
     assert "no-state teacher" in reasons(made)["good-0"]
 
 
@@ -147,7 +150,7 @@ def test_devices_and_journals_do_not_part_boards(tmp_path):
     made = make_leaderboard(
         [*floors(tmp_path), *teacher(tmp_path, settings={"trainer": {"max_epochs": 4, "devices": 2}})]
     )
-    assert len(made.boards) == 1 and len(made.boards[0].rows) == 1
+    assert len(made.boards) == 1 and len(made.boards[0].teachers) == 1
 
 
 def test_floors_need_a_seed_in_common(tmp_path):
@@ -160,7 +163,7 @@ def test_more_epochs_that_do_not_match_the_compute_are_no_floor(tmp_path):
     unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.05, epochs=4) for seed in range(3)]
     two_steps = [judged_run(tmp_path / f"two-{seed}", first_step(steps=2), seed, 0.05, epochs=12) for seed in range(3)]
     made = make_leaderboard([*random, *unscaled, *two_steps, *teacher(tmp_path)])
-    assert all(board.rows == () for board in made.boards)
+    assert all(board.teachers == () for board in made.boards)
     assert "more epochs" in reasons(made)["good-0"]
 
 
@@ -179,7 +182,7 @@ def test_an_accepted_evaluation_instance_is_found_however_it_is_written(tmp_path
     assert f"{split} instance {split}-00007" in refused["good-2"] and "step 3" in refused["good-2"]
     assert "1 of its 31 accepted records" in refused["good-2"]
     # The seeds that are left would be a selection.
-    assert "good-2" in refused["good-0"] and made.boards[0].rows == ()
+    assert "good-2" in refused["good-0"] and made.boards[0].teachers == ()
 
 
 def test_a_leaking_floor_is_no_floor(tmp_path):
@@ -243,7 +246,7 @@ def test_the_same_run_counts_once(tmp_path):
     good = teacher(tmp_path)
     copy = judged_run(tmp_path / "copy", REWARD, 1, 0.5)
     made = make_leaderboard([*floors(tmp_path), *good, *good, copy])
-    assert made.boards[0].rows[0].seeds == [0, 1, 2]
+    assert made.boards[0].teachers[0].teacher.seeds == [0, 1, 2]
     assert "only one of them counts" in reasons(made)["copy"] and len(made.refused) == 1
 
 
@@ -256,7 +259,7 @@ def test_teachers_of_one_name_are_told_apart_by_their_settings(tmp_path):
         "init_args": {"policy": {"class_path": REWARD}, "feedback": "none"},
     }
     runs += teacher(tmp_path, "ablated", ablated, gain=0.2, chat="some-model")
-    names = [row.name for row in make_leaderboard([*floors(tmp_path), *runs]).boards[0].rows]
+    names = [row.name for row in make_leaderboard([*floors(tmp_path), *runs]).boards[0].teachers]
     assert names == [
         "RewardHistoryPolicy + ProceduralEngine, floor 0.1",
         "RewardHistoryPolicy + ProceduralEngine, floor 0.9",
@@ -266,8 +269,8 @@ def test_teachers_of_one_name_are_told_apart_by_their_settings(tmp_path):
 
 def test_the_best_step_can_rank(tmp_path):
     runs = [*floors(tmp_path, seeds=(0, 1)), *teacher(tmp_path, "falls", gain=-0.2, seeds=(0, 1))]
-    assert make_leaderboard(runs).boards[0].rows[0].gain.points < -10
-    best = make_leaderboard(runs, by="best").boards[0].rows[0]
+    assert make_leaderboard(runs).boards[0].teachers[0].gain.points < -10
+    best = make_leaderboard(runs, by="best").boards[0].teachers[0]
     assert best.gain.points == 0 and best.after == best.before == best.best
 
 
@@ -282,7 +285,7 @@ def test_the_page_is_well_formed_self_contained_and_says_what_is_refused(made):
     html = to_html(made)
     Page(html)
     assert not re.search(r"(?i)<script|@import|url\(|https?://", html)
-    row = made.boards[0].rows[0]
+    row = made.boards[0].teachers[0]
     for text in (row.name, f"{100 * row.after:.1f}", "floor", "&lt;b&gt;&amp;|-4", "other seeds"):
         assert text in html
     assert to_html(make_leaderboard([])).count("No run could be ranked") == 1
@@ -314,8 +317,8 @@ def test_command(tmp_path, capsys):
 def test_shared_long_runs_of_words_are_noted(tmp_path):
     words = TASK.instances("test")[7].instruction.split()
     run = judged_run(tmp_path / "near", extra=leaked(text=" ".join([*words, "please"])))
-    assert Audit().check(read_finished(run)) == []  # the toy task's questions are shorter than that
-    (note,) = Audit(words=len(words)).check(read_finished(run))
+    assert Audit().check(read_run(run)) == []  # the toy task's questions are shorter than that
+    (note,) = Audit(words=len(words)).check(read_run(run))
     assert note == f"1 accepted records share {len(words)} words in a row with an evaluation instance"
 
 
@@ -334,7 +337,7 @@ WORSE = "teachers.policies.ErrorProportionalPolicy"
 )
 def test_a_teacher_that_is_not_above_the_floors_has_no_rank(gain, below, tmp_path):
     (board,) = make_leaderboard([*floors(tmp_path), *teacher(tmp_path, gain=gain)]).boards
-    (row,) = board.rows
+    (row,) = board.teachers
     assert set(row.below) >= set(below) and bool(row.below) == bool(below)
     assert row.rank == (None if below else 1)
     for floor in board.floors:
@@ -346,7 +349,7 @@ def test_ranks_go_to_teachers_above_all_floors_alone(tmp_path):
     runs = [*teacher(tmp_path, "lost", WORSE, gain=0.0), *teacher(tmp_path, "won"), *floors(tmp_path)]
     made = make_leaderboard(runs)
     (board,) = made.boards
-    assert [(row.rank, bool(row.below)) for row in board.rows] == [(1, False), (None, True)]
+    assert [(row.rank, bool(row.below)) for row in board.teachers] == [(1, False), (None, True)]
     shown = [line.split("|")[1].strip() for line in to_markdown(made).splitlines() if line.startswith("| ")]
     assert shown == ["rank", "1", "floor", "floor", "below a floor"]
     assert "ErrorProportionalPolicy + ProceduralEngine: not above the floor: no-state teacher" in to_markdown(made)
@@ -358,7 +361,7 @@ def test_a_floor_of_no_board_is_refused_and_never_a_teacher(tmp_path):
     """Its records are those of step 1 and its student trains no longer than a teacher's: it stands for nothing."""
     unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.9, epochs=4) for seed in range(3)]
     made = make_leaderboard([*floors(tmp_path), *unscaled, *teacher(tmp_path)])
-    assert [row.name.split(" ")[0] for row in made.boards[0].rows] == ["RewardHistoryPolicy"]
+    assert [row.name.split(" ")[0] for row in made.boards[0].teachers] == ["RewardHistoryPolicy"]
     assert "is a floor and never a teacher" in reasons(made)["same-0"]
 
 

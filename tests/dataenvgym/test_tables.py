@@ -25,11 +25,11 @@ import table_skills
 from presets import EMBEDDED, PAPER, PRESETS
 
 from dataenvgym.cli.main import main
-from dataenvgym.reading.finished_run import FinishedRun
+from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.presets import ENVIRONMENTS
-from dataenvgym.studies.scored import Row, compare
 from dataenvgym.studies.study import Study, run
 from environments.statistics import minimum_detectable_effect
+from tests.dataenvgym.judged_runs import run_of
 
 ROOT = Path(__file__).parents[2]
 STUDIES = (table_main, table_skills, table_iterations, table_compute_matched, table_feedback)
@@ -45,11 +45,8 @@ def a_run(seed=0, val=((0, 0, 1, 1), (0, 1, 1, 1)), test=((0, 0, 1, 1), (1, 1, 1
     def report(scores):
         return {"overall": {"value": sum(scores) / len(scores), "n": len(scores)}, "skills": groups(scores)}
 
-    return FinishedRun(
-        path=Path("a-run"),
-        config={},
-        summary={"seed": seed},
-        provenance={},
+    return run_of(
+        seed=seed,
         lines=[
             {
                 "step": step,
@@ -62,9 +59,8 @@ def a_run(seed=0, val=((0, 0, 1, 1), (0, 1, 1, 1)), test=((0, 0, 1, 1), (1, 1, 1
             }
             for step in steps
         ],
-        answered={},
         scores={step: {"val": list(val[step]), "test": list(test[step])} for step in steps},
-        clusters=clusters or {},
+        clusters=clusters,
     )
 
 
@@ -75,7 +71,7 @@ def rows_of(preset, study=table_main, **after):
     for name in sorted(names):
         end = name.split("-", 1)[1]
         scores = after.get(end, (0, 0, 1, 1))
-        rows[name] = Row(name, {seed: a_run(seed, test=((0, 0, 1, 1), scores)) for seed in (0, 1)})
+        rows[name] = TeacherRuns(name, {seed: a_run(seed, test=((0, 0, 1, 1), scores)) for seed in (0, 1)})
     return rows
 
 
@@ -152,10 +148,12 @@ def test_options_of_the_command_come_before_what_makes_a_floor():
 
 
 def test_rows_are_compared_by_instance_and_by_seed():
-    better = Row("a", {0: a_run(0), 1: a_run(1, test=((0, 0, 1, 1), (0, 1, 1, 1))), 7: a_run(7)})
-    worse = Row("b", {0: a_run(0, test=((0, 0, 1, 1), (0, 0, 1, 1))), 1: a_run(1, test=((0, 0, 1, 1), (0, 1, 1, 1)))})
-    one = compare(better, worse)
-    assert one.seeds == (0, 1)
+    better = TeacherRuns("a", {0: a_run(0), 1: a_run(1, test=((0, 0, 1, 1), (0, 1, 1, 1))), 7: a_run(7)})
+    worse = TeacherRuns(
+        "b", {0: a_run(0, test=((0, 0, 1, 1), (0, 0, 1, 1))), 1: a_run(1, test=((0, 0, 1, 1), (0, 1, 1, 1)))}
+    )
+    one = better.minus(worse)
+    assert one.seeds == [0, 1]
     assert one.points == pytest.approx(25.0)  # scores 0.5, 1, 1, 1 against 0, 0.5, 1, 1
     assert one.by_seed.points == pytest.approx(25.0)
     assert one.by_seed.ci95[0] < 0 < one.by_seed.ci95[1]
@@ -167,7 +165,7 @@ def test_rows_are_compared_by_instance_and_by_seed():
 def test_instances_that_belong_together_count_once():
     before, after = (0, 0, 0, 0, 1, 1, 1, 1), (1, 1, 0, 0, 1, 1, 1, 1)
     alone, together = (
-        Row("a", {0: a_run(0, test=(before, after), clusters=clusters)}).gain()
+        TeacherRuns("a", {0: a_run(0, test=(before, after), clusters=clusters)}).gain()
         for clusters in ({}, {"test": list("aabbccdd")})
     )
     assert alone.points == together.points == pytest.approx(25.0)
@@ -206,7 +204,7 @@ def test_tables_are_written_from_what_there_is():
 
 def test_skills_are_sorted_by_validation_and_measured_on_test():
     val = ((0, 0, 1, 1), (0, 0, 1, 1))
-    row = Row("a", {0: a_run(val=val, test=((1, 1, 0, 0), (1, 1, 1, 0)))})
+    row = TeacherRuns("a", {0: a_run(val=val, test=((1, 1, 0, 0), (1, 1, 1, 0)))})
     one, two = table_skills.skills_of(row)
     assert (one.val, one.before, one.gain, one.records) == (0.0, 1.0, 0.0, 6.0)
     assert (two.val, two.gain, two.records) == (1.0, 50.0, 4.0)
@@ -217,7 +215,9 @@ def test_skills_are_sorted_by_validation_and_measured_on_test():
 def test_the_best_step_says_what_it_took_and_what_luck_added():
     val = ((0, 0, 0, 1) * 25, (0, 1, 1, 1) * 25, (0, 0, 1, 1) * 25)
     test = ((0, 0, 0, 1) * 25, (0, 0, 1, 1) * 25, (0, 1, 1, 1) * 25)
-    outcome = table_iterations.summarise(EMBEDDED, {"math-skill_list": Row("a", {0: a_run(val=val, test=test)})})
+    outcome = table_iterations.summarise(
+        EMBEDDED, {"math-skill_list": TeacherRuns("a", {0: a_run(val=val, test=test)})}
+    )
     (line,) = outcome.tables["iterations"].rows
     assert line[2] == "1"
     assert (line[3].value, line[4].value) == (10.0, 0.5)
@@ -228,7 +228,7 @@ def test_the_best_step_says_what_it_took_and_what_luck_added():
 
 def test_feedback_of_each_kind_is_compared_with_the_true_one():
     def row(*tests):
-        return Row("a", {seed: a_run(seed, test=((0, 0, 1, 1), test)) for seed, test in enumerate(tests)})
+        return TeacherRuns("a", {seed: a_run(seed, test=((0, 0, 1, 1), test)) for seed, test in enumerate(tests)})
 
     rows = {
         "t": row((1, 1, 1, 1), (0, 1, 1, 1)),

@@ -16,8 +16,8 @@ import table_teachers
 from presets import EMBEDDED, PAPER, PRESETS
 
 from dataenvgym.cli.main import main
-from dataenvgym.reading.finished_run import FinishedRun
-from dataenvgym.studies.scored import Row
+from dataenvgym.reading.over_seeds import TeacherRuns
+from tests.dataenvgym.judged_runs import run_of
 
 STUDIES = (table_teachers, table_skill_discovery)
 MATHS = {"class_path": "tasks.math.ProceduralMathTask", "init_args": {"val_size": 216, "test_size": 54}}
@@ -30,18 +30,16 @@ def a_row(name, after, rejected=()):
         "skills": {"one": {"value": 0.5, "n": 2}, "two": {"value": 0.5, "n": 2}},
     }
     runs = {
-        seed: FinishedRun(
-            path=Path("a-run"),
+        seed: run_of(
             config={"task": MATHS},
-            summary={"seed": seed, "rejected": dict(rejected)},
-            provenance={},
+            seed=seed,
+            rejected=dict(rejected),
             lines=[{"step": step, "val": report, "test": report} for step in (0, 1)],
-            answered={},
             scores={0: {"test": [0.0, 0.0, 0.0, 0.0]}, 1: {"test": list(after)}},
         )
         for seed in (0, 1)
     }
-    return Row(name, runs)
+    return TeacherRuns(name, runs)
 
 
 def cells(study, preset):

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from dataenvgym.reading.finished_run import read_finished
+from dataenvgym.reading import read_run
 from dataenvgym.reporting.leaderboard import make_leaderboard
 from dataenvgym.reporting.leaderboard_page import to_markdown
-from dataenvgym.reporting.report import interval, pct, write_report
+from dataenvgym.reporting.pages import interval, pct
+from dataenvgym.reporting.report import write_report
 from environments.budget import Budget
 from environments.open_ended import OpenEndedEnvironment
 from environments.run.directory import RunDir
@@ -86,7 +87,7 @@ def test_without_groups_rows_and_summaries_name_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("grouped", [False, True])
 def test_the_best_step_has_both_numbers(tmp_path: Path, grouped: bool) -> None:
-    run = read_finished(judged_run(tmp_path / "run", grouped=grouped, gain=0.05))
+    run = read_run(judged_run(tmp_path / "run", grouped=grouped, gain=0.05))
     assert set(run.clusters) == ({"val", "test"} if grouped else set())
     best = best_of_steps({step: scores["val"] for step, scores in run.scores.items()}, clusters=run.clusters.get("val"))
     said = run.summary["best"]["val_of_choice"]
@@ -109,14 +110,14 @@ def test_a_leaderboard_keeps_groups_whole(tmp_path: Path) -> None:
     ]
     board = make_leaderboard(runs)
     assert board.refused == ()
-    row = board.boards[0].rows[0]
-    good, random = (read_finished(run) for run in runs[:2])
+    row = board.boards[0].teachers[0]
+    good, random = (read_run(run) for run in runs[:2])
     first, last, other = good.scores[0]["test"], good.scores[3]["test"], random.scores[3]["test"]
     assert row.gain == clustered_gain(first, last, good.clusters["test"])
     assert row.over["no_state"] == clustered_gain(other, last, good.clusters["test"])
     assert width(row.gain.ci95) > 1.5 * width(paired_gain(first, last).ci95)
     assert row.interval is not None and width(row.interval) > 1.5 * width(accuracy_interval(last))
-    assert row.corrected == good.summary["best"]["val_of_choice"]["corrected"]
+    assert row.choice[1] == good.summary["best"]["val_of_choice"]["corrected"]
     assert "by group" in to_markdown(board)
 
 

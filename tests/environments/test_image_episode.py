@@ -12,7 +12,7 @@ from PIL import Image as pillow
 from tiny_vision_models import make_tiny_vision_model
 
 from dataenvgym.cli.main import main
-from dataenvgym.reading.report_data import read_run
+from dataenvgym.reading import read_run
 from environments.run.contact_sheet import SIDE, contact_sheet, corner, fitted
 from environments.run.episode_logger import spread
 from tasks.images import Image

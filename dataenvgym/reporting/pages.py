@@ -1,0 +1,52 @@
+"""Pages from templates, and how numbers are written on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+UNKNOWN = "not recorded"
+_MINUS = "\u2212"
+
+
+def page(template: str, **values: Any) -> str:
+    """A template of this package as HTML text.
+
+    Args:
+        template: The name of its file.
+        values: What it shows.
+    """
+    import jinja2
+
+    text = resources.files("dataenvgym.reporting").joinpath("templates", template).read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"pct": pct, "points": points, "interval": interval, "pvalue": p_value}
+    return environment.from_string(text).render(**values)
+
+
+def pct(value: float | None) -> str:
+    """A fraction as percent."""
+    return UNKNOWN if value is None else f"{100 * value:.1f}\u00a0%"
+
+
+def points(value: float | None) -> str:
+    """A gain in points with its sign."""
+    return UNKNOWN if value is None else f"{value:+.1f}".replace("-", _MINUS)
+
+
+def interval(ends: Sequence[float] | None, signed: bool = False, scale: float = 1.0) -> str:
+    """The two ends of an interval."""
+    if ends is None:
+        return UNKNOWN
+    low, high = (f"{scale * end:+.1f}" if signed else f"{scale * end:.1f}" for end in ends)
+    return f"{low} to {high}".replace("-", _MINUS)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with its relation sign."""
+    if value is None:
+        return f"p {UNKNOWN}"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
