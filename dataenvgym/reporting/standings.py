@@ -105,7 +105,7 @@ class Standing:
     def usd(self) -> float | None:
         """Mean dollars of a run; None if a price is not known."""
         usd = [(run.summary.get("cost") or {}).get("usd") for run in self.teacher.runs.values()]
-        return None if None in usd else _mean(usd)
+        return None if None in usd else _mean(value for value in usd if value is not None)
 
     @property
     def tokens(self) -> float:
