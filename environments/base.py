@@ -19,7 +19,7 @@ from environments.skills.assignment import GoldSkills, NoSkills, SkillAssignment
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError
 from tasks.types import Accuracy, Prediction, SkillReport, Split, TaskInstance, TrainingRecord
-from teachers.batch import Drop
+from teachers.batch import Batch, Drop
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import ErrorExample, Observation, PastStep
@@ -130,18 +130,19 @@ class Environment(ABC):
         """Takes the records of the plan; trains and evaluates if the step is complete with them.
 
         Args:
-            records: What an engine made; what a Batch says was dropped on the way is counted as rejected too.
+            records: What an engine made; what its batch dropped on the way is counted as rejected too.
 
         Raises:
-            ConfigurationError: No plan was made for them, or the episode is over.
+            ConfigurationError: No plan was made for them, they are no records, or the episode is over.
         """
         self._need_going("step")
         if self._planned is None:
             raise ConfigurationError("step() was called without a plan: call plan(action) first.")
+        batch = Batch.of(records)
         plan, action = self._planned
         self._planned = None
-        accepted, rejected = self._intake.check(records, self._training_pool(), plan.count)
-        rejected = [*(_unmade(drop) for drop in getattr(records, "dropped", ())), *rejected]
+        accepted, rejected = self._intake.check(batch, self._training_pool(), plan.count)
+        rejected = [*(_unmade(drop) for drop in batch.dropped), *rejected]
         self._commit(action, accepted)
         self._take(accepted, [rejection.reason for rejection in rejected])
         self.recorder.keep_call(KeptCall(plan, tuple(accepted), tuple(rejected), self.state_dict()))

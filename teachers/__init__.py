@@ -1,5 +1,6 @@
 """Teachers: policies that decide what to teach and engines that make the records."""
 
+from teachers.batch import Batch, Drop
 from teachers.observation import (
     ErrorExample,
     Observation,
@@ -14,8 +15,10 @@ from teachers.teacher import Engine, Policy, Teacher
 
 __all__ = [
     "Action",
+    "Batch",
     "DataPlan",
     "DataSpec",
+    "Drop",
     "Engine",
     "ErrorExample",
     "Exploit",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
 
 
@@ -28,7 +29,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Batch(Sequence[TrainingRecord]):
-    """The records of a plan; an engine that drops nothing may return any other sequence of records.
+    """The records of a plan, as every engine returns them.
 
     Args:
         records: In the order of the plan's specs.
@@ -40,6 +41,22 @@ class Batch(Sequence[TrainingRecord]):
     records: tuple[TrainingRecord, ...]
     dropped: tuple[Drop, ...] = ()
     failed: str = ""
+
+    @classmethod
+    def of(cls, made: Sequence[TrainingRecord]) -> Batch:
+        """What an engine or a script hands over; a plain list of records becomes a batch that dropped nothing.
+
+        Raises:
+            ConfigurationError: It holds something else than records.
+        """
+        if isinstance(made, Batch):
+            return made
+        if not isinstance(made, Sequence) or not all(isinstance(record, TrainingRecord) for record in made):
+            raise ConfigurationError(
+                f"Training records are wanted, and this is a {type(made).__name__} ({made!r:.60}): "
+                "return teachers.Batch(records) from Engine.generate."
+            )
+        return cls(tuple(made))
 
     def __len__(self) -> int:
         return len(self.records)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from tasks.base import Task
 from tasks.errors import ConfigurationError, failing_as
-from tasks.types import TrainingRecord
+from teachers.batch import Batch
 from teachers.chat.calls import Calls, JournalMode
 from teachers.chat.types import Chat
 from teachers.observation import Observation
@@ -41,11 +41,8 @@ class Engine(ABC):
         """An engine that needs nothing of the task has no ``__init__`` of its own."""
 
     @abstractmethod
-    def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
-        """The records of a plan, at most ``spec.count`` for each spec, in the order of the specs.
-
-        An engine that throws something away on the way to them says so by returning a ``Batch``.
-        """
+    def generate(self, plan: DataPlan) -> Batch:
+        """The records of a plan, at most ``spec.count`` for each spec, in the order of the specs."""
 
     def rehearse(self, plan: DataPlan) -> None:  # noqa: B027
         """Hook of dry runs: an engine that asks a chat model asks here what ``generate`` would ask first."""

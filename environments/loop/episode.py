@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from environments.base import Environment
+from teachers.batch import Batch
 from teachers.chat.types import EndpointError
 from teachers.observation import PastStep
 from teachers.teacher import Teacher
@@ -40,15 +41,15 @@ def run_episode(
     while not observation.last:
         action = once(partial(teacher.policy.act, observation))
         plan = environment.plan(action)
-        records = once(partial(teacher.engine.generate, plan))
-        if failed := getattr(records, "failed", ""):
+        batch = Batch.of(once(partial(teacher.engine.generate, plan)))
+        if batch.failed:
             raise EndpointError(
-                f"Step {plan.step} got no records: {failed}; see to the endpoint: the same command with --resume "
+                f"Step {plan.step} got no records: {batch.failed}; see to the endpoint: the same command with --resume "
                 "continues."
             )
         if plan.call + 1 >= environment.calls_per_step:
             tell_failures(plan.step)  # before the training, which may take long
-        observation = environment.step(records)
+        observation = environment.step(batch)
         if not observation.call:  # the budget ended the step before its last call
             tell_failures(plan.step)
     return environment.history

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 from teachers.chat.addresses import address_of, check_surroundings
 from teachers.chat.dialect import Negotiation, Structured, about_format
 from teachers.chat.secrets import check_variable, read_key
@@ -75,8 +75,7 @@ class OpenAIChat(Chat):
         **settings: Any,
     ) -> None:
         super().__init__(model, **settings)
-        if timeout <= 0:
-            raise ConfigurationError(f"{type(self).__name__}'s timeout is {timeout}: give seconds above 0.")
+        check_range(type(self).__name__, 0, open_ends=True, timeout=timeout)
         # All that can be known now: an episode should not train for an hour and then fail at its first call.
         check_variable(api_key_env, f"{type(self).__name__}'s api_key_env")
         check_surroundings()

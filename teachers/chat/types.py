@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from tasks.errors import ConfigurationError, DataEnvGymError
+from tasks.errors import DataEnvGymError, check_range
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -112,15 +112,8 @@ class Chat(ABC):
         max_attempts: int = 8,
         max_reasks: int = 2,
     ) -> None:
-        for name, value, least in (
-            ("max_tokens", max_tokens, 1),
-            ("concurrency", concurrency, 1),
-            ("max_attempts", max_attempts, 1),
-            ("max_reasks", max_reasks, 0),
-            ("temperature", temperature or 0, 0),
-        ):
-            if value < least:
-                raise ConfigurationError(f"{type(self).__name__}'s {name} is {value}: it is at least {least}.")
+        check_range(type(self).__name__, max_tokens=max_tokens, concurrency=concurrency, max_attempts=max_attempts)
+        check_range(type(self).__name__, 0, max_reasks=max_reasks, temperature=temperature)
         self.model = model
         self.temperature = temperature
         self.max_tokens = max_tokens

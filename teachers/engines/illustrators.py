@@ -101,14 +101,3 @@ class KeepingIllustrator(Illustrator):
                     f"Cannot make {file.parent} ({error.strerror}): set another folder."
                 ) from error
             write_atomic(file, image.content)
-
-
-def check_positive(illustrator: Illustrator, **numbers: int) -> None:
-    """Refuses numbers below one.
-
-    Raises:
-        ConfigurationError: One is; the message names it.
-    """
-    for name, value in numbers.items():
-        if value < 1:
-            raise ConfigurationError(f"{type(illustrator).__name__}: {name} is {value}; it must be at least 1.")

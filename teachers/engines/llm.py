@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.batch import Batch
 from teachers.chat.calls import Calls
@@ -60,10 +60,8 @@ class LLMEngine(Engine):
         chat: Chat | Calls | None = None,
         illustrator: Callable[[Task], Illustrator] | None = None,
     ) -> None:
-        numbers = {"records_per_call": records_per_call, "max_rounds": max_rounds, "text_limit": text_limit}
-        for name, value in numbers.items():
-            if value < 1:
-                raise ConfigurationError(f"{type(self).__name__}: {name} is {value}; it must be at least 1.")
+        name = type(self).__name__
+        check_range(name, records_per_call=records_per_call, max_rounds=max_rounds, text_limit=text_limit)
         self.task = task
         self.records_per_call = records_per_call
         self.max_rounds = max_rounds

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
 from tasks.base import ProceduralTask, Task, identity
 from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
+from teachers.batch import Batch
 from teachers.plan import DataPlan, DataSpec
 from teachers.teacher import Engine
 
@@ -39,7 +40,7 @@ class ProceduralEngine(Engine):
             )
         self.task = task
 
-    def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
+    def generate(self, plan: DataPlan) -> Batch:
         """The records of a plan, all questions distinct; fewer than ordered where a subskill repeats itself.
 
         Raises:
@@ -54,7 +55,7 @@ class ProceduralEngine(Engine):
                 if record is not None:
                     seen.add(identity(record))
                     records.append(record)
-        return records
+        return Batch(tuple(records))
 
     def _draws(self, spec: DataSpec, rng: Random) -> list[Draw]:
         """One draw for each record of a spec."""

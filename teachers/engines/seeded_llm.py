@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from tasks.types import TrainingRecord
-from teachers.chat.calls import Calls
-from teachers.chat.types import Chat
-from teachers.engines.illustrators import Illustrator
 from teachers.engines.llm import LLMEngine
 from teachers.engines.order import Order
 
@@ -21,30 +19,16 @@ class SeededLLMEngine(LLMEngine):
     Args:
         task: The task to teach; it must have a training pool.
         examples_per_call: Records shown in each call.
-        records_per_call: Most records that a call asks for.
-        max_rounds: Most rounds, the first included; a spec that gains nothing in two rounds in a row is given up.
-        text_limit: Most characters of each quoted text in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
-        illustrator: Makes the illustrator for the task, as for LLMEngine.
+        settings: Those of LLMEngine: records_per_call, max_rounds, text_limit, chat and illustrator.
 
     Raises:
         ConfigurationError: A number is not positive, there is no chat model, the task no texts, or its records
             need an illustrator and there is none.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        examples_per_call: int = 3,
-        records_per_call: int = 10,
-        max_rounds: int = 4,
-        text_limit: int = 2000,
-        chat: Chat | Calls | None = None,
-        illustrator: Callable[[Task], Illustrator] | None = None,
-    ) -> None:
-        super().__init__(task, records_per_call, max_rounds, text_limit, chat, illustrator)
-        if examples_per_call < 1:
-            raise ConfigurationError(f"SeededLLMEngine: examples_per_call is {examples_per_call}; give at least 1.")
+    def __init__(self, task: Task, examples_per_call: int = 3, **settings: Any) -> None:
+        super().__init__(task, **settings)
+        check_range(type(self).__name__, examples_per_call=examples_per_call)
         self.examples_per_call = examples_per_call
 
     def _examples(self, order: Order) -> Sequence[TrainingRecord]:

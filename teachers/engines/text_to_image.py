@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 from tasks.images import Image
 from teachers.chat.addresses import address_of, check_surroundings
 from teachers.chat.secrets import check_variable, read_key, redact
-from teachers.engines.illustrators import KeepingIllustrator, check_positive
+from teachers.engines.illustrators import KeepingIllustrator
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
@@ -59,7 +59,7 @@ class DiffusersIllustrator(KeepingIllustrator):
     ) -> None:
         settings = {"model": model, "steps": steps, "guidance_scale": guidance_scale, "side": side, "seed": seed}
         super().__init__(folder, settings)
-        check_positive(self, steps=steps, side=side, batch_size=batch_size)
+        check_range(type(self).__name__, steps=steps, side=side, batch_size=batch_size)
         if importlib.util.find_spec("diffusers") is None:
             raise ConfigurationError(
                 'DiffusersIllustrator needs the package diffusers: pip install "dataenvgym[diffusers]".'
@@ -148,9 +148,8 @@ class OpenAIImagesIllustrator(KeepingIllustrator):
         folder: str | None = "runs/illustrations",
     ) -> None:
         super().__init__(folder, {"model": model, "base_url": base_url, "size": size})
-        check_positive(self, concurrency=concurrency, max_attempts=max_attempts, max_images=max_images)
-        if timeout <= 0:
-            raise ConfigurationError(f"OpenAIImagesIllustrator: timeout is {timeout}; give seconds above 0.")
+        check_range(type(self).__name__, concurrency=concurrency, max_attempts=max_attempts, max_images=max_images)
+        check_range(type(self).__name__, 0, open_ends=True, timeout=timeout)
         check_variable(api_key_env, "OpenAIImagesIllustrator's api_key_env")
         check_surroundings()
         self.model, self.base_url, self.api_key_env, self.size = model, base_url, api_key_env, size

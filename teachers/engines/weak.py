@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 from tasks.base import Task, identity
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 from tasks.types import TrainingRecord
+from teachers.batch import Batch
 from teachers.engines.procedural import MAX_REDRAWS, ProceduralEngine, distinct
 from teachers.plan import DataPlan
 
@@ -33,9 +33,7 @@ class WeakProceduralEngine(ProceduralEngine):
 
     def __init__(self, task: Task, wrong: float = 0.2, off_target: float = 0.2) -> None:
         super().__init__(task)
-        for name, share in (("wrong", wrong), ("off_target", off_target)):
-            if not 0 <= share <= 1:
-                raise ConfigurationError(f"WeakProceduralEngine: {name} is {share}; it must be between 0 and 1.")
+        check_range(type(self).__name__, 0, 1, wrong=wrong, off_target=off_target)
         if wrong + off_target > 1:
             raise ConfigurationError(
                 f"WeakProceduralEngine: wrong is {wrong} and off_target {off_target}; they must sum to at most 1."
@@ -47,7 +45,7 @@ class WeakProceduralEngine(ProceduralEngine):
         self.wrong = wrong
         self.off_target = off_target
 
-    def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
+    def generate(self, plan: DataPlan) -> Batch:
         """The records of a plan, all questions distinct, a share of them spoilt.
 
         Raises:
@@ -63,7 +61,7 @@ class WeakProceduralEngine(ProceduralEngine):
             elif fate < self.wrong + self.off_target:
                 records[place] = self._off_target(record, rng, seen)
                 seen.add(identity(records[place]))
-        return records
+        return Batch(tuple(records))
 
     def _wrong(self, record: TrainingRecord, rng: Random) -> TrainingRecord:
         """The record with another's response and answer; itself if its subskill has but one answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.base import Task
+from tasks.errors import check_range
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
 from teachers.policies.skill_tree import Growth, SkillTreePolicy, pause, set_allocations
@@ -38,7 +39,7 @@ class AlternatingPolicy(SkillTreePolicy):
         **settings: Any,
     ) -> None:
         super().__init__(task, new_subskills=new_subskills, records_each=records_each, **settings)
-        self._at_least_one("max_data_for_skill", max_data_for_skill)
+        check_range(type(self).__name__, max_data_for_skill=max_data_for_skill)
         self.max_data_for_skill = max_data_for_skill
         self.hard = hard
 

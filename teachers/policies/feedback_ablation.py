@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 from tasks.types import Accuracy, TaskInstance
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
@@ -69,8 +69,7 @@ class FeedbackAblationPolicy(Policy):
             raise ConfigurationError(
                 f"FeedbackAblationPolicy: feedback is {feedback!r}; it must be one of {', '.join(get_args(Feedback))}."
             )
-        if lag is not None and lag < 1:
-            raise ConfigurationError(f"FeedbackAblationPolicy: lag is {lag}; give at least 1, or null for step 0.")
+        check_range(type(self).__name__, lag=lag)
         self.task = task
         self.policy = make_part(policy, task, chat=chat)
         self.feedback: Feedback = feedback

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.base import Task
+from tasks.errors import check_range
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import TreeAction
 from teachers.policies.skill_tree import Growth, SkillTreePolicy, pause, set_allocations
@@ -42,9 +43,12 @@ class FillBalancedPolicy(SkillTreePolicy):
         **settings: Any,
     ) -> None:
         super().__init__(task, new_subskills=new_subskills, records_each=records_each, **settings)
-        self._at_least_one("max_subskills", max_subskills)
-        self._at_least_one("max_data_per_subskill", max_data_per_subskill)
-        self._at_least_one("max_allocation_per_subskill", max_allocation_per_subskill)
+        check_range(
+            type(self).__name__,
+            max_subskills=max_subskills,
+            max_data_per_subskill=max_data_per_subskill,
+            max_allocation_per_subskill=max_allocation_per_subskill,
+        )
         self.max_subskills = max_subskills
         self.max_data_per_subskill = max_data_per_subskill
         self.max_allocation_per_subskill = max_allocation_per_subskill

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import Observation
@@ -39,8 +39,7 @@ class FirstStepPolicy(Policy):
         steps: int = 1,
         chat: Chat | Calls | None = None,
     ) -> None:
-        if steps < 1:
-            raise ConfigurationError(f"FirstStepPolicy: steps is {steps}; it must be at least 1.")
+        check_range(type(self).__name__, steps=steps)
         self.policy = make_part(policy, task, chat=chat)
         self.steps = steps
 

@@ -9,15 +9,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from teachers.allocation import apportion
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat, Question, Reply
 from teachers.observation import ErrorExample, Observation
 from teachers.plan import DataSpec
-from teachers.policies.sharing import checked_share, share_of
+from teachers.policies.sharing import SharingPolicy
 from teachers.prompting import Asker, render, replies
-from teachers.teacher import Policy
 
 
 def _share(value: float) -> float:
@@ -54,7 +53,7 @@ class PolicyPrompts:
     def __init__(
         self, part: object, task: Task, text_limit: int, chat: Chat | Calls | None, package: str = "teachers.policies"
     ) -> None:
-        at_least_one(part, text_limit=text_limit)
+        check_range(type(part).__name__, text_limit=text_limit)
         self._asker = Asker(part, task, "policy", chat)
         self._limit = text_limit
         self._package = package
@@ -84,7 +83,7 @@ class PolicyPrompts:
         return replies(self._asker.ask(questions))
 
 
-class LLMPolicy(Policy):
+class LLMPolicy(SharingPolicy):
     """A policy that orders its share of the budget as a language model proposes.
 
     A subclass elsewhere names the module beside whose file its folder ``prompts`` lies: ``templates = __name__``.
@@ -104,23 +103,8 @@ class LLMPolicy(Policy):
     def __init__(
         self, task: Task, records_per_step: int | None = None, text_limit: int = 1000, chat: Chat | Calls | None = None
     ) -> None:
-        self.records_per_step = checked_share(self, records_per_step)
+        super().__init__(task, records_per_step)
         self.prompts = PolicyPrompts(self, task, text_limit, chat, self.templates)
-
-    def _total(self, observation: Observation) -> int:
-        """Records to order in this call."""
-        return share_of(observation, self.records_per_step)
-
-
-def at_least_one(part: object, **numbers: int | None) -> None:
-    """Checks settings that count something; None stands for no setting.
-
-    Raises:
-        ConfigurationError: One is not positive.
-    """
-    for name, value in numbers.items():
-        if value is not None and value < 1:
-            raise ConfigurationError(f"{type(part).__name__}: {name} is {value}; it must be at least 1.")
 
 
 def draw_errors(observation: Observation, count: int, skill: str | None = None) -> list[ErrorExample]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, field_validator
 
 from tasks.base import Task
-from teachers.chat.calls import Calls
-from teachers.chat.types import Chat
+from tasks.errors import check_range
 from teachers.observation import Observation
 from teachers.plan import Action, DataSpec
-from teachers.policies.llm_base import LLMPolicy, Share, Words, at_least_one, deal
+from teachers.policies.llm_base import LLMPolicy, Share, Words, deal
 
 
 class ProblemKind(BaseModel):
@@ -39,10 +40,8 @@ class LLMNoStatePolicy(LLMPolicy):
 
     Args:
         task: The task to teach.
-        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
         kinds: How many kinds of problems are asked for.
-        text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
+        settings: Those of LLMPolicy: records_per_step, text_limit and chat.
 
     Raises:
         ConfigurationError: A number is out of range, there is no chat model or the task no texts.
@@ -51,13 +50,11 @@ class LLMNoStatePolicy(LLMPolicy):
     def __init__(
         self,
         task: Task,
-        records_per_step: int | None = None,
         kinds: int = 12,
-        text_limit: int = 1000,
-        chat: Chat | Calls | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(task, records_per_step, text_limit, chat)
-        at_least_one(self, kinds=kinds)
+        super().__init__(task, **settings)
+        check_range(type(self).__name__, kinds=kinds)
         self.kinds = kinds
 
     def act(self, observation: Observation) -> Action:
@@ -68,6 +65,6 @@ class LLMNoStatePolicy(LLMPolicy):
         )
         [reply] = self.prompts.ask([question])
         if reply is None:
-            return deal(observation, self._total(observation), [DataSpec(0)], [1.0])
+            return deal(observation, self.share(observation), [DataSpec(0)], [1.0])
         specs = [DataSpec(0, description=kind.description) for kind in reply.kinds]
-        return deal(observation, self._total(observation), specs, [kind.share for kind in reply.kinds])
+        return deal(observation, self.share(observation), specs, [kind.share for kind in reply.kinds])

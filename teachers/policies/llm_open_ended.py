@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, field_validator
 
 from tasks.base import Task
-from teachers.chat.calls import Calls
-from teachers.chat.types import Chat
+from tasks.errors import check_range
 from teachers.observation import ErrorExample, Observation
 from teachers.plan import Action, DataSpec
-from teachers.policies.llm_base import LLMPolicy, Share, Words, at_least_one, deal, draw_errors
+from teachers.policies.llm_base import LLMPolicy, Share, Words, deal, draw_errors
 from teachers.prompting import checked
 
 
@@ -42,11 +43,9 @@ class LLMOpenEndedPolicy(LLMPolicy):
 
     Args:
         task: The task to teach.
-        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
         errors_shown: Most errors in the prompt; drawn anew for every call.
         specs: How many data specs are asked for.
-        text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
+        settings: Those of LLMPolicy: records_per_step, text_limit and chat.
 
     Raises:
         ConfigurationError: A number is out of range, there is no chat model or the task no texts.
@@ -55,20 +54,18 @@ class LLMOpenEndedPolicy(LLMPolicy):
     def __init__(
         self,
         task: Task,
-        records_per_step: int | None = None,
         errors_shown: int = 20,
         specs: int = 12,
-        text_limit: int = 1000,
-        chat: Chat | Calls | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(task, records_per_step, text_limit, chat)
-        at_least_one(self, errors_shown=errors_shown, specs=specs)
+        super().__init__(task, **settings)
+        check_range(type(self).__name__, errors_shown=errors_shown, specs=specs)
         self.errors_shown = errors_shown
         self.specs = specs
 
     def act(self, observation: Observation) -> Action:
         """An order for each spec, in proportion to its share."""
-        total = self._total(observation)
+        total = self.share(observation)
         errors = draw_errors(observation, self.errors_shown)
         reply = self._ask(observation, errors, total)
         if reply is None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from tasks.base import Task
+from tasks.errors import check_range
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import SkillTreeObservation
-from teachers.policies.llm_base import PolicyPrompts, Words, at_least_one, draw_errors
+from teachers.policies.llm_base import PolicyPrompts, Words, draw_errors
 from teachers.policies.proposers import SubskillProposer
 
 Names = dict[str, tuple[str, ...]]
@@ -40,7 +41,7 @@ class LLMSubskillProposer(SubskillProposer):
     def __init__(
         self, task: Task, errors_shown: int = 5, text_limit: int = 1000, chat: Chat | Calls | None = None
     ) -> None:
-        at_least_one(self, errors_shown=errors_shown)
+        check_range(type(self).__name__, errors_shown=errors_shown)
         self.errors_shown = errors_shown
         self.prompts = PolicyPrompts(self, task, text_limit, chat)
 

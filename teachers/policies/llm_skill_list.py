@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, field_validator
 
 from tasks.base import Task
-from teachers.chat.calls import Calls
-from teachers.chat.types import Chat, Question
+from tasks.errors import check_range
+from teachers.chat.types import Question
 from teachers.observation import Observation
 from teachers.plan import Action, DataSpec
-from teachers.policies.llm_base import LLMPolicy, Share, Words, at_least_one, deal, draw_errors
+from teachers.policies.llm_base import LLMPolicy, Share, Words, deal, draw_errors
 from teachers.policies.sharing import skills_shown
 
 
@@ -57,12 +59,10 @@ class LLMSkillListPolicy(LLMPolicy):
 
     Args:
         task: The task to teach.
-        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
         errors_shown: Most errors of a skill in its prompt; drawn anew for every call.
         hypotheses: Hypotheses about what the student is missing, asked for each skill.
         specs_per_hypothesis: Data specs asked for each of them.
-        text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
+        settings: Those of LLMPolicy: records_per_step, text_limit and chat.
 
     Raises:
         ConfigurationError: A number is out of range, there is no chat model or the task no texts.
@@ -71,15 +71,18 @@ class LLMSkillListPolicy(LLMPolicy):
     def __init__(
         self,
         task: Task,
-        records_per_step: int | None = None,
         errors_shown: int = 8,
         hypotheses: int = 2,
         specs_per_hypothesis: int = 2,
-        text_limit: int = 1000,
-        chat: Chat | Calls | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(task, records_per_step, text_limit, chat)
-        at_least_one(self, errors_shown=errors_shown, hypotheses=hypotheses, specs_per_hypothesis=specs_per_hypothesis)
+        super().__init__(task, **settings)
+        check_range(
+            type(self).__name__,
+            errors_shown=errors_shown,
+            hypotheses=hypotheses,
+            specs_per_hypothesis=specs_per_hypothesis,
+        )
         self.errors_shown = errors_shown
         self.hypotheses = hypotheses
         self.specs_per_hypothesis = specs_per_hypothesis
@@ -106,7 +109,7 @@ class LLMSkillListPolicy(LLMPolicy):
                 words = f"{spec.description} The student's weakness: {hypothesis.weakness}"
                 specs.append(DataSpec(0, skill=skill, description=words))
                 shares.append(priority * spec.share / weight)
-        return deal(observation, self._total(observation), specs, shares)
+        return deal(observation, self.share(observation), specs, shares)
 
     def _question(self, observation: Observation, skill: str) -> Question[SkillLesson]:
         text = "one or two sentences about what the student is missing or what to write "
@@ -121,7 +124,7 @@ class LLMSkillListPolicy(LLMPolicy):
             skill=skill,
             skill_errors=[error for error in observation.errors if error.skill == skill],
             errors=draw_errors(observation, self.errors_shown, skill),
-            total=self._total(observation),
+            total=self.share(observation),
             hypotheses=self.hypotheses,
             specs_per_hypothesis=self.specs_per_hypothesis,
         )

@@ -8,14 +8,15 @@ from typing import Literal
 from pydantic import BaseModel, model_validator
 
 from tasks.base import Task
+from tasks.errors import check_range
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat, Question
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
-from teachers.policies.llm_base import PolicyPrompts, at_least_one, draw_errors
+from teachers.policies.llm_base import PolicyPrompts, draw_errors
 from teachers.policies.llm_proposer import LLMSubskillProposer
 from teachers.policies.proposers import SubskillProposer
-from teachers.policies.sharing import checked_share, share_of
+from teachers.policies.sharing import share_of
 from teachers.policies.skill_tree import Growth, SkillTreePolicy
 from teachers.policies.tree_budget import fit
 from teachers.prompting import checked
@@ -85,9 +86,9 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         chat: Chat | Calls | None = None,
     ) -> None:
         super().__init__(task, proposer, new_subskills, 1, initial_subskills, initial_records, chat)
-        at_least_one(self, errors_shown=errors_shown)
+        check_range(type(self).__name__, errors_shown=errors_shown, records_per_step=records_per_step)
         self.first_records = initial_records  # None: decided by each observation's budget
-        self.records_per_step = checked_share(self, records_per_step)
+        self.records_per_step = records_per_step
         self.errors_shown = errors_shown
         self.prompts = PolicyPrompts(self, task, text_limit, chat)
 

@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from teachers.allocation import apportion, with_floor
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation, SubskillNode
 from teachers.plan import Action, Explore, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
-from teachers.policies.sharing import checked_fraction, checked_share, error_rates, share_of, trees_shown
+from teachers.policies.sharing import SharingPolicy, error_rates, trees_shown
 from teachers.policies.skill_tree import set_allocations
-from teachers.teacher import Policy, make_part
+from teachers.teacher import make_part
 
 # A subskill's own accuracy counts as much as its skill's when it was measured on this many records.
 _PRIOR_MEASURED = 2
@@ -25,7 +25,7 @@ _PRIOR_TAUGHT = 10
 _HIGHEST = 0.97
 
 
-class MasteryPolicy(Policy):
+class MasteryPolicy(SharingPolicy):
     """Explores all subskills of all skills at once, then teaches each by the expected gain of one more record.
 
     A subskill's accuracy is taken to follow a learning curve ``1 - exp(-rate * records)``, on which one more record
@@ -57,14 +57,13 @@ class MasteryPolicy(Policy):
         max_subskills: int = 10,
         chat: Chat | Calls | None = None,
     ) -> None:
+        super().__init__(task, records_per_step)
+        check_range(type(self).__name__, 0, 1, floor=floor)
+        check_range(type(self).__name__, 0, exponent=exponent)
+        check_range(type(self).__name__, max_subskills=max_subskills)
         self.proposer = make_part(proposer, task, chat=chat)
-        self.records_per_step = checked_share(self, records_per_step)
-        self.floor = checked_fraction(self, "floor", floor)
-        if exponent < 0:
-            raise ConfigurationError(f"MasteryPolicy: exponent is {exponent}; it must be at least 0.")
+        self.floor = floor
         self.exponent = exponent
-        if max_subskills < 1:
-            raise ConfigurationError(f"MasteryPolicy: max_subskills is {max_subskills}; it must be at least 1.")
         self.max_subskills = max_subskills
 
     def act(self, observation: Observation) -> Action:
@@ -74,7 +73,7 @@ class MasteryPolicy(Policy):
             ConfigurationError: The environment shows no trees.
         """
         shown = trees_shown(self, observation)
-        total = share_of(shown, self.records_per_step)
+        total = self.share(shown)
         untouched = [tree for tree in shown.trees.values() if not tree.actions]
         if untouched:
             return self._explore(untouched, shown, total)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from teachers.allocation import apportion
 from teachers.observation import Observation
 from teachers.plan import Action, DataSpec
-from teachers.policies.sharing import checked_fraction, checked_share, share_of
-from teachers.teacher import Policy
+from teachers.policies.sharing import SharingPolicy
 
 
-class OpenEndedPolicy(Policy):
+class OpenEndedPolicy(SharingPolicy):
     """Draws errors at random and orders records like each of them; a share of the records is left open.
 
     Args:
@@ -32,17 +31,15 @@ class OpenEndedPolicy(Policy):
         records_per_error: int | None = None,
         replay: float = 0.4,
     ) -> None:
-        self.records_per_step = checked_share(self, records_per_step)
-        if records_per_error is not None and records_per_error < 1:
-            raise ConfigurationError(
-                f"OpenEndedPolicy: records_per_error is {records_per_error}; give at least 1, or null."
-            )
+        super().__init__(task, records_per_step)
+        check_range(type(self).__name__, records_per_error=records_per_error)
+        check_range(type(self).__name__, 0, 1, replay=replay)
         self.records_per_error = records_per_error
-        self.replay = checked_fraction(self, "replay", replay)
+        self.replay = replay
 
     def act(self, observation: Observation) -> Action:
         """An order for each drawn error, then an open one; all open once there are no errors left."""
-        total = share_of(observation, self.records_per_step)
+        total = self.share(observation)
         replay = round(total * self.replay) if observation.errors else total
         errors = list(observation.errors)
         observation.generator("errors").shuffle(errors)

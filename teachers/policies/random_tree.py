@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tasks.base import Task
+from tasks.errors import check_range
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import SkillTree, SkillTreeObservation
@@ -42,8 +43,9 @@ class RandomPolicy(SkillTreePolicy):
         chat: Chat | Calls | None = None,
     ) -> None:
         super().__init__(task, proposer, max_new_subskills, max_data_for_new_subskills, chat=chat)
-        self._at_least_one("max_data_per_subskill", max_data_per_subskill)
-        self._at_least_one("max_active_subskills", max_active_subskills)
+        check_range(
+            type(self).__name__, max_data_per_subskill=max_data_per_subskill, max_active_subskills=max_active_subskills
+        )
         self.max_data_per_subskill = max_data_per_subskill
         self.max_active_subskills = max_active_subskills
 

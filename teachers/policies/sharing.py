@@ -1,41 +1,38 @@
-"""What policies that order a share of the budget have in common."""
+"""What policies that order a share of the budget have in common, and what they need to be shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks.errors import ConfigurationError
+from tasks.base import Task
+from tasks.errors import ConfigurationError, check_range
 from tasks.types import Accuracy
 from teachers.observation import Observation, SkillListObservation, SkillTreeObservation
+from teachers.teacher import Policy
 
 
-def checked_share(policy: object, records_per_step: int | None) -> int | None:
-    """``records_per_step`` as given.
+class SharingPolicy(Policy):
+    """A policy that orders a share of the budget in each call.
 
-    Raises:
-        ConfigurationError: It is not positive.
-    """
-    if records_per_step is not None and records_per_step < 1:
-        raise ConfigurationError(
-            f"{type(policy).__name__}: records_per_step is {records_per_step}; give at least 1, or null to spread "
-            "the budget evenly over the steps."
-        )
-    return records_per_step
-
-
-def checked_fraction(policy: object, name: str, value: float) -> float:
-    """A setting between 0 and 1, as given.
+    Args:
+        task: The task to teach.
+        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
 
     Raises:
-        ConfigurationError: It is not.
+        ConfigurationError: ``records_per_step`` is not positive.
     """
-    if not 0 <= value <= 1:
-        raise ConfigurationError(f"{type(policy).__name__}: {name} is {value}; it must lie between 0 and 1.")
-    return value
+
+    def __init__(self, task: Task, records_per_step: int | None = None) -> None:
+        check_range(type(self).__name__, records_per_step=records_per_step)
+        self.records_per_step = records_per_step
+
+    def share(self, observation: Observation) -> int:
+        """Records to order in this call, never more than the budget still admits."""
+        return share_of(observation, self.records_per_step)
 
 
 def share_of(observation: Observation, records_per_step: int | None) -> int:
-    """Records to order in this call, never more than the budget still admits."""
+    """Records to order in a call, never more than the budget still admits; None for an even share of it."""
     if records_per_step is None:
         return observation.even_share()
     return records_per_step if observation.records_left is None else min(records_per_step, observation.records_left)

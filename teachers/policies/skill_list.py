@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from teachers.allocation import apportion, with_floor
 from teachers.observation import Observation, PastStep
 from teachers.plan import Action, DataSpec
-from teachers.policies.sharing import checked_fraction, checked_share, error_rates, share_of, skills_shown
-from teachers.teacher import Policy
+from teachers.policies.sharing import SharingPolicy, error_rates, skills_shown
 
 # A skill's estimated gain per record may differ from the average by this factor at most, in both directions: with
 # some twenty validation instances per skill, anything beyond is noise, and a skill written off is never tried again.
@@ -21,7 +21,7 @@ _MAX_FACTOR = 4.0
 _HIGHEST = 0.97
 
 
-class ErrorProportionalPolicy(Policy):
+class ErrorProportionalPolicy(SharingPolicy):
     """Gives each skill records in proportion to the student's error rate on it, above a floor for all.
 
     Args:
@@ -37,10 +37,10 @@ class ErrorProportionalPolicy(Policy):
     def __init__(
         self, task: Task, records_per_step: int | None = None, floor: float = 0.4, exponent: float = 1.0
     ) -> None:
-        self.records_per_step = checked_share(self, records_per_step)
-        self.floor = checked_fraction(self, "floor", floor)
-        if exponent < 0:
-            raise ConfigurationError(f"{type(self).__name__}: exponent is {exponent}; it must be at least 0.")
+        super().__init__(task, records_per_step)
+        check_range(type(self).__name__, 0, 1, floor=floor)
+        check_range(type(self).__name__, 0, exponent=exponent)
+        self.floor = floor
         self.exponent = exponent
 
     def act(self, observation: Observation) -> Action:
@@ -51,7 +51,7 @@ class ErrorProportionalPolicy(Policy):
         """
         needs = self._needs(observation)
         weights = with_floor([need**self.exponent if need > 0 else 0.0 for need in needs.values()], self.floor)
-        counts = apportion(share_of(observation, self.records_per_step), weights, observation.generator("ties"))
+        counts = apportion(self.share(observation), weights, observation.generator("ties"))
         return [DataSpec(count, skill=skill) for skill, count in zip(needs, counts, strict=True) if count]
 
     def _needs(self, observation: Observation) -> Mapping[str, float]:
@@ -70,26 +70,16 @@ class RewardHistoryPolicy(ErrorProportionalPolicy):
 
     Args:
         task: The task to teach.
-        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-        floor: Share of the records that is dealt evenly over all skills.
-        exponent: Sharpness, as in ErrorProportionalPolicy.
         prior_records: Weight of the average against a skill's own history, in records.
+        settings: Those of ErrorProportionalPolicy: records_per_step, floor and exponent.
 
     Raises:
         ConfigurationError: A number is out of range.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        records_per_step: int | None = None,
-        floor: float = 0.4,
-        exponent: float = 1.0,
-        prior_records: int = 50,
-    ) -> None:
-        super().__init__(task, records_per_step, floor, exponent)
-        if prior_records < 1:
-            raise ConfigurationError(f"RewardHistoryPolicy: prior_records is {prior_records}; it must be at least 1.")
+    def __init__(self, task: Task, prior_records: int = 50, **settings: Any) -> None:
+        super().__init__(task, **settings)
+        check_range(type(self).__name__, prior_records=prior_records)
         self.prior_records = prior_records
 
     def _needs(self, observation: Observation) -> Mapping[str, float]:

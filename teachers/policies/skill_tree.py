@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation
@@ -63,8 +63,8 @@ class SkillTreePolicy(Policy):
         self.records_each = records_each
         self.initial_subskills = new_subskills if initial_subskills is None else initial_subskills
         self.initial_records = records_each if initial_records is None else initial_records
-        for name in ("new_subskills", "records_each", "initial_subskills", "initial_records"):
-            self._at_least_one(name, getattr(self, name))
+        check_range(type(self).__name__, new_subskills=new_subskills, records_each=records_each)
+        check_range(type(self).__name__, initial_subskills=initial_subskills, initial_records=initial_records)
 
     def act(self, observation: Observation) -> Action:
         """One action per listed skill.
@@ -76,9 +76,15 @@ class SkillTreePolicy(Policy):
         wishes = self._decide(shown)
         wanted = {skill: wish.count for skill, wish in wishes.items() if isinstance(wish, Growth)}
         names = self.proposer.propose_all(wanted, shown) if wanted else {}
-        return {
-            skill: _grown(wish, names[skill]) if isinstance(wish, Growth) else wish for skill, wish in wishes.items()
-        }
+        actions: dict[str, TreeAction] = {}
+        for skill, wish in wishes.items():
+            if not isinstance(wish, Growth):
+                actions[skill] = wish
+            elif not names[skill] and wish.otherwise is not None:
+                actions[skill] = wish.otherwise
+            else:
+                actions[skill] = Explore(names[skill], wish.records_each)
+        return actions
 
     def _decide(self, observation: SkillTreeObservation) -> Mapping[str, TreeAction | Growth]:
         """What to do with each skill."""
@@ -94,16 +100,6 @@ class SkillTreePolicy(Policy):
     def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
         """What to do first with a skill."""
         return Growth(self.initial_subskills, self.initial_records)
-
-    def _at_least_one(self, name: str, value: int | None) -> None:
-        if value is not None and value < 1:
-            raise ConfigurationError(f"{type(self).__name__}: {name} is {value}; it must be at least 1.")
-
-
-def _grown(wish: Growth, names: tuple[str, ...]) -> TreeAction:
-    if not names and wish.otherwise is not None:
-        return wish.otherwise
-    return Explore(names, wish.records_each)
 
 
 def pause(tree: SkillTree) -> Exploit:

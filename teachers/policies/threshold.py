@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.base import Task
+from tasks.errors import check_range
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
 from teachers.policies.skill_tree import Growth, SkillTreePolicy
@@ -35,7 +36,7 @@ class ThresholdPolicy(SkillTreePolicy):
         **settings: Any,
     ) -> None:
         super().__init__(task, new_subskills=new_subskills, records_each=records_each, **settings)
-        self._at_least_one("increase", increase)
+        check_range(type(self).__name__, increase=increase)
         self.exploit_threshold = exploit_threshold
         self.increase = increase
 

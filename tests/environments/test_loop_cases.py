@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from environments import Budget, OpenEndedEnvironment, Recorder, SkillListEnvironment
+from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
 from teachers.engines import ProceduralEngine
 from teachers.plan import DataSpec
@@ -152,6 +153,8 @@ def test_every_rejected_record_has_its_reason():
     assert result.records == 2
     assert result.allocation == {"unassigned": 2}
     environment.plan([DataSpec(2)])
+    with pytest.raises(ConfigurationError, match=r"this is a tuple \(\('ONE',\)\): return teachers\.Batch\(records\)"):
+        environment.step(("ONE",))
     environment.step([record("ONE")])
     assert environment.results[-1].rejected == {"duplicate": 1}
     assert environment.state_dict()["rejected"]["duplicate"] == 2

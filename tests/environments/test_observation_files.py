@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from environments.skills.frozen import Fingerprint, FrozenCategory, FrozenSkills
 from tasks.base import Task
 from tasks.errors import MissingFileError, RecordError
 from tasks.math import ProceduralMathTask
-from tasks.types import Accuracy, TrainingRecord
-from teachers import Action, DataSpec, Observation, Policy
+from tasks.types import Accuracy
+from teachers import Action, Batch, DataSpec, Observation, Policy
 from teachers.engines import ProceduralEngine
 from teachers.observation import ErrorExample, PastStep, SkillListObservation, SkillTreeObservation
 from teachers.plan import DataPlan, Explore
@@ -49,14 +48,12 @@ class WatchedPolicy(Policy):
 class AnyNameEngine(ProceduralEngine):
     """Makes records of any kind for skills that the task does not know by their names."""
 
-    def generate(self, plan: DataPlan) -> Sequence[TrainingRecord]:
+    def generate(self, plan: DataPlan) -> Batch:
         anything = replace(plan, specs=tuple(DataSpec(spec.count) for spec in plan.specs))
         names = [(spec.skill, spec.subskill) for spec in plan.specs for _ in range(spec.count)]
         made = super().generate(anything)
-        return [
-            replace(record, skill=skill, subskill=subskill)
-            for record, (skill, subskill) in zip(made, names, strict=False)
-        ]
+        renamed = zip(made, names, strict=False)
+        return Batch(tuple(replace(record, skill=skill, subskill=subskill) for record, (skill, subskill) in renamed))
 
 
 class FileRecorder(MemoryRecorder):

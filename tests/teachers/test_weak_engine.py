@@ -126,8 +126,8 @@ def test_an_answer_without_alternative_stays_right():
 @pytest.mark.parametrize(
     ("task", "options", "message"),
     [
-        (ToyTask(), {"wrong": -0.1}, "WeakProceduralEngine: wrong is -0.1; it must be between 0 and 1."),
-        (ToyTask(), {"off_target": 1.5}, "off_target is 1.5; it must be between 0 and 1."),
+        (ToyTask(), {"wrong": -0.1}, "WeakProceduralEngine: wrong is -0.1; it must lie between 0 and 1."),
+        (ToyTask(), {"off_target": 1.5}, "off_target is 1.5; it must lie between 0 and 1."),
         (ToyTask(), {"wrong": 0.6, "off_target": 0.5}, "wrong is 0.6 and off_target 0.5; they must sum to at most 1."),
         (ToyTask(skills=1), {}, "off_target is 0.2, and toy has no other skill: set it to 0."),
     ],
