@@ -9,7 +9,7 @@ from environments.skills.tree import absorb, apply_action, reward
 from teachers.engines import ProceduralEngine
 from teachers.observation import SkillTree, SubskillNode
 from teachers.plan import DataSpec, Exploit, Explore
-from teachers.policies import AlternatingPolicy, FillBalancedPolicy, FixedListProposer, RandomPolicy, ThresholdPolicy
+from teachers.policies import AlternatingPolicy, FillBalancedPolicy, RandomPolicy, ThresholdPolicy
 from teachers.policies.fill_balanced import next_allocation
 from tests.environments.toy import LookupLoop, ToyTask
 
@@ -64,7 +64,7 @@ def test_a1_2_alternating_with_a_smaller_start():
 
 @pytest.mark.parametrize("hard", [True, False])
 def test_a1_3_alternating_one_by_one(hard):
-    rounds, _ = play(lambda task: AlternatingPolicy(task, FixedListProposer, 1, 1, max_data_for_skill=3, hard=hard), 9)
+    rounds, _ = play(lambda task: AlternatingPolicy(task, 1, 1, max_data_for_skill=3, hard=hard), 9)
     assert rounds == [1, 0, 1, 0, 1, 0, 0, 0, 0]
 
 
