@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 from tasks.base import Task
-from teachers.policies import NoStatePolicy
+from teachers.policies import MasteryPolicy
 
 
-class CountingPolicy(NoStatePolicy):
-    """No-state policy that appends a line to a file at each call."""
+class CountingPolicy(MasteryPolicy):
+    """Policy of a skill tree that appends a line to a file at each call."""
 
     def __init__(self, task: Task, marks: str):
         super().__init__(task)

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,7 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-from kill_and_resume import finish, start, wait_until_taken  # noqa: E402
+from kill_and_resume import wait_until_taken  # noqa: E402
+from processes import Command, run  # noqa: E402
 
 KEY = "sk-canary-5f1d7c0a93e24b68"
 
@@ -68,14 +68,18 @@ def words(records, steps, *extra, environment="skill_tree", task="math_procedura
 def run_killed(episode, run_dir, moments):
     """Runs an episode that is killed at these moments (seconds after each start), then to its end."""
     for index, moment in enumerate(moments):
-        process = start(episode, run_dir, *(["--resume"] if index else []))
+        process = Command(["episode", *episode, "--run_dir", run_dir, *(["--resume"] if index else [])])
         wait_until_taken(process, run_dir)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=moment)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    finish(start(episode, run_dir, "--resume"))
+            process.kill()
+    finished(run(["episode", *episode, "--run_dir", run_dir, "--resume"]))
+
+
+def finished(done):
+    """Checks that an episode ended well."""
+    assert done.returncode == 0, done.stderr
 
 
 def rows(path):
@@ -123,7 +127,7 @@ def main():
     quiet, spoilt = chosen.out / "quiet", chosen.out / "spoilt"
     with server(chosen.out / "quiet.log"):
         began = time.monotonic()
-        finish(start(episode, quiet))
+        finished(run(["episode", *episode, "--run_dir", quiet]))
         wall = time.monotonic() - began
     with server(chosen.out / "spoilt.log", chosen.faults, **({} if chosen.plain else {"honour_idempotency": True})):
         # The first seconds are the discovery's, which asks the most.

@@ -70,6 +70,8 @@ OTHERS = {
     "tasks/vqa/README.md: teacher:": "an_illustrator",
 }  # fmt: skip
 
+FORESEEN: list[list[str]] = []  # commands that have been run, of those that only tell what would be spent
+
 PAPER_FORECAST = ["scripts/reproduce/table_main.py", "--preset", "paper", "--dry_run"]
 
 BLOCKS = {block.name: block for block in blocks()}
@@ -159,6 +161,13 @@ def test_commands(name, workplace, models, monkeypatch, capsys) -> None:
             added = small(words[1:], models) if words[1] in ("episode", "fit") else []
         if added == ["--dry_run"] and "--dry_run" in words:
             added = []
+        if "embedded" in words:
+            added += ["--domains", "math"]  # of the four, whose rows differ in nothing that is foreseen
+        known += 1
+        if "--dry_run" in (whole := [*words, *added]):
+            if whole in FORESEEN:
+                continue  # another document has the same command
+            FORESEEN.append(whole)
         words = [found for word in words for found in (sorted(glob.glob(word)) if "*" in word else [word])]
         if words[0] == "dataenvgym":
             assert main([*words[1:], *added]) == 0, words
@@ -171,7 +180,6 @@ def test_commands(name, workplace, models, monkeypatch, capsys) -> None:
             except SystemExit as ended:
                 # Benchmarks that only the hub has: their rows say so, the others are foreseen.
                 assert ended.code == 2 and words[1:] == PAPER_FORECAST, capsys.readouterr()
-        known += 1
         said = capsys.readouterr().out
         assert said, "a command says what it did"
         if words[1:] == PAPER_FORECAST:

@@ -1,16 +1,13 @@
 """What a user can do wrong ends in one line on stderr and exit 2, and nothing is lost."""
 
 import json
-import os
 import resource
 import signal
-import subprocess
-import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
+from processes import Command, run
 
 from dataenvgym.cli.main import main
 
@@ -140,17 +137,10 @@ def test_policy_for_another_environment(capsys, episode_words, tmp_path):
     fails(capsys, episode_words(tmp_path / "run", teacher="skill_tree_procedural"), "environment")
 
 
-def start(words, **kwargs):
-    return subprocess.Popen(
-        [sys.executable, "-m", "dataenvgym", *words],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        # A suite that was started in the background has SIGINT ignored, and so would its children.
-        **{"preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL), **kwargs},
-    )
+def small_files():
+    # A limit on file size fails a write just as a full disk does: with an OSError in the middle of it.
+    limit = 100_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
 def last_line(process):
@@ -162,23 +152,16 @@ def last_line(process):
 
 @pytest.mark.slow
 def test_full_disk_loses_nothing(episode_words, tmp_path):
-    # A limit on file size fails a write just as a full disk does: with an OSError in the middle of it.
-    limit = 100_000
-    process = start(
-        episode_words(tmp_path / "run"),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    process = Command(episode_words(tmp_path / "run"), before=small_files)
     assert "Cannot write" in last_line(process)
     finished = (tmp_path / "run/episode.jsonl").read_text().splitlines()
-    resumed = start(episode_words(tmp_path / "run", "--resume"))
-    resumed.communicate(timeout=300)
-    assert resumed.returncode == 0
+    assert run(episode_words(tmp_path / "run", "--resume")).returncode == 0
     assert (tmp_path / "run/episode.jsonl").read_text().splitlines()[: len(finished)] == finished
 
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(episode_words, tmp_path):
-    process = start(episode_words(tmp_path / "run", "--trainer.max_epochs", "200"))
+    process = Command(episode_words(tmp_path / "run", "--trainer.max_epochs", "200"))
     deadline = time.monotonic() + 240
     while not (tmp_path / "run/step_01/plan.json").is_file():
         assert time.monotonic() < deadline and process.poll() is None
@@ -194,7 +177,7 @@ def test_ctrl_c_in_a_fit(tiny_model, tmp_path):
     records.write_text('{"instruction": "1 + 1 =", "response": "2"}\n' * 64)
     folder = tmp_path / "fit"
     words = fit_words(tiny_model, records)
-    process = start([*words, "--trainer.max_epochs", "5000", "--trainer.default_root_dir", str(folder)])
+    process = Command([*words, "--trainer.max_epochs", "5000", "--trainer.default_root_dir", str(folder)])
     deadline = time.monotonic() + 240
     while not list(folder.rglob("*.ckpt")):
         assert time.monotonic() < deadline and process.poll() is None

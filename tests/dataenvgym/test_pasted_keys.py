@@ -3,14 +3,13 @@
 import html
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from llm_server import LLMServer
 from procedural_brain import ProceduralBrain
+from processes import run
 
 from dataenvgym.cli.main import main
 from tasks.errors import ConfigurationError
@@ -20,7 +19,6 @@ from teachers.chat import AzureOpenAIChat, OpenAIChat
 from teachers.chat.secrets import conceal, is_variable_name, redact
 from teachers.engines import OpenAIImagesIllustrator
 
-ROOT = Path(__file__).parents[2]
 KEY = "sk-proj-9f2Lq7Zx0cVb4Nn81kTtY5"
 PHRASE = "Tr0ub4dor-hunter2-staple"  # nothing about it says that it is a key
 HEXADECIMAL = "4f9c2b7e81d64a05b3e8c1f7a2d96b40"
@@ -223,14 +221,7 @@ def test_commands_as_processes_leave_no_key_anywhere(words, tmp_path):
         for number, (secret, extra, environ) in enumerate(cases):
             run_dir = tmp_path / "runs" / str(number)
             address = {} if f"{CHAT}base_url" in extra else {"OPENAI_BASE_URL": server.url}
-            done = subprocess.run(
-                [sys.executable, "-m", "dataenvgym", *words(run_dir), *extra],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **address, **environ},
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
+            done = run([*words(run_dir), *extra], environ={**os.environ, **address, **environ})
             assert done.returncode == 2 and "Traceback" not in done.stderr, (extra, environ, done.stderr)
             assert sum("dataenvgym: error:" in line for line in done.stderr.splitlines()) == 1
             assert not hits(secret, done.stdout, done.stderr, tmp_path / "runs"), (extra, environ)

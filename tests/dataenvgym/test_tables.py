@@ -278,10 +278,17 @@ SMALL += ["--task.init_args.val_size", "54", "--task.init_args.test_size", "54"]
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_table_survives_being_killed_twice(tmp_path):
-    command = [sys.executable, str(ROOT / "scripts" / "reproduce" / "table_main.py"), "--seeds", "1", "--jobs", "2"]
+    command = [
+        sys.executable,
+        str(ROOT / "scripts" / "reproduce" / "table_iterations.py"),
+        "--seeds",
+        "1",
+        "--jobs",
+        "2",
+    ]
     command += ["--domains", "math", "--out", str(tmp_path), "--", *SMALL]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    for finished in (2, 5):
+    for finished in (1, 2):
         process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, start_new_session=True)
         while len(done := sorted(tmp_path.glob(".grid/*.json"))) < finished:
             assert process.poll() is None, "it ended before it was killed"
@@ -292,10 +299,10 @@ def test_a_table_survives_being_killed_twice(tmp_path):
     result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert len(list(tmp_path.glob("*/summary.json"))) == 9
-    with open(tmp_path / "tables" / "main_gains.csv", encoding="utf-8") as file:
+    assert len(list(tmp_path.glob("*/summary.json"))) == 4
+    with open(tmp_path / "tables" / "iterations.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 9
+    assert len(rows) == 4
     made = {path.name for path in (tmp_path / "tables").iterdir()}
-    assert {"main.md", "main.csv", "main.tex", "main.png", "main.svg"} <= made
-    assert "seeds 0 to 0, 9 episodes" in (tmp_path / "tables" / "main.md").read_text(encoding="utf-8")
+    assert {f"iterations.{ending}" for ending in ("md", "csv", "tex", "png", "svg")} <= made
+    assert "seeds 0 to 0, 4 episodes" in (tmp_path / "tables" / "iterations.md").read_text(encoding="utf-8")

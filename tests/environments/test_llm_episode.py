@@ -3,22 +3,18 @@
 import json
 import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from llm_episode import KEY, billed_twice, essence, rows, run_killed, server, summary, words
 from llm_server import LLMServer
 from procedural_brain import ProceduralBrain
+from processes import run
 
 from dataenvgym.cli.main import main
 from tasks.math import ProceduralMathTask
 from teachers.chat.meter import PriceTable
 from teachers.chat.types import Usage
 from teachers.engines import llm
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -131,16 +127,17 @@ def test_faults_and_kills_change_no_count_and_bill_nothing_twice(small, tmp_path
     kinds = {row["kind"] for row in rows(tmp_path / "spoilt.log")}
     assert {"rate_limit_wait", "truncated", "too_few", "duplicates"} & kinds, kinds
     assert not billed_twice(tmp_path / "spoilt.log")
-    for run in ("quiet", "spoilt"):
-        told = summary(tmp_path / run)
-        refused = [row for path in (tmp_path / run).rglob("rejected.jsonl") for row in rows(path)]
+    for name in ("quiet", "spoilt"):
+        told = summary(tmp_path / name)
+        refused = [row for path in (tmp_path / name).rglob("rejected.jsonl") for row in rows(path)]
         assert sum(told["rejected"].values()) == len(refused), "every drop is counted"
 
 
 @pytest.mark.slow
 def test_the_tiny_student_learns_from_a_teacher_that_asks_for_everything(tmp_path):
     with server(tmp_path / "server.log"):
-        assert main(["episode", *words(400, 2), "--run_dir", str(tmp_path / "run")]) == 0
+        sizes = ("--task.init_args.val_size", "54", "--task.init_args.test_size", "216")
+        assert main(["episode", *words(200, 1), *sizes, "--run_dir", str(tmp_path / "run")]) == 0
     told = summary(tmp_path / "run")
     assert told["gain"]["test"]["ci95"][0] > 0
     assert told["cost"]["calls"] == len(rows(tmp_path / "run" / "calls.jsonl"))
@@ -174,8 +171,7 @@ def test_an_episode_on_benchmark_rows(small, tmp_path, chat_model):
 def test_help_and_errors_without_a_key(small, tmp_path, monkeypatch):
     """An episode without a key ends in one line, and nothing hangs."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI")}
-    command = [sys.executable, "-m", "dataenvgym", *small(tmp_path / "run", *SMALL_TASK)]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
+    done = run(small(tmp_path / "run", *SMALL_TASK), environ=environ, timeout=120)
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("dataenvgym: error")]
     assert len(lines) == 1 and "OPENAI_API_KEY" in lines[0]

@@ -1,20 +1,18 @@
 """An episode that is killed and resumed leaves the same files, byte for byte; so do two runs of one seed."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from processes import Command, run
 
 from dataenvgym.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-from kill_and_resume import comparable, differences, finish, start  # noqa: E402
+from kill_and_resume import comparable, differences  # noqa: E402
 
 # Each marks a moment: the file appears just before the kill.
 MOMENTS = ["config.yaml", "step_00/feedback.json", "step_00/observation_call_1.json", "step_01/student"]
@@ -45,18 +43,15 @@ def test_sigkill_and_resume_equal_the_undisturbed_run(words, tmp_path):
     assert {"config.yaml", "episode.jsonl", "summary.json", "step_02/records.jsonl"} <= set(expected)
     assert {f"step_0{step}/{name}" for step in (0, 1) for name in SHOWN} | {"step_02/observation.json"} <= set(expected)
     run_dir = tmp_path / "killed"
-    command = (
-        words(run_dir)[1 : words(run_dir).index("--run_dir")] + words(run_dir)[words(run_dir).index("--run_dir") + 2 :]
-    )
+    command = words(run_dir)
     for moment in MOMENTS:
-        process = start(command, run_dir, *(["--resume"] if (run_dir / "config.yaml").exists() else []))
+        process = Command([*command, *(["--resume"] if (run_dir / "config.yaml").exists() else [])])
         deadline = time.monotonic() + 240
         while not (run_dir / moment).exists():
             assert process.poll() is None and time.monotonic() < deadline, moment
             time.sleep(0.002)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    finish(start(command, run_dir, "--resume"))
+        process.kill()
+    assert run([*command, "--resume"]).returncode == 0
     assert differences(expected, comparable(run_dir)) == []
 
 
@@ -125,14 +120,13 @@ def test_the_saved_configuration_reproduces_the_run(episode_words, tmp_path):
 def test_fit_trains_on_the_records_of_a_run(episode_words, tiny_model, tmp_path):
     assert main(episode_words(tmp_path / "run")) == 0
     command = [
-        *(sys.executable, "-m", "dataenvgym", "fit"),
+        "fit",
         *("--config", str(ROOT / "configs/tasks/math_procedural.yaml")),
         *("--config", str(ROOT / "configs/students/tiny_text.yaml")),
         *("--model.init_args.model_name_or_path", str(tiny_model)),
         *("--data.records", str(tmp_path / "run/step_01/records.jsonl")),
         *("--trainer.max_epochs", "1", "--trainer.default_root_dir", str(tmp_path / "fit")),
     ]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300)
+    done = run(command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "fit").rglob("*.ckpt"))

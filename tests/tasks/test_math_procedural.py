@@ -229,6 +229,8 @@ def test_answers_that_are_not_equivalent(answer: str, reply: str) -> None:
         ("number_words", "forty two", "42"),
         ("parity", "odd", "even"),
         ("percent", "50%", "0.5"),
+        ("percent", "50%", "50"),
+        ("percent", "50", "50%"),
     ],
 )
 def test_notation_skills_need_the_notation(skill: str, answer: str, reply: str) -> None:
