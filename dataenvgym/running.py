@@ -82,8 +82,7 @@ def run_in_directory(
             directory.claim(config, resume)  # only now: an environment that cannot be made leaves nothing behind
         if calls is not None and rank_zero:
             open_parts.enter_context(calls.recording(directory.calls_file))
-            calls.listener = progress.asked
-            calls.watch(progress.waiting)
+            calls.report_to(progress.asked, progress.waiting)
         progress.step_started(0, environment.budget.max_steps)
         if rank_zero:
             name = student.hparams.get("model_name_or_path")

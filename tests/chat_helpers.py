@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from teachers.chat import OpenAIChat, Question
+from teachers.chat.journal import total
 from teachers.chat.meter import PriceTable
 from teachers.chat.types import Usage
 
@@ -34,6 +35,12 @@ def chat(url, **settings):
 def dollars(server):
     """What the server has billed, at the price of the model."""
     return PriceTable().of(MODEL).usd(Usage(*server.billed()))
+
+
+def lost(calls):
+    """Calls that may have been billed without a reply, and what they can have cost; part of no ``cost``."""
+    rows = calls._shared.books.journal.lost.values()
+    return {"usd": total([row["usd"] for row in rows]), "calls": len(rows)}
 
 
 def lines(path):

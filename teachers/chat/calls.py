@@ -14,11 +14,9 @@ from queue import Empty
 from typing import Any, Literal, get_args
 
 from tasks.errors import ConfigurationError
-from teachers.chat.concurrency import Limiter
-from teachers.chat.conversation import Conversation
-from teachers.chat.entry import Entry, sums, total
-from teachers.chat.exchange import BackgroundLoop, Books, Round
-from teachers.chat.journal import Journal, calls_of_run
+from teachers.chat.concurrency import BackgroundLoop, Limiter
+from teachers.chat.exchange import Books, Conversation, Round
+from teachers.chat.journal import Call, Journal, calls_of_run, sums
 from teachers.chat.meter import Meter, PriceTable, Rehearsal
 from teachers.chat.types import Answer, Chat, EndpointError, JournalMissError, Question, Reply
 
@@ -150,7 +148,7 @@ class Calls:
             return shared.rehearsal.answer(questions, self._chat.model, self._price)
         conversations = [Conversation(question, self._chat) for question in questions]
         left = [conversation for conversation in conversations if not self._replay(conversation)]
-        self._tell(len(questions) - len(left), len(questions))
+        shared.answered(len(questions) - len(left), len(questions))
         if left:
             self._converse(left, len(questions))
         shared.books.journal.seal(entry for conversation in conversations for entry in conversation.trail)
@@ -158,8 +156,8 @@ class Calls:
         return [conversation.outcome for conversation in conversations]
 
     def _converse(self, conversations: Sequence[Conversation[Reply]], total: int) -> None:
-        """Carries conversations on until each has its answer; tells, in this thread, how many of the total have."""
-        loop, watcher = self._shared.loop, self._shared.watcher
+        """Carries conversations on until each has its answer; reports, in this thread, how many of the total have."""
+        loop = self._shared.loop
         round_ = Round(self._chat, self._price, self._limiter, self._shared.books)
         asking = loop.start(round_.ask(conversations), self._chat.aclose)
         asking.add_done_callback(lambda _: round_.answered.put(0))
@@ -169,19 +167,15 @@ class Calls:
                 try:
                     if round_.answered.get(timeout=_LOOK):
                         done += 1
-                        self._tell(done, total)
+                        self._shared.answered(done, total)
                 except Empty:
-                    if watcher is not None and (told := round_.waiting()):
-                        watcher(told)
+                    if what := round_.waiting():
+                        self._shared.waiting(what)
         except BaseException:
             loop.call(round_.cancel)
             wait([asking])  # which notes what was in flight
             raise
         asking.result()
-
-    def _tell(self, done: int, total: int) -> None:
-        if self._shared.listener is not None:
-            self._shared.listener(done, total)
 
     def _replay(self, conversation: Conversation[Reply]) -> bool:
         """Carries a conversation on from the journal; True if that led to its answer."""
@@ -205,14 +199,6 @@ class Calls:
         """What this run's calls cost when they were made: ``usd`` (None if unknown), ``tokens`` and ``calls``."""
         return sums(self._shared.books.journal.sealed)
 
-    def costs_by(self, field: Literal["purpose", "step", "item"], step: int | None = None) -> dict[Any, dict[str, Any]]:
-        """``cost`` by purpose, step or plan item; of one step only, if it is given (plan items count anew in each)."""
-        groups: dict[Any, list[Entry]] = {}
-        for entry in self._shared.books.journal.sealed:
-            if step is None or entry.step == step:
-                groups.setdefault(getattr(entry, field), []).append(entry)
-        return {name: sums(entries) for name, entries in groups.items()}
-
     @property
     def paid(self) -> dict[str, Any]:
         """What was paid in this process: ``usd`` and ``calls``."""
@@ -224,12 +210,6 @@ class Calls:
         return self._shared.books.replayed
 
     @property
-    def lost(self) -> dict[str, Any]:
-        """Calls that may have been billed without a reply, and at most so many ``usd``; part of no ``cost``."""
-        rows = self._shared.books.journal.lost.values()
-        return {"usd": total([row["usd"] for row in rows]), "calls": len(rows)}
-
-    @property
     def counters(self) -> Counter[str]:
         """What went wrong in this process: ``retries/<reason>``, ``reasks``, ``failures/<failure>`` and ``lost``."""
         return Counter({name: count for name, count in self._shared.books.counters.items() if count})
@@ -238,18 +218,14 @@ class Calls:
         """What became of this step's calls, on one line, if some failed and it was not told yet; else nothing."""
         return self._shared.books.failed(step)
 
-    def watch(self, watcher: Callable[[str], None]) -> None:
-        """Has ``watcher`` told, in the thread that asks, about once a second, what an endpoint is being waited for."""
-        self._shared.watcher = watcher
+    def report_to(self, answered: Callable[[int, int], None], waiting: Callable[[str], None]) -> None:
+        """Has progress reported, in the thread that asks.
 
-    @property
-    def listener(self) -> Callable[[int, int], None] | None:
-        """Told, in the thread that asks, how many of the questions asked at once are answered, and of how many."""
-        return self._shared.listener
-
-    @listener.setter
-    def listener(self, listener: Callable[[int, int], None] | None) -> None:
-        self._shared.listener = listener
+        Args:
+            answered: Is given how many of the questions asked at once are answered, and of how many.
+            waiting: Is given, about once a second, what an endpoint is being waited for.
+        """
+        self._shared.answered, self._shared.waiting = answered, waiting
 
 
 @dataclass
@@ -259,10 +235,10 @@ class _Shared:
     mode: JournalMode
     max_usd: float | None
     prices: PriceTable
-    others: Mapping[str, Entry]
+    others: Mapping[str, Call]
     loop: BackgroundLoop = field(default_factory=BackgroundLoop)
-    listener: Callable[[int, int], None] | None = None
-    watcher: Callable[[str], None] | None = None
+    answered: Callable[[int, int], None] = lambda done, total: None
+    waiting: Callable[[str], None] = lambda what: None
     rehearsal: Rehearsal | None = None
 
     def __post_init__(self) -> None:

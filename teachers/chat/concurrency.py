@@ -1,15 +1,19 @@
-"""How many calls are in flight: as many as the endpoint bears, and none while it asks to wait."""
+"""Calls at the same time: the event loop that they run in, how many are in flight, and how long a retry waits."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from typing import Any
 
-# Where a limiter starts: accounts of the lowest paid tier bear it, and a refusal halves the room and is not billed.
+# Where a limiter starts: accounts of the lowest paid tier allow it, and a refusal halves the room and is not billed.
 _START = 64
 
 # A retry waits up to 0.5 s, 1 s, 2 s … of this much. Rate limits are per minute, so waiting longer gains nothing.
@@ -18,6 +22,9 @@ _LONGEST_WAIT = 30.0
 
 # An endpoint that asks for more than this (a daily limit) is asked again after it.
 _LONGEST_PAUSE = 600.0
+
+# Seconds that connections get to close when the process ends.
+_LONGEST_CLOSING = 2.0
 
 
 class Limiter:
@@ -118,3 +125,56 @@ class Backoff:
         """The wait after this many failures, at least what the endpoint asks for."""
         wait = self._rng.uniform(0.5, 1.0) * min(_FIRST_WAIT * 2.0 ** (failures - 1), _LONGEST_WAIT)
         return max(wait, min(retry_after or 0.0, _LONGEST_PAUSE))
+
+
+class BackgroundLoop:
+    """An event loop in a thread of its own, so that connections outlive the call that opened them.
+
+    It starts when it is first needed; a replay never needs it.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    def start(self, work: Coroutine[Any, Any, None], closer: Callable[[], Awaitable[None]]) -> Future[None]:
+        """Runs a coroutine in the loop; ``closer`` is called there before the loop ends."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="teacher calls", daemon=True)
+                self._thread.start()
+            if closer not in self._closers:
+                self._closers.append(closer)
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Calls a function in the loop's thread, after what was started before."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(function)
+
+    def close(self) -> None:
+        """Closes connections and ends the thread."""
+        loop, thread, self._loop = self._loop, self._thread, None
+        if loop is None or thread is None or self._process != os.getpid():  # a forked child has no such thread
+            return
+        if thread is threading.current_thread():
+            loop.stop()
+            return
+
+        async def close_all() -> None:
+            for closer in self._closers:
+                await closer()
+
+        closing = asyncio.run_coroutine_threadsafe(close_all(), loop)
+        try:
+            closing.result(_LONGEST_CLOSING)
+        except TimeoutError:
+            closing.cancel()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_LONGEST_CLOSING)
+        if not thread.is_alive():
+            loop.close()

@@ -1,26 +1,33 @@
-"""Questions on their way: the event loop, attempts, retries, the dollars reserved for each, and what is noted."""
+"""Questions until they are answered: requests, attempts, retries, asking again, dollars reserved, and what is noted."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import threading
+import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Generic
 
 from tasks.errors import DataEnvGymError
 from teachers.chat.concurrency import Backoff, Limiter
-from teachers.chat.conversation import Conversation
-from teachers.chat.entry import Entry
-from teachers.chat.journal import Journal
+from teachers.chat.journal import Call, Journal
 from teachers.chat.meter import Meter, Price, most_tokens
-from teachers.chat.types import AttemptError, Chat, ChatRequest, failed_calls
+from teachers.chat.schema import ReplyError, answer_part, clean, fits, instructions, parse_reply, strict_schema
+from teachers.chat.types import (
+    REFUSED,
+    Answer,
+    AttemptError,
+    Chat,
+    ChatRequest,
+    Message,
+    Question,
+    Reply,
+    failed_calls,
+)
 
 # When an endpoint turns out to be unusable, calls in flight get so many seconds: what they bring is paid for.
 _GRACE = 5.0
@@ -28,61 +35,78 @@ _GRACE = 5.0
 # A call in flight is told of after so many seconds.
 _LONG = 10.0
 
-# Seconds that connections get to close when the process ends.
-_LONGEST_CLOSING = 2.0
+# How much of a reply that was cut off goes back with the re-ask: enough to see what it was, not to be paid for twice.
+_CUT_REPLY_CHARACTERS = 1000
 
 
-class BackgroundLoop:
-    """An event loop in a thread of its own, so that connections outlive the call that opened them.
+class Conversation(Generic[Reply]):
+    """A question to a chat model and what has come of it.
 
-    It starts when it is first needed; a replay never needs it.
+    It does no calls of its own: ``asked`` is what to send next, ``take`` is told what came back, and ``answer`` is
+    set when there is nothing more to send. So a replay runs the same steps as the calls did, without a connection.
     """
 
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._process = os.getpid()
-        self._closers: list[Callable[[], Awaitable[None]]] = []
+    def __init__(self, question: Question[Reply], chat: Chat) -> None:
+        self.answer: Answer[Reply] | None = None
+        self.trail: list[Call] = []
+        self.reasks = 0
+        self.question = question
+        self._chat = chat
+        messages = [Message("user", clean(question.prompt))]
+        if question.system:
+            messages.insert(0, Message("system", clean(question.system)))
+        request = ChatRequest(
+            model=chat.model,
+            messages=tuple(messages),
+            # Endpoints take letters, digits, - and _, at most 64 of them.
+            schema_name=re.sub(r"[^a-zA-Z0-9_-]", "_", question.schema.__name__)[:64],
+            schema=strict_schema(question.schema),
+            max_tokens=chat.max_tokens,
+            temperature=chat.temperature,
+            sample=question.sample,
+        )
+        self._ask(request)
 
-    def start(self, work: Coroutine[Any, Any, None], closer: Callable[[], Awaitable[None]]) -> Future[None]:
-        """Runs a coroutine in the loop; ``closer`` is called there before the loop ends."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="teacher calls", daemon=True)
-                self._thread.start()
-            if closer not in self._closers:
-                self._closers.append(closer)
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _ask(self, request: ChatRequest) -> None:
+        self.request = request
+        self.asked = Call.asking(request, self.question.purpose, self.question.step, self.question.item)
 
-    def call(self, function: Callable[[], None]) -> None:
-        """Calls a function in the loop's thread, after what was started before."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(function)
+    @property
+    def outcome(self) -> Answer[Reply]:
+        """The answer, of a conversation that has ended."""
+        assert self.answer is not None, "asked of before its end"
+        return self.answer
 
-    def close(self) -> None:
-        """Closes connections and ends the thread."""
-        loop, thread, self._loop = self._loop, self._thread, None
-        if loop is None or thread is None or self._process != os.getpid():  # a forked child has no such thread
+    def take(self, entry: Call) -> None:
+        """Reads what came back: sets the answer, or extends the conversation by what was wrong."""
+        self.trail.append(entry)
+        text = entry.reply or (self.trail[-2].reply if self.trail[1:] else "") or ""
+        if entry.failure is not None:
+            self.answer = Answer(None, entry.failure, text, entry.cause)
+        elif entry.finish_reason == REFUSED:
+            self.answer = Answer(None, "refused", text, "the endpoint's content filter")
+        else:
+            try:
+                self.answer = Answer(parse_reply(entry.reply or "", self.question.schema), None, text)
+            except ReplyError as error:
+                self._ask_again(str(error), entry.reply or "", cut=entry.finish_reason == "length")
+
+    def _ask_again(self, wrong: str, text: str, cut: bool) -> None:
+        # The limit that cut a reply off will be the same for the next: asking for a shorter one is worth one try.
+        if self.reasks >= (min(self._chat.max_reasks, 1) if cut else self._chat.max_reasks):
+            began = " ".join("".join(char if char.isprintable() else " " for char in text[:400]).split())[:80]
+            self.answer = Answer(None, "invalid_reply", text, f"unusable reply {began!r}: {wrong[:160]}")
             return
-        if thread is threading.current_thread():
-            loop.stop()
-            return
-
-        async def close_all() -> None:
-            for closer in self._closers:
-                await closer()
-
-        closing = asyncio.run_coroutine_threadsafe(close_all(), loop)
-        try:
-            closing.result(_LONGEST_CLOSING)
-        except TimeoutError:
-            closing.cancel()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_LONGEST_CLOSING)
-        if not thread.is_alive():
-            loop.close()
+        self.reasks += 1
+        said = answer_part(text)
+        note = f"This reply cannot be used: {wrong}. Reply again with the whole JSON object."
+        if not fits(said, self.request.schema):
+            note += instructions(self.request.schema)  # the endpoint was not told it, or does not heed it
+        if cut:
+            said = said[:_CUT_REPLY_CHARACTERS]
+            note = "This reply was cut off because it was too long. Reply again, much shorter, with one JSON object."
+        more = (Message("assistant", said or "(empty)"), Message("user", note))
+        self._ask(replace(self.request, messages=(*self.request.messages, *more)))
 
 
 @dataclass
@@ -195,7 +219,7 @@ class Round:
             conversation.take(entry)
         self.answered.put(1)
 
-    async def _attempts(self, asked: Entry, request: ChatRequest, order: tuple[int, int]) -> Entry:
+    async def _attempts(self, asked: Call, request: ChatRequest, order: tuple[int, int]) -> Call:
         """Sends a request until there is a reply or no sense in trying again."""
         usd = None if self._price is None else self._price.usd(most_tokens(request))
         cause = ""
@@ -229,7 +253,7 @@ class Round:
                     del self._waits[asked.key]
         return asked.failed("gave_up", cause)
 
-    async def _attempt(self, asked: Entry, request: ChatRequest, usd: float | None) -> Entry:
+    async def _attempt(self, asked: Call, request: ChatRequest, usd: float | None) -> Call:
         """One attempt; its reservation ends with it, however it ends."""
         books, task = self._books, asyncio.current_task()
         assert task is not None

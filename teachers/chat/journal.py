@@ -19,17 +19,110 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import MissingFileError, RecordError, StorageError
 from tasks.records import write_atomic
-from teachers.chat.entry import Entry
+from teachers.chat.types import ChatRequest, Usage, key_of
+
+
+@dataclass(slots=True)
+class Call:
+    """One exchange; ``purpose``, ``step`` and ``item`` are what it was made for, and costs are reported by them."""
+
+    key: str
+    purpose: str
+    step: int
+    item: int | None
+    model: str | None = None  # None if nobody was asked
+    request: dict[str, Any] | None = None  # only until it is in the file
+    reply: str | None = None  # None where texts are not kept or nothing came
+    finish_reason: str = "stop"
+    usage: Usage = field(default_factory=lambda: Usage(0, 0))
+    estimated: bool = False  # the endpoint gave no usage, and this is the most that it can have been
+    usd: float | None = None  # None without a known price
+    seconds: float = 0.0  # from sending to receiving
+    # Set where no reply came at all: gave_up, too_long, rejected or over_cap. Such a line is no paid exchange: it lets
+    # a replay tell a call that failed from one that was never made.
+    failure: str | None = None
+    cause: str = field(default="", compare=False)  # what went wrong last, in a few words; not kept
+    sealed: bool = field(default=False, compare=False)  # whether it is in calls.jsonl
+
+    @staticmethod
+    def asking(request: ChatRequest, purpose: str, step: int, item: int | None) -> Call:
+        """The exchange that begins with this request."""
+        plain = request.plain()
+        return Call(key_of(plain), purpose, step, item, request.model, plain)
+
+    def failed(self, failure: str, cause: str = "") -> Call:
+        """What is noted in its place if no reply comes."""
+        return Call(self.key, self.purpose, self.step, self.item, failure=failure, cause=cause)
+
+    def made_for(self) -> dict[str, Any]:
+        """What a line says of who asked."""
+        return {"key": self.key, "purpose": self.purpose, "step": self.step, "item": self.item}
+
+    def line(self, texts: bool) -> dict[str, Any]:
+        """The exchange as a line of the journal, with or without request and reply."""
+        fields = self.made_for()
+        if self.failure is not None:
+            return {**fields, "failure": self.failure}
+        fields |= {"request": self.request, "reply": self.reply} if texts else {"model": self.model}
+        fields |= {"finish_reason": self.finish_reason, "usage": asdict(self.usage)}
+        if self.estimated:
+            fields["estimated"] = True
+        return {**fields, "usd": self.usd, "seconds": self.seconds}
+
+    @staticmethod
+    def of(row: Mapping[str, Any]) -> Call:
+        """Reads a line; its key is computed anew, so a line that was edited answers the request that it now holds.
+
+        Raises:
+            RecordError: A field is missing.
+        """
+        try:
+            request = row.get("request")
+            key = row["key"] if request is None else key_of(request)
+            entry = Call(key, row["purpose"], row["step"], row["item"])
+            if "failure" in row:
+                entry.failure = row["failure"]
+                return entry
+            return replace(
+                entry,
+                model=row.get("model") if request is None else request["model"],
+                request=request,
+                reply=row.get("reply"),
+                finish_reason=row["finish_reason"],
+                usage=Usage(**row["usage"]),
+                estimated=row.get("estimated", False),
+                usd=row["usd"],
+                seconds=row["seconds"],
+            )
+        except (KeyError, TypeError) as error:
+            raise RecordError(f"A line of calls.jsonl lacks a field of a call ({error!r}): {str(row)[:80]}.") from None
+
+
+def sums(entries: Sequence[Call]) -> dict[str, Any]:
+    """What exchanges cost: ``usd`` (None if one has no known price), ``tokens`` and ``calls``."""
+    dollars = [entry.usd for entry in entries]
+    return {
+        "usd": total(dollars),
+        "tokens": sum(entry.usage.input + entry.usage.output for entry in entries),
+        "calls": len(entries),
+    }
+
+
+def total(dollars: Sequence[float | None]) -> float | None:
+    """The sum of dollars, the same in whatever order the calls were made; None if one is not known."""
+    known = [usd for usd in dollars if usd is not None]
+    return round(math.fsum(known), 9) if len(known) == len(dollars) else None
 
 
 class Journal:
@@ -45,15 +138,15 @@ class Journal:
         StorageError: The file cannot be written.
     """
 
-    def __init__(self, path: Path | None = None, texts: bool = True, others: Mapping[str, Entry] | None = None) -> None:
+    def __init__(self, path: Path | None = None, texts: bool = True, others: Mapping[str, Call] | None = None) -> None:
         self.path = path
         self.texts = texts
-        self.sealed: list[Entry] = []
+        self.sealed: list[Call] = []
         self.lost: dict[int, dict[str, Any]] = {}
         self._others = others or {}
-        self._known: dict[str, Entry] = {}
-        self._failed: dict[str, Entry] = {}
-        self._loose: dict[int, Entry] = {}
+        self._known: dict[str, Call] = {}
+        self._failed: dict[str, Call] = {}
+        self._loose: dict[int, Call] = {}
         self._intents: dict[int, dict[str, Any]] = {}
         self._next = 0
         self._part: FileIO | None = None
@@ -63,11 +156,11 @@ class Journal:
             self._open(path)
 
     @property
-    def paid(self) -> list[Entry]:
+    def paid(self) -> list[Call]:
         """Every exchange that was paid for, also those that no finished round of questions rests on yet."""
         return [*self.sealed, *self._loose.values()]
 
-    def find(self, asked: Entry) -> Entry | None:
+    def find(self, asked: Call) -> Call | None:
         """The exchange for a request, if it was made before; until it is sealed it belongs to whoever asks last."""
         with self._lock:
             entry = self._known.get(asked.key)
@@ -78,11 +171,11 @@ class Journal:
                 entry.request = asked.request
             return entry
 
-    def failure(self, key: str) -> Entry | None:
+    def failure(self, key: str) -> Call | None:
         """What was noted of a request that got no reply."""
         return self._failed.get(key)
 
-    def begin(self, asked: Entry, usd: float | None) -> int:
+    def begin(self, asked: Call, usd: float | None) -> int:
         """Notes that a call is about to be sent and can cost this much; returns its number."""
         with self._lock:
             number = self._next
@@ -91,7 +184,7 @@ class Journal:
             self._write({"intent": number, **self._intents[number]})
             return number
 
-    def done(self, number: int, entry: Entry) -> None:
+    def done(self, number: int, entry: Call) -> None:
         """Keeps what came back."""
         with self._lock:
             self._write({"done": number, **entry.line(self.texts)})
@@ -112,10 +205,10 @@ class Journal:
             self._write({"lost": number, **self._intents[number]})
             self.lost[number] = self._intents.pop(number)
 
-    def seal(self, entries: Iterable[Entry]) -> None:
+    def seal(self, entries: Iterable[Call]) -> None:
         """Appends the exchanges that a finished round of questions rests on, in this order, each once."""
         with self._lock:
-            new: dict[int, Entry] = {}
+            new: dict[int, Call] = {}
             for entry in entries:
                 kept = self._failed.get(entry.key)
                 # The same failure without a reply is noted once; one that takes a reply back, each time.
@@ -144,7 +237,7 @@ class Journal:
 
     def _open(self, path: Path) -> None:
         for row in read_lines(path, mend=True):
-            entry = Entry.of(row)
+            entry = Call.of(row)
             entry.sealed, entry.request = True, None
             if entry.failure is not None:
                 self._failed[entry.key] = entry
@@ -168,7 +261,7 @@ class Journal:
             if event == "lost":
                 self.lost[number] = row
             elif event == "done":
-                entry = Entry.of(row)
+                entry = Call.of(row)
                 # A kill while calls were being appended leaves them in both files.
                 if entry.key not in self._known and _encode(entry.line(self.texts)) not in sealed_lines:
                     self._loose[number] = entry
@@ -248,7 +341,7 @@ def read_lines(path: Path, mend: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-def calls_of_run(path: Path) -> dict[str, Entry]:
+def calls_of_run(path: Path) -> dict[str, Call]:
     """The calls of another run, given by its directory or its ``calls.jsonl``, by key.
 
     Raises:
@@ -258,7 +351,7 @@ def calls_of_run(path: Path) -> dict[str, Entry]:
     file = path / "calls.jsonl" if path.is_dir() else path
     if not file.is_file():
         raise MissingFileError(f"teacher.init_args.journal_path: {file} does not exist; name a run with calls.jsonl.")
-    entries = [replace(Entry.of(row), request=None) for row in read_lines(file)]  # who asks brings the request along
+    entries = [replace(Call.of(row), request=None) for row in read_lines(file)]  # who asks brings the request along
     return {entry.key: entry for entry in entries if entry.reply is not None}
 
 

@@ -6,9 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigurationError, check_range
-from teachers.chat.addresses import address_of, check_surroundings
 from teachers.chat.dialect import Negotiation, Structured, about_format
-from teachers.chat.secrets import check_variable, read_key
+from teachers.chat.secrets import address_of, check_surroundings, check_variable, read_key
 from teachers.chat.types import (
     REFUSED,
     AttemptError,

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.base import Task
 from tasks.errors import ConfigurationError, check_range
 from tasks.images import Image
-from teachers.chat.addresses import address_of, check_surroundings
-from teachers.chat.secrets import check_variable, read_key, redact
+from teachers.chat.secrets import address_of, check_surroundings, check_variable, read_key, redact
 from teachers.engines.illustrators import KeepingIllustrator
 
 if TYPE_CHECKING:

@@ -116,8 +116,7 @@ def test_every_validation_instance_gets_a_skill(calls_to):
         ("labels", 12), ("unlabelled", 0), ("labels_in_no_category", 0),
         ("assigned_by_choice", 0), ("assigned_to_nearest", 0),
     }  # fmt: skip
-    assert set(calls.costs_by("purpose")) == {"skills"}
-    assert set(calls.costs_by("step")) == {0}
+    assert {(call.purpose, call.step) for call in calls._shared.books.journal.sealed} == {("skills", 0)}
     assert len(brain.bodies) == 48 + 1
     assert brain.bodies[0]["messages"][0] == {"role": "system", "content": "You teach parrots."}
     assert all("saying numbers again" in body["messages"][1]["content"] for body in brain.bodies)

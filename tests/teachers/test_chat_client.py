@@ -10,7 +10,7 @@ import time
 from email.utils import formatdate
 
 import pytest
-from chat_helpers import KEY, MODEL, Items, chat, key, lines, question, questions, quick  # noqa: F401
+from chat_helpers import KEY, MODEL, Items, chat, key, lines, lost, question, questions, quick  # noqa: F401
 from llm_server import LLMServer, echo_brain
 
 from tasks.errors import ConfigurationError, DataEnvGymError
@@ -53,7 +53,7 @@ def test_a_missing_key_is_one_line_at_the_first_call(monkeypatch):
         calls = Calls(chat(server.url))
         with pytest.raises(ConfigurationError, match=r"^The environment variable OPENAI_API_KEY is not set") as caught:
             calls.ask(questions(4))
-    assert "\n" not in str(caught.value) and not server.log and calls.lost["calls"] == 0
+    assert "\n" not in str(caught.value) and not server.log and lost(calls)["calls"] == 0
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_what_cannot_pass_ends_the_asking_in_one_line(server, words, tmp_path):
             calls.ask(asked)
     assert "\n" not in str(caught.value) and isinstance(caught.value, DataEnvGymError)
     assert len(server.log) <= 8, "an endpoint that cannot be used is asked no further"
-    assert calls.lost["calls"] == 0 and calls.cost()["calls"] == 0
+    assert lost(calls)["calls"] == 0 and calls.cost()["calls"] == 0
 
 
 def test_an_address_that_nobody_listens_at_gives_up_unbilled():
     calls = Calls(chat("http://127.0.0.1:9/v1", max_attempts=2))
     (answer,) = calls.ask(questions(1))
     assert answer.failure == "gave_up"
-    assert calls.counters == {"retries/connection": 2, "failures/gave_up": 1} and calls.lost["calls"] == 0
+    assert calls.counters == {"retries/connection": 2, "failures/gave_up": 1} and lost(calls)["calls"] == 0
     with pytest.raises(ChatError, match="gave_up"):
         answer.get()
 
@@ -146,7 +146,7 @@ def test_what_may_pass_is_tried_again_under_its_name(kind, reason, lost):
         (answer,) = calls.ask(questions(1))
     assert answer.value is not None
     assert calls.counters == {f"retries/{reason}": 1, **({"lost": lost} if lost else {})}
-    assert calls.lost["calls"] == lost and calls.paid["calls"] == 1
+    assert lost(calls)["calls"] == lost and calls.paid["calls"] == 1
 
 
 def test_retry_after_is_honoured_by_all_calls():
@@ -285,7 +285,7 @@ def test_ctrl_c_leaves_what_was_paid_for_in_the_journal(tmp_path):
             if done == 3:
                 raise KeyboardInterrupt
 
-        calls.listener = interrupt
+        calls.report_to(interrupt, print)
         with calls.recording(tmp_path / "calls.jsonl"), pytest.raises(KeyboardInterrupt):
             calls.ask(questions(4))
     part = lines(tmp_path / ".calls.part.jsonl")
@@ -298,7 +298,7 @@ def test_progress_is_told_in_the_asking_thread():
     told = []
     with LLMServer() as server:
         calls = Calls(chat(server.url))
-        calls.listener = lambda done, total: told.append((done, total, threading.current_thread()))
+        calls.report_to(lambda done, total: told.append((done, total, threading.current_thread())), print)
         calls.ask(questions(5))
     assert [entry[:2] for entry in told] == [(done, 5) for done in range(6)]
     assert {entry[2] for entry in told} == {threading.current_thread()}

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from chat_helpers import chat, dollars, key, lines, questions, quick  # noqa: F401
+from chat_helpers import chat, dollars, key, lines, lost, questions, quick  # noqa: F401
 from llm_server import FAULTS, LLMServer, echo_brain, spoil
 
 from teachers.chat import Calls
@@ -121,12 +121,12 @@ def test_every_fault_of_the_server_is_survived_and_counted(tmp_path):
     assert counters["retries/timeout"] == seen["hang"] > 0
     assert (
         counters["lost"]
-        == calls.lost["calls"]
+        == lost(calls)["calls"]
         == sum(seen[kind] for kind in ("truncated", "broken_json", "disconnect", "hang"))
     )
     assert counters["reasks"] > 0 and counters["failures/refused"] == failures["refused"]
     assert len(lines(tmp_path / "calls.jsonl")) == calls.cost()["calls"]
-    assert calls.cost()["usd"] <= dollars(server) + calls.lost["usd"] + seen["no_usage"] * 0.001
+    assert calls.cost()["usd"] <= dollars(server) + lost(calls)["usd"] + seen["no_usage"] * 0.001
 
 
 def test_faults_of_lists_are_what_they_say():

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from chat_helpers import MODEL, chat, dollars, key, lines, question, questions, quick, timeless  # noqa: F401
+from chat_helpers import MODEL, chat, dollars, key, lines, lost, question, questions, quick, timeless  # noqa: F401
 from llm_server import LLMServer
 
 from tasks.errors import ConfigurationError, MissingFileError, RecordError, StorageError
@@ -258,7 +258,7 @@ def test_calls_in_flight_at_a_kill_count_as_lost(tmp_path):
     for _ in range(2):  # opening again loses no more
         calls = Calls(chat("http://127.0.0.1:9/v1"), max_usd=1)
         with calls.recording(tmp_path / "calls.jsonl"):
-            assert calls.lost == {"usd": 0.25, "calls": 1} and calls._shared.books.meter.spent == 0.25
+            assert lost(calls) == {"usd": 0.25, "calls": 1} and calls._shared.books.meter.spent == 0.25
             assert calls.cost() == {"usd": 0.0, "tokens": 0, "calls": 0}
 
 
