@@ -16,9 +16,9 @@ class DataSpec:
 
     Args:
         count: Number of records wanted.
-        skill: The skill that they shall teach; None leaves it open.
+        skill: The skill that they are to teach; None leaves it open.
         subskill: A finer group under the skill; None leaves it open.
-        like: Instance id of a validation error that the records shall resemble.
+        like: Instance id of a validation error that the records are to resemble.
         description: What to write, in words, for engines that read.
     """
 
@@ -64,15 +64,15 @@ Screen = Callable[[Sequence[TrainingRecord]], Sequence[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class DataPlan:
-    """What an engine shall make: the specs of an action, expanded and cut to the budget by the environment.
+    """What an engine is to make: the specs of an action, expanded and cut to the budget by the environment.
 
     Args:
         step: The step that the records are for (1 is the first).
         call: Number of the teacher call within the step.
         seed: The run's seed, for generator().
         specs: The orders.
-        screen: Tells an engine that makes up for refused records what the environment would say of them; None in
-            plans that no environment made.
+        screen: What the environment would say of records, for an engine that replaces those that would be refused;
+            None in plans that no environment made.
     """
 
     step: int

@@ -43,7 +43,7 @@ class Grouper:
         """The categories, each with its labels in the order given; a label belongs to at most one of them.
 
         Args:
-            labels: Distinct labels with the number of instances that bear each; at least ``number``.
+            labels: Distinct labels with the number of instances that have each; at least ``number``.
 
         Raises:
             ChatError: The chat model gave no usable categories.

@@ -215,7 +215,7 @@ class Calls:
         return Counter({name: count for name, count in self._shared.books.counters.items() if count})
 
     def failed(self, step: int) -> str:
-        """What became of this step's calls, on one line, if some failed and it was not told yet; else nothing."""
+        """What became of this step's calls, on one line, if some failed and it was not reported yet; else nothing."""
         return self._shared.books.failed(step)
 
     def report_to(self, answered: Callable[[int, int], None], waiting: Callable[[str], None]) -> None:

@@ -32,7 +32,7 @@ from teachers.chat.types import (
 # When an endpoint turns out to be unusable, calls in flight get so many seconds: what they bring is paid for.
 _GRACE = 5.0
 
-# A call in flight is told of after so many seconds.
+# A call in flight is reported after so many seconds.
 _LONG = 10.0
 
 # How much of a reply that was cut off goes back with the re-ask: enough to see what it was, not to be paid for twice.
@@ -42,7 +42,7 @@ _CUT_REPLY_CHARACTERS = 1000
 class Conversation(Generic[Reply]):
     """A question to a chat model and what has come of it.
 
-    It does no calls of its own: ``asked`` is what to send next, ``take`` is told what came back, and ``answer`` is
+    It makes no calls itself: ``asked`` is what to send next, ``take`` is given what came back, and ``answer`` is
     set when there is nothing more to send. So a replay runs the same steps as the calls did, without a connection.
     """
 
@@ -101,7 +101,7 @@ class Conversation(Generic[Reply]):
         said = answer_part(text)
         note = f"This reply cannot be used: {wrong}. Reply again with the whole JSON object."
         if not fits(said, self.request.schema):
-            note += instructions(self.request.schema)  # the endpoint was not told it, or does not heed it
+            note += instructions(self.request.schema)  # the endpoint was not sent it, or ignores it
         if cut:
             said = said[:_CUT_REPLY_CHARACTERS]
             note = "This reply was cut off because it was too long. Reply again, much shorter, with one JSON object."
@@ -119,7 +119,7 @@ class Books:
     paid_calls: int = 0  # made now, not replayed
     paid_usd: float | None = 0.0  # what those cost; None once one has no known price
     replayed: int = 0
-    ended: dict[int, list[Conversation[Any]]] = field(default_factory=dict)  # by step, until ``failed`` tells of it
+    ended: dict[int, list[Conversation[Any]]] = field(default_factory=dict)  # by step, until ``failed`` reports it
     asking: dict[str, asyncio.Lock] = field(default_factory=dict)  # held while a request is under way, by its key
 
     def note(self, conversations: Sequence[Conversation[Any]]) -> None:
@@ -143,7 +143,7 @@ class Books:
         )
 
     def failed(self, step: int) -> str:
-        """What became of a step's questions, on one line, if some failed; it is told once."""
+        """What became of a step's questions, on one line, if some failed; it is reported once."""
         asked = self.ended.pop(step, [])
         failed = Counter(each.question.purpose for each in asked if each.outcome.failure)
         if not failed:
@@ -213,7 +213,7 @@ class Round:
         books = self._books
         while conversation.answer is None:
             asked, order = conversation.asked, (index, len(conversation.trail))
-            # Whoever asks the same at the same time waits, and finds the one reply in the journal.
+            # The same request at the same time waits here, and finds the one reply in the journal.
             async with books.asking.setdefault(asked.key, asyncio.Lock()):
                 entry = books.journal.find(asked) or await self._attempts(asked, conversation.request, order)
             conversation.take(entry)
@@ -241,7 +241,7 @@ class Round:
                     self._limiter.pause(error.retry_after or 0.0)
                     wait = self._backoff.seconds(attempt, error.retry_after)
                 except DataEnvGymError:
-                    self._stopped = True  # before this slot is free: whoever waits for it would ask the same endpoint
+                    self._stopped = True  # before this slot is free: the next call would go to the same endpoint
                     raise
                 finally:
                     self._limiter.alone = self._limiter.alone and self._chat.in_doubt
@@ -272,7 +272,7 @@ class Round:
                     books.journal.lose(number)
                 raise
             except Exception:
-                with contextlib.suppress(OSError):  # the first error is the one to tell
+                with contextlib.suppress(OSError):  # the first error is the one to report
                     books.journal.freed(number)
                 raise
             asked.seconds = round(time.monotonic() - started, 3)

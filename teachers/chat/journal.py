@@ -50,7 +50,7 @@ class Call:
     usd: float | None = None  # None without a known price
     seconds: float = 0.0  # from sending to receiving
     # Set where no reply came at all: gave_up, too_long, rejected or over_cap. Such a line is no paid exchange: it lets
-    # a replay tell a call that failed from one that was never made.
+    # a replay distinguish a call that failed from one that was never made.
     failure: str | None = None
     cause: str = field(default="", compare=False)  # what went wrong last, in a few words; not kept
     sealed: bool = field(default=False, compare=False)  # whether it is in calls.jsonl
@@ -161,7 +161,7 @@ class Journal:
         return [*self.sealed, *self._loose.values()]
 
     def find(self, asked: Call) -> Call | None:
-        """The exchange for a request, if it was made before; until it is sealed it belongs to whoever asks last."""
+        """The exchange for a request, if it was made before; until it is sealed it belongs to whichever question was last."""
         with self._lock:
             entry = self._known.get(asked.key)
             if entry is None and asked.key in self._others:

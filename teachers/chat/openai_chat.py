@@ -39,7 +39,7 @@ _STATUSES_OF_GATEWAYS = (408, 504, 524)
 # Words of endpoints that do not let a prompt through (Azure's filter, OpenRouter's moderation, Alibaba's inspection).
 _FILTERED = ("content_filter", "content management policy", "moderation", "flagged", "data_inspection_failed")
 
-# Characters of an endpoint's complaint that are looked at, and that are told.
+# Characters of an endpoint's complaint that are read, and that are shown.
 _LONGEST_READ, _LONGEST_TOLD = 4000, 300
 
 _LONGEST_CONNECTING = 15.0
@@ -55,7 +55,7 @@ class OpenAIChat(Chat):
         api_key_env: Environment variable that holds the API key. It is read at the first call, and the key itself is
             in no setting, file or message.
         timeout: Seconds for one attempt.
-        structured: How the endpoint is told the schema of a reply. ``auto`` begins with native structured outputs
+        structured: How the endpoint is sent the schema of a reply. ``auto`` begins with native structured outputs
             (``json_schema``), goes over to ``json_object``, then ``prompt``, if the endpoint refuses; the schema
             goes into the prompt too if the endpoint passes over it.
         settings: Those of Chat: temperature, max_tokens, concurrency, max_attempts, max_reasks.

@@ -117,7 +117,7 @@ def parse_reply(text: str, model: type[Reply]) -> Reply:
 
 
 def instructions(schema: Mapping[str, Any]) -> str:
-    """What a prompt says of the schema where the endpoint is not told, or does not heed it."""
+    """What a prompt says of the schema where the endpoint is not sent it, or ignores it."""
     return (
         "\n\nReply with one JSON object and nothing else. It must fit this JSON schema:\n"
         f"{json.dumps(dict(schema), ensure_ascii=False)}"

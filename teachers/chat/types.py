@@ -35,7 +35,7 @@ class SpendingCapError(DataEnvGymError, RuntimeError):
 
 
 class JournalMissError(DataEnvGymError, LookupError):
-    """A call that shall be replayed is not in the journal."""
+    """A call that is to be replayed is not in the journal."""
 
 
 @dataclass(frozen=True, slots=True)

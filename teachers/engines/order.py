@@ -45,7 +45,7 @@ class Order:
 
     @property
     def written(self) -> list[str]:
-        """Questions that shall not be written again; the same words about another image are another question."""
+        """Questions that must not be written again; the same words about another image are another question."""
         return [*(record.instruction for record in self.records if record.image is None), *self.refused]
 
 
@@ -76,7 +76,7 @@ class Inspection:
         """Adds to each order the replies that pass, as far as it has room; one call for all orders of a round.
 
         Args:
-            made: Replies with the order that they are for, in the order in which they shall be considered.
+            made: Replies with the order that they are for, in the order in which they are considered.
         """
         parsed = [(order, reply, self._parsed(order, reply)) for order, reply in made]
         read = [(order, reply, record) for order, reply, record in parsed if record is not None]

@@ -27,8 +27,8 @@ class WeakProceduralEngine(ProceduralEngine):
         off_target: Share of records off target, in [0, 1].
 
     Raises:
-        ConfigurationError: The task is not procedural, a share is out of range, they sum to more than 1, or the
-            records of a task with a single skill shall be off target.
+        ConfigurationError: The task is not procedural, a share is out of range, they sum to more than 1, or
+            records of a task with a single skill are to be off target.
     """
 
     def __init__(self, task: Task, wrong: float = 0.2, off_target: float = 0.2) -> None:

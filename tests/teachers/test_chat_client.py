@@ -128,7 +128,7 @@ def test_an_address_that_nobody_listens_at_gives_up_unbilled():
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason", "lost"),
+    ("kind", "reason", "maybe_billed"),
     [
         ("rate_limit", "rate_limit", 0),
         ("rate_limit_wait", "rate_limit", 0),
@@ -140,13 +140,13 @@ def test_an_address_that_nobody_listens_at_gives_up_unbilled():
         ("hang", "timeout", 1),
     ],
 )
-def test_what_may_pass_is_tried_again_under_its_name(kind, reason, lost):
+def test_what_may_pass_is_tried_again_under_its_name(kind, reason, maybe_billed):
     with LLMServer(faults=once(kind), hang_seconds=3) as server:
         calls = Calls(chat(server.url, timeout=0.3 if kind == "hang" else 5.0))
         (answer,) = calls.ask(questions(1))
     assert answer.value is not None
-    assert calls.counters == {f"retries/{reason}": 1, **({"lost": lost} if lost else {})}
-    assert lost(calls)["calls"] == lost and calls.paid["calls"] == 1
+    assert calls.counters == {f"retries/{reason}": 1, **({"lost": maybe_billed} if maybe_billed else {})}
+    assert lost(calls)["calls"] == maybe_billed and calls.paid["calls"] == 1
 
 
 def test_retry_after_is_honoured_by_all_calls():

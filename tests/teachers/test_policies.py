@@ -172,7 +172,7 @@ def tree_observation(trees, skills, records_left=90):
     )
 
 
-def test_a1_11_the_fixed_list_runs_out():
+def test_the_fixed_list_runs_out():
     task = ToyTask()
     proposer = FixedListProposer(task, {"skill0": ["a", "b", "c"]})
     known: tuple[str, ...] = ()
