@@ -161,7 +161,7 @@ class Journal:
         return [*self.sealed, *self._loose.values()]
 
     def find(self, asked: Call) -> Call | None:
-        """The exchange for a request, if it was made before; until it is sealed it belongs to whichever question was last."""
+        """The exchange for a request, if it was made before; until it is sealed, to the last question."""
         with self._lock:
             entry = self._known.get(asked.key)
             if entry is None and asked.key in self._others:
