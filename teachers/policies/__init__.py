@@ -1,8 +1,6 @@
 """Policies: what to teach next, from what an environment shows."""
 
-from teachers.policies.alternating import AlternatingPolicy
 from teachers.policies.feedback_ablation import FeedbackAblationPolicy
-from teachers.policies.fill_balanced import FillBalancedPolicy
 from teachers.policies.first_step import FirstStepPolicy
 from teachers.policies.like_errors import LikeErrorsPolicy
 from teachers.policies.llm_base import LLMPolicy
@@ -15,10 +13,9 @@ from teachers.policies.mastery import MasteryPolicy
 from teachers.policies.no_state import NoStatePolicy
 from teachers.policies.open_ended import OpenEndedPolicy
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
-from teachers.policies.random_tree import RandomPolicy
 from teachers.policies.skill_list import ErrorProportionalPolicy, RewardHistoryPolicy
 from teachers.policies.skill_tree import SkillTreePolicy
-from teachers.policies.threshold import ThresholdPolicy
+from teachers.policies.tree_rules import AlternatingPolicy, FillBalancedPolicy, RandomPolicy, ThresholdPolicy
 
 __all__ = [
     "AlternatingPolicy",

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from random import Random
 from typing import Literal
 
 from pydantic import BaseModel, model_validator
 
 from tasks.base import Task
 from tasks.errors import check_range
+from teachers.allocation import apportion
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat, Question
 from teachers.observation import SkillTree, SkillTreeObservation
-from teachers.plan import Exploit, TreeAction
+from teachers.plan import Exploit
 from teachers.policies.llm_base import PolicyPrompts, draw_errors
 from teachers.policies.llm_proposer import LLMSubskillProposer
 from teachers.policies.proposers import SubskillProposer
 from teachers.policies.sharing import share_of
-from teachers.policies.skill_tree import Growth, SkillTreePolicy
-from teachers.policies.tree_budget import fit
+from teachers.policies.skill_tree import Growth, SkillTreePolicy, set_allocations
 from teachers.prompting import checked
 
 
@@ -92,11 +94,11 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         self.errors_shown = errors_shown
         self.prompts = PolicyPrompts(self, task, text_limit, chat)
 
-    def _decide(self, observation: SkillTreeObservation) -> Mapping[str, TreeAction | Growth]:
+    def _decide(self, observation: SkillTreeObservation) -> Mapping[str, Exploit | Growth]:
         trees = observation.trees
         known = [tree for tree in trees.values() if tree.actions]
         replies = self.prompts.ask([self._question(tree, observation) for tree in known])
-        wishes: dict[str, TreeAction | Growth] = {
+        wishes: dict[str, Exploit | Growth] = {
             tree.skill: self._act_on(tree, observation) if reply is None else self._wish(reply)
             for tree, reply in zip(known, replies, strict=True)
         }
@@ -104,7 +106,7 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         in_order = {skill: wishes[skill] for skill in trees}
         return fit(in_order, trees, share_of(observation, self.records_per_step), observation.generator("ties"))
 
-    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
+    def _act_on(self, tree: SkillTree, observation: SkillTreeObservation) -> Exploit | Growth:
         return Exploit({}) if tree.subskills else self._begin(tree, observation)
 
     def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> Growth:
@@ -112,7 +114,7 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         even = -(-share_of(observation, self.records_per_step) // first)
         return Growth(self.initial_subskills, self.first_records or even)
 
-    def _wish(self, reply: TreeDecision) -> TreeAction | Growth:
+    def _wish(self, reply: TreeDecision) -> Exploit | Growth:
         if reply.action == "explore":
             return Growth(min(reply.new_subskills or 1, self.new_subskills), reply.records_each or 1)
         changes: dict[str, int] = {}
@@ -147,3 +149,40 @@ class LLMSkillTreePolicy(SkillTreePolicy):
             ordered=sum(node.allocation for each in observation.trees.values() for node in each.subskills),
             new_subskills=self.new_subskills,
         )
+
+
+def fit(
+    wishes: Mapping[str, Exploit | Growth], trees: Mapping[str, SkillTree], total: int, rng: Random
+) -> dict[str, Exploit | Growth]:
+    """The same wishes with orders that sum to at most ``total``, as far as actions can bring that about.
+
+    What an action orders is scaled down alike everywhere: the allocations after an exploitation, and the records of
+    new subskills. An exploration cannot change what its skill's old subskills get, which is counted first.
+
+    Args:
+        wishes: What to do with each skill.
+        trees: The trees before.
+        total: Records that may be ordered.
+        rng: Decides who gets the odd record.
+    """
+    kept = 0
+    wanted: dict[tuple[str, str | None], int] = {}
+    for skill, wish in wishes.items():
+        if isinstance(wish, Exploit):
+            for node in trees[skill].subskills:
+                wanted[skill, node.name] = max(0, node.allocation + wish.change.get(node.name, 0))
+        else:
+            kept += sum(node.allocation for node in trees[skill].subskills)
+            wanted[skill, None] = wish.records_each * wish.count
+    if kept + sum(wanted.values()) <= total:
+        return dict(wishes)
+    counts = dict(zip(wanted, apportion(max(0, total - kept), list(wanted.values()), rng), strict=True))
+    fitted: dict[str, Exploit | Growth] = {}
+    for skill, wish in wishes.items():
+        if isinstance(wish, Exploit):
+            nodes = trees[skill].subskills
+            fitted[skill] = set_allocations(trees[skill], {node.name: counts[skill, node.name] for node in nodes})
+        else:
+            # At least 1: a subskill without records is not measured, and the environment cuts the plan to the budget.
+            fitted[skill] = replace(wish, records_each=max(1, counts[skill, None] // max(1, wish.count)))
+    return fitted

@@ -10,7 +10,7 @@ from teachers.engines import ProceduralEngine
 from teachers.observation import SkillTree, SubskillNode
 from teachers.plan import DataSpec, Exploit, Explore
 from teachers.policies import AlternatingPolicy, FillBalancedPolicy, RandomPolicy, ThresholdPolicy
-from teachers.policies.fill_balanced import next_allocation
+from teachers.policies.tree_rules import next_allocation
 from tests.environments.toy import LookupLoop, ToyTask
 
 

@@ -22,8 +22,8 @@ from teachers.policies import (
     LLMSubskillProposer,
     MasteryPolicy,
 )
+from teachers.policies.llm_skill_tree import fit
 from teachers.policies.skill_tree import Growth
-from teachers.policies.tree_budget import fit
 from teachers.testing import check_action, check_policy, example_observations
 from tests.environments.toy import ToyTask
 from tests.teachers.taught import TaughtToyTask, saying, taught_by
