@@ -34,7 +34,11 @@ def read_completion(content: bytes, key: str) -> ChatReply:
         body = _joined(content.decode()) if streamed else json.loads(content)
         choice = body["choices"][0]
         message = choice["message"]
-        text, refusal = _text(message.get("content")) or _arguments(message), message.get("refusal")
+        text, refusal = _text(message.get("content")), message.get("refusal")
+        if not text and (tools := message.get("tool_calls")):
+            text = _text(tools[0]["function"]["arguments"])
+        elif not text and (function := message.get("function_call")):
+            text = _text(function["arguments"])
         if not isinstance(refusal, str | None):
             raise TypeError
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
@@ -54,11 +58,6 @@ def _text(content: Any) -> str:
         raise TypeError
     parts = [part if isinstance(part, Mapping) else {"type": "text", "text": part} for part in content]
     return "".join(_text(part["text"]) for part in parts if part.get("type", "text") in ("text", "output_text"))
-
-
-def _arguments(message: Mapping[str, Any]) -> str:
-    calls = message.get("tool_calls") or ([{"function": each}] if (each := message.get("function_call")) else [])
-    return _text(calls[0]["function"]["arguments"]) if calls else ""
 
 
 def _joined(events: str) -> dict[str, Any]:

@@ -39,13 +39,13 @@ class TaskIllustrator(Illustrator):
         Raises:
             ConfigurationError: The task cannot draw at all.
         """
-        return [self._drawn(description) for description in descriptions]
-
-    def _drawn(self, description: str) -> Image | None:
-        try:
-            return self._task.draw(description)
-        except RecordError:
-            return None
+        images: list[Image | None] = []
+        for description in descriptions:
+            try:
+                images.append(self._task.draw(description))
+            except RecordError:
+                images.append(None)
+        return images
 
 
 class KeepingIllustrator(Illustrator):

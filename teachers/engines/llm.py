@@ -68,8 +68,12 @@ class LLMEngine(Engine):
         self.text_limit = text_limit
         self._stages = task.domain_text.stages
         self._illustrator = None if illustrator is None else illustrator(task)
-        if illustrator is None:
-            _check_images(task)
+        example = task.domain_text.example
+        if illustrator is None and DESCRIPTION in example and task.parse_record(example).image is None:
+            raise ConfigurationError(
+                f"The records of {task.name} need images that it does not draw itself: set the engine's illustrator, "
+                "e.g. teachers.engines.DiffusersIllustrator or teachers.engines.OpenAIImagesIllustrator."
+            )
         self._asker = Asker(self, task, "engine", chat)
         item: Any = self._stages[0].schema
         fields: dict[str, Any] = {"items": (list[item], ...)}
@@ -233,15 +237,6 @@ class LLMEngine(Engine):
     def _val(self) -> dict[str, TaskInstance]:
         # Validation only: what is tested must not reach a prompt.
         return {instance.instance_id: instance for instance in self.task.instances("val")}
-
-
-def _check_images(task: Task) -> None:
-    example = task.domain_text.example
-    if DESCRIPTION in example and task.parse_record(example).image is None:
-        raise ConfigurationError(
-            f"The records of {task.name} need images that it does not draw itself: set the engine's illustrator, "
-            "e.g. teachers.engines.DiffusersIllustrator or teachers.engines.OpenAIImagesIllustrator."
-        )
 
 
 def _sample(plan: DataPlan, stage: int, number: int, place: int) -> int:

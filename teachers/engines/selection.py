@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tasks.base import Task, identity
-from tasks.types import TaskInstance, TrainingRecord
+from tasks.types import TrainingRecord
 from teachers.batch import Batch, Drop
 from teachers.engines.order import screened
 from teachers.plan import DataPlan, DataSpec
@@ -68,13 +68,10 @@ class SelectionEngine(Engine):
     def _of(self, spec: DataSpec) -> list[TrainingRecord]:
         skill, subskill = spec.skill, spec.subskill
         if skill is None and spec.like is not None:
-            like = self._instance(spec.like)
-            skill = None if like is None else self.task.skill_of(like)
+            like = (one for one in self.task.instances("val") if one.instance_id == spec.like)
+            skill = next(map(self.task.skill_of, like), None)
         return [
             record
             for record in self._pool
             if (skill is None or record.skill == skill) and (subskill is None or record.subskill == subskill)
         ]
-
-    def _instance(self, instance_id: str) -> TaskInstance | None:
-        return next((one for one in self.task.instances("val") if one.instance_id == instance_id), None)
