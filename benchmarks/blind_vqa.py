@@ -5,11 +5,9 @@ python benchmarks/blind_vqa.py
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import common  # noqa: F401
 
 from tasks.vqa import ProceduralVQATask
 

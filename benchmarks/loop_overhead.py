@@ -10,14 +10,12 @@ trains nothing, is shown but not judged.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from common import ROOT, make_parser
 
 AIM = 0.10
 
@@ -39,7 +37,7 @@ def measure(run_dir: Path) -> float:
 
 def main() -> int:
     """Measures; exits 1 if a step that trained spent more than a tenth around fit and evaluation."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument(
         "run", nargs="?", type=Path, help="run directory (default: a new run of configs/quickstart.yaml)"
     )

@@ -11,14 +11,12 @@ this can be checked. The time is that of 5,000 scorings (aim: 2 minutes).
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import make_parser
 
 from tasks.math import MATHTask
 from tasks.types import TaskInstance
@@ -58,7 +56,7 @@ def judge(task: MATHTask, name: str, pairs: Sequence[tuple[TaskInstance, TaskIns
 
 def main() -> int:
     """Prints all of it; returns 1 if an aim is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--path", help="folder with test.jsonl; default: $DATAENVGYM_DATA_DIR/math")
     parser.add_argument("--seeds", type=int, default=3, help="number of random pairings")
     options = parser.parse_args()

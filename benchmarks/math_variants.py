@@ -8,15 +8,13 @@ something else (aim: none does). Pairs on the wrong side are printed.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import make_parser
 
 from tasks.math import MATHTask
 from tasks.math.equivalence import spell
@@ -150,7 +148,7 @@ DIFFERENT: Mapping[str, Variant] = {
 
 def main() -> int:
     """Prints a line for each class; returns 1 if an aim is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--path", help="folder with test.jsonl; default: $DATAENVGYM_DATA_DIR/math")
     options = parser.parse_args()
     task = MATHTask(path=options.path, val_from="test", overlap=True)

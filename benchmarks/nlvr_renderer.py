@@ -5,11 +5,9 @@ DATAENVGYM_DATA_DIR=/path/to/data python benchmarks/nlvr_renderer.py
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import make_parser
 
 from tasks.errors import DataEnvGymError
 from tasks.vqa import NLVRTask
@@ -18,7 +16,7 @@ from tasks.vqa.nlvr_scenes import agreement, draw_boxes
 
 def main(words: list[str] | None = None) -> None:
     """Prints the agreement over all pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--path", help="folder with dev.jsonl and its images; default: nlvr under DATAENVGYM_DATA_DIR")
     arguments = parser.parse_args(words)
     try:
@@ -26,12 +24,10 @@ def main(words: list[str] | None = None) -> None:
         instances = [*task.instances("val"), *task.instances("test")]
     except DataEnvGymError as error:
         sys.exit(str(error))
-    print(f"{len(instances)} pictures, {instances[0].image.picture().size[0]} x {instances[0].image.picture().size[1]}")
+    pictures = [(instance.metadata["scene"], instance.image) for instance in instances if instance.image is not None]
+    print(f"{len(pictures)} pictures, {' x '.join(map(str, pictures[0][1].size))}")
     for tolerance in (0, 8, 64):
-        rows = [
-            agreement(draw_boxes(instance.metadata["scene"]), instance.image.picture(), tolerance)
-            for instance in instances
-        ]
+        rows = [agreement(draw_boxes(scene), image.picture(), tolerance) for scene, image in pictures]
         near, same = zip(*rows, strict=True)
         whole = sum(share == 1.0 for share in near)
         print(

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from common import ROOT
 
 from tasks.choices import LETTERS, YES_NO, Options, choose
 from tasks.tool_use import aggregate_metrics, parse_plan

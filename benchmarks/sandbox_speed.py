@@ -1,4 +1,4 @@
-"""How fast the sandbox judges programs: against a fresh interpreter, a bare fork, more programs, and a second worker.
+"""How fast the sandbox judges programs: against a fresh interpreter, a bare fork, and more programs.
 
     python benchmarks/sandbox_speed.py --programs 200 --rounds 7
     python benchmarks/sandbox_speed.py --programs 150 --rounds 15 --before ../before   # against another checkout
@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
-if "--serve" not in sys.argv:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if "--serve" not in sys.argv:  # there the packages are another checkout's
+    import common  # noqa: F401
 
 from tasks.code.sandbox import Sandbox
 from tasks.code.verdict import CallTest, Job, Level, StdinTest
@@ -127,7 +127,12 @@ def fresh(programs: Sequence[Program], *flags: str) -> int:
 def sandboxed(sandbox: Sandbox, programs: Sequence[Program]) -> int:
     """The programs in the sandbox; gives how many were accepted."""
     jobs = [Job(source, (StdinTest(text, expected),)) for source, text, expected in programs]
-    return sum(verdict.accepted for verdict in sandbox.run_many(jobs))
+    return judged(sandbox, jobs)
+
+
+def judged(sandbox: Sandbox, jobs: Sequence[Job]) -> int:
+    """How many of the jobs the sandbox accepts."""
+    return sum(sandbox.judge(job).accepted for job in jobs)
 
 
 def timed(action: Callable[[], int], count: int) -> float:
@@ -162,7 +167,7 @@ def serve(count: int) -> None:
             seconds = timed(lambda level=line: sandboxed(sandboxes[level], programs), count)  # type: ignore[misc]
         else:
             jobs = calls if line == "functions" else checks
-            seconds = timed(lambda jobs=jobs: sum(v.accepted for v in full.run_many(jobs)), count)  # type: ignore[misc]
+            seconds = timed(lambda jobs=jobs: judged(full, jobs), count)  # type: ignore[misc]
         print(seconds, flush=True)
 
 
@@ -211,8 +216,7 @@ def main(words: Sequence[str] | None = None) -> None:
     few = programs[: max(1, options.programs // 10)]
     bare = BareFork(programs)
     sandboxes = {level: Sandbox(level) for level in get_args(Level)}
-    pair = Sandbox("full", workers=2)
-    for made in (*sandboxes.values(), pair):
+    for made in sandboxes.values():
         sandboxed(made, programs[:4])
     rows: dict[str, list[float]] = {}
     for _ in range(options.rounds):
@@ -222,7 +226,6 @@ def main(words: Sequence[str] | None = None) -> None:
         for level, sandbox in sandboxes.items():
             took[level] = timed(lambda sandbox=sandbox: sandboxed(sandbox, programs), len(programs))  # type: ignore[misc]
         took["few"] = timed(lambda: sandboxed(sandboxes["full"], few), len(few))
-        took["pair"] = timed(lambda: sandboxed(pair, programs), len(programs))
         for name, seconds in took.items():
             rows.setdefault(name, []).append(seconds)
     bare.close()
@@ -243,7 +246,6 @@ def _print(rows: dict[str, list[float]], layers: dict[str, str]) -> None:
         )
         print(f"            {names}")
     print(f"a tenth of the programs cost {ratio('few', 'full'):4.2f}x as much each (1 is linear)")
-    print(f"two workers are {ratio('full', 'pair'):4.2f}x as fast as one")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ gained is averaged: the naive number shows the bias of the choice, the corrected
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
+from common import make_parser
 from numpy.typing import NDArray
 
 from environments.statistics import (
@@ -120,7 +120,7 @@ def best_of_noise(episodes: int, steps: int = 10, n: int = INSTANCES) -> dict[st
 
 def main() -> None:
     """Prints coverage and biases."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--pairs", type=int, default=1000, help="comparisons of each kind, and episodes of noise")
     pairs = parser.parse_args().pairs
     start = time.monotonic()

@@ -10,7 +10,6 @@ them once.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -19,10 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from common import ROOT, make_parser
 from pydantic import BaseModel
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 from teachers.chat import Calls, OpenAIChat, Question
 
@@ -59,7 +56,7 @@ def measure(url: str, concurrency: int, count: int, latency: float) -> float:
 
 def main() -> int:
     """Measures; 1 if a ratio is under the aim."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--calls", type=int, default=1280)
     parser.add_argument("--latency", type=float, default=0.5)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[64, 16])

@@ -17,16 +17,16 @@ import logging
 import os
 import random
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
+
+from common import make_parser
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads otherwise spin against the busy ones
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
 from lightning.pytorch import Trainer, seed_everything
@@ -34,6 +34,7 @@ from torch.utils.data import DataLoader
 
 from datamodules import StudentDataModule
 from lightning_modules import CausalLMStudent
+from lightning_modules.prompt_format import EncodedRecord
 from tasks.math import ProceduralMathTask
 from tasks.types import TaskInstance, TrainingRecord
 
@@ -54,14 +55,17 @@ def plain_fit(student: CausalLMStudent, records: list[TrainingRecord], options: 
     start = time.perf_counter()
     encoded = [student.encode_record(record) for record in records]
 
-    def collate(rows: list) -> dict[str, torch.Tensor]:
+    def collate(rows: list[EncodedRecord]) -> dict[str, torch.Tensor]:
         return {
             "input_ids": pad([row.input_ids for row in rows], student.pad_token_id),
             "attention_mask": pad([[1] * len(row.input_ids) for row in rows], 0),
             "labels": pad([row.labels for row in rows], -100),
         }
 
-    loader = DataLoader(encoded, batch_size=options.batch_size, shuffle=True, collate_fn=collate)
+    dataset: Any = encoded
+    loader: DataLoader[EncodedRecord] = DataLoader(
+        dataset, batch_size=options.batch_size, shuffle=True, collate_fn=collate
+    )
     trainable = [weight for weight in network.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=options.lr, weight_decay=0.0)
     for _ in range(options.epochs):
@@ -85,7 +89,7 @@ def our_fit(student: CausalLMStudent, data: StudentDataModule, options: argparse
 @torch.inference_mode()
 def plain_evaluation(
     student: CausalLMStudent, questions: Sequence[TaskInstance], options: argparse.Namespace
-) -> tuple[Times, list]:
+) -> tuple[Times, list[str]]:
     """Answers questions with generate()."""
     network, replies, tokens = student.network.eval(), [], 0
     start = time.perf_counter()
@@ -108,13 +112,13 @@ def plain_evaluation(
 def our_evaluation(student: CausalLMStudent, data: StudentDataModule) -> tuple[float, list[str]]:
     """Answers the data module's instances with a Trainer."""
     start = time.perf_counter()
-    batches = quiet_trainer().predict(student, data)
+    batches: Any = quiet_trainer().predict(student, data)
     seconds = time.perf_counter() - start
     texts = {row: text for batch in batches for row, text in zip(batch.index, batch.texts, strict=True)}
     return seconds, [texts[row] for row in sorted(texts)]
 
 
-def quiet_trainer(**settings: object) -> Trainer:
+def quiet_trainer(**settings: Any) -> Trainer:
     """A Trainer for one device that shows and stores nothing."""
     return Trainer(
         accelerator="cpu",
@@ -136,7 +140,7 @@ def report(name: str, plain: list[Times], ours: list[Times], aim: float) -> None
 
 def main() -> None:
     """Runs both sides in turn and prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("model", nargs="?", default="tiny_text", help="model folder or name of a packaged student")
     parser.add_argument("--tuning", choices=["full", "lora"], default="full")
     parser.add_argument("--records", type=int, default=1_080)

@@ -8,13 +8,10 @@ some wrong, with code fences, prose, nested calls or JSON. Nothing is remembered
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import make_parser
 
 from tasks.tool_use import ProceduralToolUseTask, aggregate_metrics, parse_plan
 from tasks.tool_use.parsing import read_plan
@@ -43,7 +40,7 @@ def reply(answer: str, wrong: str, number: int) -> str:
 
 def main() -> None:
     """Prints seconds for reading and scoring, and for all metrics over the whole set."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--plans", type=int, default=882)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()

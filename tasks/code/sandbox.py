@@ -13,8 +13,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +22,7 @@ from tasks.code.fork_server import ServerSettings
 from tasks.code.judging import JudgingServer
 from tasks.code.packages import found_packages
 from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, SandboxError, StdinTest, Verdict
-from tasks.errors import ConfigurationError, check_choice, check_range
+from tasks.errors import ConfigurationError, check_choice
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +36,6 @@ class Sandbox:
         strict: Refuse to run anything unless every layer of that level holds. Otherwise what the machine lacks is left
             out, with one warning, and each verdict says what was there.
         limits: What a program may use, unless its job says otherwise.
-        workers: Most programs at a time, in run_many().
-        readable: Folders that programs may import from besides the standard library.
         scratch_bytes: Size of the folder that a program may write to.
         packages: Installed packages that programs may import, such as ``numpy``; they are imported once, beforehand.
 
@@ -51,20 +48,15 @@ class Sandbox:
         isolation: Level = "full",
         strict: bool = False,
         limits: Limits | None = None,
-        workers: int = 1,
-        readable: Sequence[str] = (),
         scratch_bytes: int = 16 << 20,
         packages: Sequence[str] = (),
     ) -> None:
         check_choice("Sandbox", LEVELS, isolation=isolation)
-        check_range("Sandbox", workers=workers)
         self.level: Level = isolation
         self.strict = strict
         self.limits = limits or Limits()
-        self.workers = workers
         folders, imports = found_packages(packages)
-        paths = (*(os.path.abspath(path) for path in readable), *folders)
-        self.settings = ServerSettings(isolation, paths, scratch_bytes, tuple(packages), imports)
+        self.settings = ServerSettings(isolation, folders, scratch_bytes, tuple(packages), imports)
         self._reset()
 
     def _reset(self) -> None:
@@ -164,14 +156,6 @@ class Sandbox:
         else:
             self._drop(server)  # with what the program left, which the next one does not see
         return verdict
-
-    def run_many(self, jobs: Iterable[Job]) -> list[Verdict]:
-        """The verdicts on many jobs, in their order, as many at a time as there are workers."""
-        jobs = list(jobs)
-        if self.workers == 1 or len(jobs) < 2:
-            return [self.judge(job) for job in jobs]
-        with ThreadPoolExecutor(self.workers) as pool:
-            return list(pool.map(self.judge, jobs))
 
     def _take(self) -> JudgingServer:
         if self._owner != os.getpid():

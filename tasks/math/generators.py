@@ -264,14 +264,6 @@ def _sequence(step: int, digits: int, question: str) -> Generator:
     return make
 
 
-def _extreme_of_list(question: str, length: int, smallest: bool) -> Generator:
-    def make(rng: Random) -> tuple[str, str]:
-        numbers = rng.sample(range(10, 100), length)
-        return question.format(_join(numbers)), str(min(numbers) if smallest else max(numbers))
-
-    return make
-
-
 def _extreme_digit(rng: Random) -> tuple[str, str]:
     number = _number(rng, 4)
     return f"What is the largest digit in {number}?", max(str(number))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
@@ -24,27 +23,12 @@ _SIDES = (0, 1)
 _OPTIONS = {"yes_no": YES_NO, "multiple_choice": LETTERS}
 
 
-@dataclass(frozen=True, slots=True)
-class GroupScores:
+def group_scores(instances: Sequence[TaskInstance], scores: Sequence[float]) -> dict[str, float]:
     """The benchmark's own four scores, each a share in [0, 1].
 
-    Args:
-        question: Questions answered rightly for both images.
-        image: Images for which both questions are answered rightly.
-        binary: Single answers that are right.
-        group: Groups of which all four answers are right; the benchmark's headline.
-        groups: Number of groups.
-    """
-
-    question: float
-    image: float
-    binary: float
-    group: float
-    groups: int
-
-
-def group_scores(instances: Sequence[TaskInstance], scores: Sequence[float]) -> GroupScores:
-    """The four scores of scored instances.
+    Returns:
+        ``question``: questions answered rightly for both images; ``image``: images for which both questions are;
+        ``binary``: single answers that are right; ``group``: groups of which all four are, the benchmark's headline.
 
     Raises:
         RecordError: There are none, or a group lacks one of its four instances.
@@ -58,13 +42,12 @@ def group_scores(instances: Sequence[TaskInstance], scores: Sequence[float]) -> 
         raise RecordError(f"NaturalBench scores need whole groups of 4 instances; incomplete: {broken[:5] or 'all'}.")
     values = list(groups.values())
     count = len(values)
-    return GroupScores(
-        question=sum(group[q, 0] and group[q, 1] for group in values for q in _SIDES) / (2 * count),
-        image=sum(group[0, i] and group[1, i] for group in values for i in _SIDES) / (2 * count),
-        binary=sum(right for group in values for right in group.values()) / (4 * count),
-        group=sum(all(group.values()) for group in values) / count,
-        groups=count,
-    )
+    return {
+        "question": sum(group[q, 0] and group[q, 1] for group in values for q in _SIDES) / (2 * count),
+        "image": sum(group[0, i] and group[1, i] for group in values for i in _SIDES) / (2 * count),
+        "binary": sum(right for group in values for right in group.values()) / (4 * count),
+        "group": sum(all(group.values()) for group in values) / count,
+    }
 
 
 class NaturalBenchTask(DescribedTask):
@@ -121,8 +104,7 @@ class NaturalBenchTask(DescribedTask):
         instances = self.instances(split)
         if len(predictions) != len(instances):
             return {}
-        scores = group_scores(instances, [prediction.score for prediction in predictions])
-        return {name: getattr(scores, name) for name in ("question", "image", "binary", "group")}
+        return group_scores(instances, [prediction.score for prediction in predictions])
 
     def make_split(self, split: Split) -> list[TaskInstance]:
         """The instances of a split, group by group: question 0 of image 0 and 1, then question 1."""

@@ -39,9 +39,14 @@ def words_of(command, config, model, out, *extra):
     ]
 
 
-@pytest.mark.parametrize("objective", ["sft", "dpo"])
 @pytest.mark.parametrize(
-    ("config", "family"), [("paligemma_3b", "paligemma"), ("llava_1.5_7b", "llava"), ("tiny_vlm", "paligemma")]
+    ("config", "family", "objective"),
+    [
+        ("paligemma_3b", "paligemma", "sft"),
+        ("llava_1.5_7b", "llava", "sft"),
+        ("tiny_vlm", "paligemma", "sft"),
+        ("tiny_vlm", "llava", "dpo"),
+    ],
 )
 def test_configuration_fits_and_predicts(config, family, objective, vqa_records, tmp_path, capfd):
     model = make_tiny_vision_model(tmp_path / "model", family)

@@ -18,7 +18,7 @@ from tasks.images import Image
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
 from tasks.vqa.gqa import without_equivalents
-from tasks.vqa.naturalbench import GroupScores, group_scores
+from tasks.vqa.naturalbench import group_scores
 from tests.tasks.vqa_folders import (
     TYPES,
     gqa_row,
@@ -240,9 +240,9 @@ def test_naturalbench_group_scores() -> None:
     codes = ((1, 0, 0, 1), (1, 1, 0, 1))
     right = (1, 0, 0, 1)
     scores = [float(code == want) for group in codes for code, want in zip(group, right, strict=True)]
-    assert group_scores(groups_of(*codes), scores) == GroupScores(0.75, 0.75, 0.875, 0.5, 2)
-    assert group_scores(groups_of(*codes), [0.0] * 8) == GroupScores(0.0, 0.0, 0.0, 0.0, 2)
-
+    names = ("question", "image", "binary", "group")
+    assert group_scores(groups_of(*codes), scores) == dict(zip(names, (0.75, 0.75, 0.875, 0.5), strict=True))
+    assert group_scores(groups_of(*codes), [0.0] * 8) == dict.fromkeys(names, 0.0)
     one_line(lambda: group_scores(groups_of(*codes)[:-1], scores[:-1]), RecordError, r"incomplete: \[1\]")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from tasks.vqa.questions import SKILLS, answer_of
 from tasks.vqa.scenes import COLOURS, read_scene
 
 ROOT = Path(__file__).resolve().parents[2]
-TASK = ProceduralVQATask(val_size=60, test_size=60)
+TASK = ProceduralVQATask(val_size=30, test_size=30)
 PAIRS = TASK.subskill_pairs()
 RED_AND_BLUE = "red circle large at 11 32; blue square small at 53 32"
 
@@ -33,8 +31,8 @@ def about(description: str, question: str, answer: str) -> TrainingRecord:
 def test_the_task_has_the_size_that_it_promises() -> None:
     assert len(TASK.skills()) >= 8 and all(len(TASK.subskills(skill)) >= 3 for skill in TASK.skills())
     task = ProceduralVQATask()
-    assert len(task.instances("val")) == 240 and len(task.instances("test")) == 480
-    assert all(instance.image is not None for instance in task.instances("val"))
+    assert (task.val_size, task.test_size) == (240, 480) and len(TASK.instances("test")) == 30
+    assert all(instance.image is not None for instance in TASK.instances("val"))
 
 
 @pytest.mark.parametrize("skill", TASK.skills())
@@ -50,7 +48,7 @@ def test_no_constant_answer_is_right_often(skill: str) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids="/".join)
 def test_questions_are_short_and_read_back(pair: tuple[str, str]) -> None:
     rng = random.Random("/".join(pair))
-    for _ in range(40):
+    for _ in range(15):
         instance = TASK.generate(*pair, rng)
         assert len(instance.instruction) <= 60 and len(instance.answer.split()) == 1
         scene = read_scene(instance.metadata["scene"])
@@ -61,7 +59,7 @@ def test_questions_are_short_and_read_back(pair: tuple[str, str]) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids="/".join)
 def test_every_wrong_answer_of_a_record_is_found(pair: tuple[str, str]) -> None:
     rng = random.Random("/".join(pair))
-    for _ in range(20):
+    for _ in range(8):
         record = TASK.record(*pair, rng)
         assert TASK.fault_of(record) is None and record.rejected is None
         rejected = TASK.with_rejected(record, rng).rejected
@@ -75,7 +73,7 @@ def test_answers_follow_from_the_pixels_alone() -> None:
     named = {(220, 40, 40): "red", (40, 165, 65): "green", (40, 80, 220): "blue"}
     named |= {(245, 205, 30): "yellow", (160, 60, 190): "purple", (20, 20, 20): "black"}
     rng = random.Random(0)
-    for _ in range(200):
+    for _ in range(60):
         alone = TASK.record("colour", "alone", rng)
         assert alone.image is not None
         seen = {named[pixel] for _, pixel in alone.image.picture().getcolors() if pixel in named}
@@ -179,10 +177,3 @@ def test_unknown_names_are_one_line_errors() -> None:
     for call in (lambda: TASK.subskills("magic"), lambda: TASK.generate("size", "magic", random.Random(0))):
         with pytest.raises(ConfigurationError, match="magic"):
             call()
-
-
-def test_the_readme_holds_the_gallery() -> None:
-    script = ROOT / "scripts" / "gallery.py"
-    words = [sys.executable, str(script), "tasks.vqa.ProceduralVQATask"]
-    made = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert made.strip() in (ROOT / "tasks" / "vqa" / "README.md").read_text(encoding="utf-8")
