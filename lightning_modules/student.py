@@ -12,7 +12,6 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from lightning_modules.adapter import add_adapter, without_adapter
 from lightning_modules.base_weights import fresh_network, resolve_model
 from lightning_modules.generation import Generations, decode, merged_adapters, model_stop_ids, row_uniforms
 from lightning_modules.hyperparameters import check_hyperparameters, make_optimizer
@@ -24,7 +23,14 @@ from lightning_modules.objectives import (
     response_loss,
 )
 from lightning_modules.prompt_format import EncodedRecord, PromptFormat, require_pairs
-from lightning_modules.student_files import check_weights, read_weights, trainable_state, write_weights
+from lightning_modules.trained_weights import (
+    add_adapter,
+    check_weights,
+    read_weights,
+    trainable_state,
+    without_adapter,
+    write_weights,
+)
 from tasks.base import Asked
 from tasks.errors import StudentError
 from tasks.images import Image

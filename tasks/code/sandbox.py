@@ -9,6 +9,7 @@ What is defended against, and what is not, is said in tasks/code/README.md.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import queue
@@ -20,7 +21,6 @@ from typing import Any
 from tasks.code.confined.walls import LEVELS
 from tasks.code.fork_server import ServerSettings
 from tasks.code.judging import JudgingServer
-from tasks.code.packages import found_packages
 from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, SandboxError, StdinTest, Verdict
 from tasks.errors import ConfigurationError, check_choice
 
@@ -55,7 +55,7 @@ class Sandbox:
         self.level: Level = isolation
         self.strict = strict
         self.limits = limits or Limits()
-        folders, imports = found_packages(packages)
+        folders, imports = _found_packages(packages)
         self.settings = ServerSettings(isolation, folders, scratch_bytes, tuple(packages), imports)
         self._reset()
 
@@ -200,3 +200,26 @@ def _require(job: Job) -> None:
             f"A program {'with' if job.entry_point else 'without'} an entry point is judged by one or more "
             f"{wanted.__name__}s, found {[type(test).__name__ for test in job.tests][:3]}."
         )
+
+
+def _found_packages(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The packages' own files and folders, and the folders that these are imported from.
+
+    Raises:
+        ConfigurationError: One is not installed.
+    """
+    own: list[str] = []
+    for name in names:
+        try:
+            found = importlib.util.find_spec(name) if name.isidentifier() else None
+        except (ImportError, ValueError):
+            found = None
+        places = [] if found is None else list(found.submodule_search_locations or filter(None, [found.origin]))
+        if not all(map(os.path.exists, places)) or not places:
+            raise ConfigurationError(
+                f"packages: {name!r} is not installed here: pip install {name}, or leave it out of packages."
+            )
+        own += places
+        # Where wheels put the libraries that a package brings along.
+        own += [libraries for place in places if os.path.isdir(libraries := f"{place}.libs")]
+    return tuple(own), tuple(dict.fromkeys(map(os.path.dirname, own)))

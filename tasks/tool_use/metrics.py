@@ -92,11 +92,6 @@ def plan_score(golds: Sequence[Plan], predicted: Plan, headline: Headline) -> fl
     return float(bool(predicted.calls) and any(same(gold, predicted) for gold in golds))
 
 
-def plan_metrics(gold: Plan, predicted: Plan) -> dict[str, float]:
-    """All metrics of one predicted plan, each in [0, 1]."""
-    return aggregate_metrics([(gold, predicted)])
-
-
 def aggregate_metrics(pairs: Iterable[tuple[Plan, Plan]]) -> dict[str, float]:
     """All metrics over (gold, predicted) pairs, each in [0, 1]: ``tool_f1``, ``plan_tool`` and so on.
 

@@ -6,14 +6,14 @@ Names, arguments and outputs are those of the benchmark's tool API and metadata 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 # What goes into a tool and comes out of it. ``objects`` is a list of found objects (or of forecasts), ``object`` one of
 # them; neither can be written down in a plan, they only come out of another tool.
 ValueType = Literal["text", "number", "image", "audio", "objects", "object"]
-Family = Literal["model", "processing", "service"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,12 @@ class Tool:
 
     Args:
         name: Its name in a plan.
-        family: A machine learning model, a data processing step, or a public service.
         arguments: Type by name, in the order in which positional arguments are read; all are required.
         outputs: Type by name.
         description: What it does, for a model to read.
     """
 
     name: str
-    family: Family
     arguments: Mapping[str, ValueType]
     outputs: Mapping[str, ValueType]
     description: str
@@ -49,112 +47,56 @@ def fits(given: ValueType, wanted: ValueType) -> bool:
     return given == wanted or (given, wanted) == ("number", "text")
 
 
-_TEXT: Mapping[str, ValueType] = {"text": "text"}
-_IMAGE: Mapping[str, ValueType] = {"image": "image"}
-_NUMBER: Mapping[str, ValueType] = {"number": "number"}
-_SCENE: Mapping[str, ValueType] = {"image": "image", "objects": "objects"}
-_PART: Mapping[str, ValueType] = {"image": "image", "object": "object"}
+# A tool in each line, as its signature and what it does: first the models, then data processing, then services.
+_LINES = """
+text_generation(text) -> {text}: Writes on from a text, or carries out what it asks for.
+text_summarization(text) -> {text}: Shortens a long text to a few sentences.
+text_classification(text) -> {text}: Names the class of a text, such as its sentiment.
+question_answering(question: text, text) -> {text}: Finds the answer to a question inside a text.
+automatic_speech_recognition(audio) -> {text}: Writes down what is said in a recording.
+image_generation(text) -> {image}: Draws an image of what a text describes.
+image_captioning(image) -> {text}: Describes an image in one sentence.
+image_editing(image, prompt: text) -> {image}: Changes an image as a text asks.
+image_classification(image) -> {text}: Names the class of what an image mainly shows.
+visual_question_answering(image, question: text) -> {text}: Answers a question about an image.
+object_detection(image) -> {image, objects}: Finds the objects in an image, with a box and a label for each.
+image_segmentation(image) -> {image, objects}: Divides an image into objects, with an outline for each.
+optical_character_recognition(image) -> {text}: Reads the writing in an image.
+image_crop(image, object) -> {image}: Cuts one object out of an image.
+image_crop_left(image) -> {image}: Keeps the left half of an image.
+image_crop_right(image) -> {image}: Keeps the right half of an image.
+image_crop_top(image) -> {image}: Keeps the top half of an image.
+image_crop_bottom(image) -> {image}: Keeps the bottom half of an image.
+background_blur(image, object) -> {image}: Blurs all of an image but one object.
+color_pop(image, object) -> {image}: Leaves one object of an image in colour and the rest in grey.
+count(objects) -> {number}: Says how many objects a list holds.
+tag(image, objects) -> {image}: Draws boxes and labels of objects into an image.
+emoji(image, object, emoji: text) -> {image}: Covers one object of an image with an emoji, given by its name.
+select_object(objects, object_name: text) -> {object}: Picks the object of a given name out of a list.
+get_date_fact(date: text) -> {text}: Tells something about a day of the year (month/day).
+get_year_fact(year: number) -> {text}: Tells something about a year.
+get_math_fact(number) -> {text}: Tells a mathematical property of a number.
+get_trivia_fact(number) -> {text}: Tells a curiosity about a number.
+love_calculator(first_name: text, second_name: text) -> {number}: Rates how well two people match, from their names.
+get_location(city: text) -> {lon: number, lat: number}: Gives the coordinates of a city or an address.
+search_movie(movie_title: text, movie_year: number) -> {text}: Looks up a film by its title and year.
+get_weather(lon: number, lat: number) -> {objects}: Gives the weather forecasts for a place, as a list.
+wikipedia_simple_search(text) -> {text}: Gives the gist of the encyclopedia page about a text.
+"""
 
 
-def _half(side: str) -> Tool:
-    return Tool(f"image_crop_{side}", "processing", _IMAGE, _IMAGE, f"Keeps the {side} half of an image.")
+def _read(line: str) -> Tool:
+    """The tool that a line describes, in the form of ``signature`` and what it does."""
+    match = re.fullmatch(r"(\w+)\((.*)\) -> \{(.*)\}: (.*)", line)
+    assert match is not None, line
+    ins, outs = (
+        {name: cast(ValueType, kind or name) for name, _, kind in (part.partition(": ") for part in side.split(", "))}
+        for side in match.group(2, 3)
+    )
+    return Tool(match[1], ins, outs, match[4])
 
 
-_ALL = (
-    Tool("text_generation", "model", _TEXT, _TEXT, "Writes on from a text, or carries out what it asks for."),
-    Tool("text_summarization", "model", _TEXT, _TEXT, "Shortens a long text to a few sentences."),
-    Tool("text_classification", "model", _TEXT, _TEXT, "Names the class of a text, such as its sentiment."),
-    Tool(
-        "question_answering",
-        "model",
-        {"question": "text", "text": "text"},
-        _TEXT,
-        "Finds the answer to a question inside a text.",
-    ),
-    Tool(
-        "automatic_speech_recognition", "model", {"audio": "audio"}, _TEXT, "Writes down what is said in a recording."
-    ),
-    Tool("image_generation", "model", _TEXT, _IMAGE, "Draws an image of what a text describes."),
-    Tool("image_captioning", "model", _IMAGE, _TEXT, "Describes an image in one sentence."),
-    Tool(
-        "image_editing",
-        "model",
-        {"image": "image", "prompt": "text"},
-        _IMAGE,
-        "Changes an image as a text asks.",
-    ),
-    Tool("image_classification", "model", _IMAGE, _TEXT, "Names the class of what an image mainly shows."),
-    Tool(
-        "visual_question_answering",
-        "model",
-        {"image": "image", "question": "text"},
-        _TEXT,
-        "Answers a question about an image.",
-    ),
-    Tool(
-        "object_detection", "model", _IMAGE, _SCENE, "Finds the objects in an image, with a box and a label for each."
-    ),
-    Tool("image_segmentation", "model", _IMAGE, _SCENE, "Divides an image into objects, with an outline for each."),
-    Tool("optical_character_recognition", "model", _IMAGE, _TEXT, "Reads the writing in an image."),
-    Tool("image_crop", "processing", _PART, _IMAGE, "Cuts one object out of an image."),
-    _half("left"),
-    _half("right"),
-    _half("top"),
-    _half("bottom"),
-    Tool("background_blur", "processing", _PART, _IMAGE, "Blurs all of an image but one object."),
-    Tool("color_pop", "processing", _PART, _IMAGE, "Leaves one object of an image in colour and the rest in grey."),
-    Tool("count", "processing", {"objects": "objects"}, _NUMBER, "Says how many objects a list holds."),
-    Tool("tag", "processing", _SCENE, _IMAGE, "Draws boxes and labels of objects into an image."),
-    Tool(
-        "emoji",
-        "processing",
-        {"image": "image", "object": "object", "emoji": "text"},
-        _IMAGE,
-        "Covers one object of an image with an emoji, given by its name.",
-    ),
-    Tool(
-        "select_object",
-        "processing",
-        {"objects": "objects", "object_name": "text"},
-        {"object": "object"},
-        "Picks the object of a given name out of a list.",
-    ),
-    Tool("get_date_fact", "service", {"date": "text"}, _TEXT, "Tells something about a day of the year (month/day)."),
-    Tool("get_year_fact", "service", {"year": "number"}, _TEXT, "Tells something about a year."),
-    Tool("get_math_fact", "service", _NUMBER, _TEXT, "Tells a mathematical property of a number."),
-    Tool("get_trivia_fact", "service", _NUMBER, _TEXT, "Tells a curiosity about a number."),
-    Tool(
-        "love_calculator",
-        "service",
-        {"first_name": "text", "second_name": "text"},
-        _NUMBER,
-        "Rates how well two people match, from their names.",
-    ),
-    Tool(
-        "get_location",
-        "service",
-        {"city": "text"},
-        {"lon": "number", "lat": "number"},
-        "Gives the coordinates of a city or an address.",
-    ),
-    Tool(
-        "search_movie",
-        "service",
-        {"movie_title": "text", "movie_year": "number"},
-        _TEXT,
-        "Looks up a film by its title and year.",
-    ),
-    Tool(
-        "get_weather",
-        "service",
-        {"lon": "number", "lat": "number"},
-        {"objects": "objects"},
-        "Gives the weather forecasts for a place, as a list.",
-    ),
-    Tool("wikipedia_simple_search", "service", _TEXT, _TEXT, "Gives the gist of the encyclopedia page about a text."),
-)
-
-TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in _ALL}
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in map(_read, _LINES.strip().splitlines())}
 
 
 def tool_list() -> str:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lightning.pytorch import Callback, seed_everything
+from fitting import fitted
+from lightning.pytorch import Callback
 from tiny_vision_models import make_tiny_vision_model
 
 from datamodules import StudentDataModule
@@ -40,14 +41,10 @@ class Measures(Callback):
         self.seen.append(logged | {"loss": outputs["loss"].item()})
 
 
-def fitted(student, records, task, quiet_trainer, epochs=1, batch_size=8, **settings):
-    seed_everything(5, verbose=False)
+def measured(student, records, task, quiet_trainer, epochs=1, **settings):
+    """What was logged after each batch of a fit."""
     measures = Measures()
-    callbacks = [measures, *settings.pop("callbacks", [])]
-    trainer = quiet_trainer(
-        max_epochs=epochs, limit_val_batches=0, log_every_n_steps=1, callbacks=callbacks, **settings
-    )
-    trainer.fit(student, StudentDataModule(task, batch_size=batch_size).with_records(records))
+    fitted(student, records, task, quiet_trainer, epochs, log_every_n_steps=1, callbacks=[measures], **settings)
     return measures.seen
 
 
@@ -64,7 +61,7 @@ def test_the_loss_is_the_formulas_against_the_untrained_student(tuning, make_stu
     untrained.configure_model()
     # A reference that learnt along would keep every margin at zero.
     student = make_student(tuning=tuning, objective="dpo", dpo_beta=0.3, lora_dropout=0.0, schedule="constant")
-    seen = fitted(student, pairs, small_task, quiet_trainer, epochs=3)
+    seen = measured(student, pairs, small_task, quiet_trainer, epochs=3)
     assert seen[0]["train/dpo_margin"] == 0 and seen[0]["loss"] == pytest.approx(0.6931, abs=1e-4)
     found = []
     student.eval()
@@ -90,7 +87,7 @@ def test_the_loss_is_the_formulas_against_the_untrained_student(tuning, make_stu
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_margins_rise(tuning, make_student, pairs, small_task, quiet_trainer):
     student = make_student(tuning=tuning, objective="dpo")
-    seen = fitted(student, pairs, small_task, quiet_trainer, epochs=4)
+    seen = measured(student, pairs, small_task, quiet_trainer, epochs=4)
     assert seen[-1]["train/dpo_margin"] > 0.2 and seen[-1]["train/dpo_accuracy"] > 0.6
     names = set(student.state_dict())
     assert not any("reference" in name for name in names), "the reference is not part of the student"
@@ -101,7 +98,7 @@ def test_margins_rise(tuning, make_student, pairs, small_task, quiet_trainer):
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_precision_is_the_trainers(tuning, precision, make_student, pairs, small_task, quiet_trainer):
     student = make_student(tuning=tuning, objective="dpo")
-    fitted(student, pairs, small_task, quiet_trainer, precision=precision)
+    fitted(student, pairs, small_task, quiet_trainer, epochs=1, precision=precision)
     assert all(weight.isfinite().all() for weight in student.parameters())
 
 
@@ -114,7 +111,7 @@ def test_a_student_that_sees_learns_from_pairs(tmp_path, pairs, small_task, quie
     image = Image.drawn(pillow.new("RGB", (32, 32), (200, 30, 30)))
     student = VisionLanguageStudent(str(folder), objective="dpo", lr=1e-2)
     records = [replace(record, image=image) for record in pairs[:8]]
-    seen = fitted(student, records, small_task, quiet_trainer, epochs=6, batch_size=4)
+    seen = measured(student, records, small_task, quiet_trainer, epochs=6, batch_size=4)
     assert seen[0]["train/dpo_margin"] == 0 < seen[-1]["train/dpo_margin"]
 
 
@@ -154,7 +151,7 @@ def test_pairs_of_the_procedural_task_raise_margins_and_not_lower_accuracy(quiet
     settings = {"tuning": "full", "max_new_tokens": 16, "objective": "dpo", "dpo_beta": 0.1, "lr": 5e-5}
     before = accuracy(CausalLMStudent("tiny_text", **settings))
     student = CausalLMStudent("tiny_text", **settings)
-    seen = fitted(student, records, task, quiet_trainer, epochs=2, batch_size=16, gradient_clip_val=1.0)
+    seen = measured(student, records, task, quiet_trainer, epochs=2, batch_size=16, gradient_clip_val=1.0)
     early, late = (sum(one["train/dpo_margin"] for one in part) / len(part) for part in (seen[:5], seen[-5:]))
     after = accuracy(student)
     assert late > early + 0.1

@@ -7,24 +7,12 @@ import shutil
 
 import pytest
 import torch
+from fitting import fitted, replies
 from lightning.pytorch import seed_everything
 from tiny_models import make_tiny_model
 
-from datamodules import StudentDataModule
 from lightning_modules import CausalLMStudent, base_weights, objectives
 from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, StudentError
-
-
-def fitted(student, records, task, quiet_trainer, epochs=6, **settings):
-    seed_everything(5, verbose=False)
-    trainer = quiet_trainer(max_epochs=epochs, limit_val_batches=0, **settings)
-    trainer.fit(student, StudentDataModule(task, batch_size=8).with_records(records))
-    return trainer
-
-
-def replies(student, task, quiet_trainer):
-    batches = quiet_trainer().predict(student, StudentDataModule(task).with_instances({"val": task.instances("val")}))
-    return {row: text for batch in batches for row, text in zip(batch.index, batch.texts, strict=True)}
 
 
 def loss_of(student, records, quiet_trainer, task):

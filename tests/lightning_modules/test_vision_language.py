@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from lightning.pytorch import seed_everything
+from fitting import fitted, replies
 from tiny_vision_models import FAMILIES, make_tiny_vision_model
 
 from datamodules import StudentDataModule
@@ -71,18 +71,6 @@ def student_of(folder, **settings):
     return VisionLanguageStudent(str(folder), **{"max_new_tokens": 6, "lr": 1e-2, **settings})
 
 
-def fitted(student, records, task, quiet_trainer, epochs=3, **settings):
-    seed_everything(5, verbose=False)
-    trainer = quiet_trainer(max_epochs=epochs, limit_val_batches=0, **settings)
-    trainer.fit(student, StudentDataModule(task, batch_size=4).with_records(records))
-
-
-def replies(student, task, quiet_trainer, tokens=400):
-    data = StudentDataModule(task, eval_tokens_per_batch=tokens).with_instances({"val": task.instances("val")})
-    batches = quiet_trainer().predict(student, data)
-    return {row: text for batch in batches for row, text in zip(batch.index, batch.texts, strict=True)}
-
-
 def processed(student, item):
     """The model's own processor on the prompt as a user of Hugging Face writes it."""
     processor = student.prompt_format.prompts.processor
@@ -110,7 +98,7 @@ def test_prompts_are_the_processors_and_those_of_training(family, folders, noise
 @torch.inference_mode()
 def test_batched_replies_equal_generate_one_at_a_time(family, folders, noise, quiet_trainer):
     student = student_of(folders[family])
-    found = replies(student, noise, quiet_trainer)
+    found = replies(student, noise, quiet_trainer, tokens=400)
     stops = sorted(student.prompt_format.stop_ids)
     for row, instance in enumerate(noise.instances("val")):
         inputs = dict(processed(student, instance))
@@ -153,18 +141,18 @@ def test_fit_learns_and_save_and_load_give_the_same_replies(
     untouched.configure_model()
     before = loss_of(untouched)
     student = copy.deepcopy(pristine)
-    fitted(student, noise_records, noise, quiet_trainer)
+    fitted(student, noise_records, noise, quiet_trainer, epochs=3, batch_size=4)
     assert loss_of(student) < 0.8 * before
     assert loss_of(untouched) == pytest.approx(before), "the cache was changed"
-    expected = replies(student, noise, quiet_trainer)
+    expected = replies(student, noise, quiet_trainer, tokens=400)
     student.save_student(tmp_path / "saved")
     again = copy.deepcopy(pristine)
     again.load_student(tmp_path / "saved")
-    assert replies(again, noise, quiet_trainer) == expected
+    assert replies(again, noise, quiet_trainer, tokens=400) == expected
     if tuning == "full":
         assert (tmp_path / "saved" / "processor_config.json").is_file()
         alone = student_of(tmp_path / "saved", tuning="full")
-        assert replies(alone, noise, quiet_trainer) == expected
+        assert replies(alone, noise, quiet_trainer, tokens=400) == expected
 
 
 def test_lora_reaches_the_vision_tower_unless_told_otherwise(folders):

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tests.tasks.math_rows import write_rows
+
 _STARTER = "class Solution:\n    def addUp(self, numbers: List[int], start: int) -> int:\n        "
 SOLUTIONS = {
     "stdin": "n = int(input())\nprint(sum(map(int, input().split())) + {0} * n)\n",
@@ -60,13 +62,6 @@ def humaneval_row(number: int) -> dict[str, Any]:
         f"    assert candidate(-5) == {number - 5}\n",
         "entry_point": f"raised{number}",
     }
-
-
-def write_rows(folder: Path, **files: list[dict[str, Any]]) -> Path:
-    """Writes files of rows into a folder."""
-    for name, rows in files.items():
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return folder
 
 
 @lru_cache(maxsize=1)

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-LEVELS = [f"Level {number}" for number in range(1, 6)]
-TOPICS = [
-    "Algebra",
-    "Counting & Probability",
-    "Geometry",
-    "Intermediate Algebra",
-    "Number Theory",
-    "Prealgebra",
-    "Precalculus",
-]
+from tasks.math.benchmark import LEVELS, TOPICS
 
 
 def make_row(number: int, level: str, topic: str) -> dict[str, str]:
@@ -35,7 +28,7 @@ def make_rows(each: int, start: int = 0) -> list[dict[str, str]]:
     return [make_row(start + number, *cell) for number, cell in enumerate(cells)]
 
 
-def write_rows(folder: Path, **splits: list[dict[str, str]]) -> Path:
+def write_rows(folder: Path, **splits: Sequence[Mapping[str, Any]]) -> Path:
     """Writes ``<split>.jsonl`` files."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, rows in splits.items():

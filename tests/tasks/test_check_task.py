@@ -15,6 +15,7 @@ import pytest
 import tasks
 from tasks.base import ProceduralTask, Task
 from tasks.code import HumanEvalTask, LiveCodeBenchTask
+from tasks.errors import ConfigurationError
 from tasks.math import MATHTask
 from tasks.prompting import DomainText, PlainRecord, RecordStage
 from tasks.testing import check_task
@@ -57,6 +58,21 @@ def test_every_task_keeps_the_contract(task: type[Task]) -> None:
         check_task(lambda: task(val_size=60, test_size=60))
     else:
         check_task(FACTORIES[task.__name__])
+
+
+@pytest.mark.parametrize("kind", [task for task in every_task() if issubclass(task, ProceduralTask)])
+def test_unknown_names_and_sizes_are_one_line_errors(kind: type[ProceduralTask]) -> None:
+    task = kind(val_size=1, test_size=1)
+    for call, words in (
+        (lambda: task.subskills("magic"), "has no skill 'magic'"),
+        (lambda: task.generate(task.skills()[0], "magic", random.Random(0)), f"no subskill {task.skills()[0]}/magic"),
+        (lambda: task.similar_record("test-00000", random.Random(0)), "no instance 'test-00000'"),
+        (lambda: task.instances("train"), "no fixed train split"),
+        (lambda: kind(val_size=0, test_size=1), "val_size is 0"),
+    ):
+        with pytest.raises(ConfigurationError, match=words) as error:
+            call()
+        assert "\n" not in str(error.value)
 
 
 class SumTask(ProceduralTask):

@@ -17,8 +17,8 @@ from typing import ClassVar
 import pytest
 
 from tasks.code import HumanEvalTask, LiveCodeBenchTask
+from tasks.code.livecodebench import read_tests
 from tasks.code.livecodebench import tests_of_row as read_row
-from tasks.code.unpacking import read_tests
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
 from tests.tasks.code_rows import (
     SOLUTIONS,

@@ -12,7 +12,7 @@ from tasks.code.generators import SKILLS
 from tasks.code.records import extract_program, join_answer, split_answer
 from tasks.code.task import ProgrammingTask
 from tasks.code.verdict import CallTest, StdinTest
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import RecordError
 from tasks.types import TrainingRecord
 from tests.tasks.code_rows import made_humaneval, made_livecodebench
 
@@ -163,10 +163,3 @@ def test_a_program_that_reads_is_a_record_too() -> None:
     record = TASK.parse_record({**reply, "solution": "print(int(input())*2)"})
     assert TASK.fault_of(record) is None and record.response == "print(int(input())*2)"
     assert TASK.fault_of(TASK.parse_record({**reply, "solution": "print(8)"})) == "tests_fail"
-
-
-def test_unknown_names_are_one_line_errors() -> None:
-    for call in (lambda: TASK.subskills("magic"), lambda: TASK.generate("lists", "magic", random.Random(0))):
-        with pytest.raises(ConfigurationError) as error:
-            call()
-        assert "\n" not in str(error.value)

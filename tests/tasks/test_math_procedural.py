@@ -80,14 +80,13 @@ def decimal(hundredths: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100 // 10}{hundredths % 10}"
 
 
-ORACLES: dict[tuple[str, str], Callable[[str], str]] = {
-    ("place_value", "three_digits"): place,
-    ("place_value", "five_digits"): place,
+# By subskill, or by skill for all its subskills that are not named.
+ORACLES: dict[str | tuple[str, str], Callable[[str], str]] = {
+    "place_value": place,
     ("place_value", "from_the_left"): lambda t: str(numbers(t)[0])[
         "first second third fourth fifth".split().index(re.search(r"comes (\w+) from", t)[1])
     ],
-    ("parity", "even_or_odd"): lambda t: ("even", "odd")[numbers(t)[0] % 2],
-    ("parity", "long_number"): lambda t: ("even", "odd")[numbers(t)[0] % 2],
+    "parity": lambda t: ("even", "odd")[numbers(t)[0] % 2],
     ("parity", "last_digit"): lambda t: str(numbers(t)[0])[-1],
     ("powers_of_ten", "multiply"): lambda t: str(numbers(t)[0]) + "0" * (len(str(numbers(t)[1])) - 1),
     ("powers_of_ten", "divide"): lambda t: str(numbers(t)[0])[: 1 - len(str(numbers(t)[1]))],
@@ -95,23 +94,14 @@ ORACLES: dict[tuple[str, str], Callable[[str], str]] = {
     ("neighbours", "after"): lambda t: str(numbers(t)[0] + 1),
     ("neighbours", "before"): lambda t: str(numbers(t)[0] - 1),
     ("neighbours", "one_hundred_more"): lambda t: str(sum(numbers(t))),
-    ("reversal", "three_digits"): lambda t: "".join(reversed(str(numbers(t)[0]))),
-    ("reversal", "four_digits"): lambda t: "".join(reversed(str(numbers(t)[0]))),
-    ("reversal", "backwards"): lambda t: "".join(reversed(str(numbers(t)[0]))),
-    ("number_words", "to_digits"): lambda t: str(from_words(t.split(" ", 1)[1].removesuffix(" in digits."))),
-    ("number_words", "thousands"): lambda t: str(from_words(t.split(" ", 1)[1].removesuffix(" in digits."))),
-    ("expanded_form", "to_number"): lambda t: str(sum(numbers(t))),
-    ("expanded_form", "shuffled"): lambda t: str(sum(numbers(t))),
+    "reversal": lambda t: "".join(reversed(str(numbers(t)[0]))),
+    "number_words": lambda t: str(from_words(t.split(" ", 1)[1].removesuffix(" in digits."))),
+    "expanded_form": lambda t: str(sum(numbers(t))),
     ("expanded_form", "from_number"): to_expanded,
-    ("addition", "without_carry"): lambda t: str(sum(numbers(t))),
-    ("addition", "with_carry"): lambda t: str(sum(numbers(t))),
-    ("addition", "three_digits"): lambda t: str(sum(numbers(t))),
-    ("sorting", "three"): lambda t: ", ".join(map(str, sorted(numbers(t)))),
-    ("sorting", "four"): lambda t: ", ".join(map(str, sorted(numbers(t)))),
+    "addition": lambda t: str(sum(numbers(t))),
+    "sorting": lambda t: ", ".join(map(str, sorted(numbers(t)))),
     ("sorting", "descending"): lambda t: ", ".join(map(str, sorted(numbers(t))[::-1])),
-    ("rounding", "nearest_ten"): rounded,
-    ("rounding", "four_digits"): rounded,
-    ("rounding", "nearest_hundred"): rounded,
+    "rounding": rounded,
     ("comparison", "larger"): lambda t: str(max(numbers(t))),
     ("comparison", "smaller"): lambda t: str(min(numbers(t))),
     ("comparison", "sign"): sign,
@@ -130,25 +120,18 @@ ORACLES: dict[tuple[str, str], Callable[[str], str]] = {
     ("clock", "minutes_past"): past,
     ("clock", "in_words"): spoken_time,
     ("clock", "afternoon"): lambda t: f"{numbers(t)[0] + 12}:{t.split(':')[1][:2]}",
-    ("sequences", "by_ten"): lambda t: str(2 * numbers(t)[2] - numbers(t)[1]),
-    ("sequences", "by_hundred"): lambda t: str(2 * numbers(t)[2] - numbers(t)[1]),
-    ("sequences", "down_by_ten"): lambda t: str(2 * numbers(t)[2] - numbers(t)[1]),
-    ("composition", "hundreds"): composed,
-    ("composition", "thousands"): composed,
+    "sequences": lambda t: str(2 * numbers(t)[2] - numbers(t)[1]),
+    "composition": composed,
     ("composition", "largest_digit"): lambda t: max(str(numbers(t)[0])),
 }
 
 
-def test_every_subskill_but_writing_words_has_an_oracle() -> None:
-    assert set(TASK.subskill_pairs()) - set(ORACLES) == {("number_words", "to_words")}
-
-
-@pytest.mark.parametrize("pair", ORACLES, ids="/".join)
+@pytest.mark.parametrize("pair", [pair for pair in TASK.subskill_pairs() if pair[1] != "to_words"], ids="/".join)
 def test_answers_recomputed_from_the_question(pair: tuple[str, str]) -> None:
-    rng = random.Random("/".join(pair))
+    rng, oracle = random.Random("/".join(pair)), ORACLES.get(pair) or ORACLES[pair[0]]
     for _ in range(300):
         instance = TASK.generate(*pair, rng)
-        assert ORACLES[pair](instance.instruction) == instance.answer, instance.instruction
+        assert oracle(instance.instruction) == instance.answer, instance.instruction
 
 
 def test_words_are_read_back_for_every_number() -> None:
@@ -294,19 +277,6 @@ def test_record_seen_as_instance_is_scored_like_one() -> None:
     instance = TASK.as_instance(record)
     assert isinstance(record, TrainingRecord)
     assert TASK.score(instance, record.answer + "0") == 1.0 and TASK.score(instance, "7") == 0.0
-
-
-def test_unknown_names_and_sizes_are_one_line_errors() -> None:
-    for call in (
-        lambda: TASK.subskills("magic"),
-        lambda: TASK.generate("clock", "magic", random.Random(0)),
-        lambda: TASK.similar_record("test-00000", random.Random(0)),
-        lambda: TASK.instances("train"),
-        lambda: ProceduralMathTask(val_size=0),
-    ):
-        with pytest.raises(ConfigurationError) as error:
-            call()
-        assert "\n" not in str(error.value)
 
 
 def test_too_many_instances_is_an_error_and_not_a_loop() -> None:

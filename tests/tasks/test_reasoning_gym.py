@@ -69,11 +69,6 @@ def test_skills_can_be_chosen() -> None:
             ReasoningGymTask(skills=skills)
 
 
-def test_unknown_subskill_is_one_line() -> None:
-    with pytest.raises(ConfigurationError, match="easy, medium, hard"):
-        TASK.generate("sums", "magic", random.Random(0))
-
-
 def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r'pip install "dataenvgym\[reasoning-gym\]"'):

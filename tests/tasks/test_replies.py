@@ -16,10 +16,10 @@ from tasks.choices import LETTERS, TRUE_FALSE, YES_NO, choose
 from tasks.replies import MAX_CHARACTERS, plain_text, stated_answer, without_reasoning
 from tasks.testing import HOSTILE_REPLIES
 from tasks.tool_use.authors import authors_metrics
-from tasks.tool_use.metrics import plan_metrics
 from tasks.tool_use.parsing import parse_plan
 from tasks.types import TaskInstance
 from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask, ProceduralVQATask
+from tests.tasks.tool_use_rows import plan_metrics
 from tests.tasks.vqa_folders import made
 
 DATA = Path(__file__).parent / "data"

@@ -15,11 +15,10 @@ from sklearn.metrics import precision_recall_fscore_support
 from tasks.testing import HOSTILE_REPLIES
 from tasks.tool_use import MnmsTask
 from tasks.tool_use.authors import authors_metrics, code_of, read_lines
-from tasks.tool_use.metrics import plan_metrics
 from tasks.tool_use.parsing import parse_plan, plan_from_nodes
 from tasks.tool_use.tools import TOOLS
 from tasks.types import Prediction
-from tests.tasks.tool_use_rows import CAPTION, SUMMARY, made
+from tests.tasks.tool_use_rows import CAPTION, SUMMARY, made, plan_metrics
 
 NODES = [CAPTION, SUMMARY]
 FIRST = 'output0 = image_captioning(image="1.jpg")'

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.tool_use.metrics import aggregate_metrics, best_match, plan_metrics
+from tasks.tool_use.metrics import aggregate_metrics, best_match
 from tasks.tool_use.parsing import parse_plan, plan_from_nodes
 from tasks.tool_use.plans import Plan, render
+from tests.tasks.tool_use_rows import plan_metrics
 
 CAPTION = 'output0 = image_captioning(image="1.jpg")'
 SUMMARY = "output1 = text_summarization(text=output0['text'])"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.base import split_of
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import RecordError
 from tasks.images import Image
 from tasks.testing import HOSTILE_REPLIES
 from tasks.types import TaskInstance, TrainingRecord
@@ -171,9 +171,3 @@ def test_similar_records_are_other_pictures_of_the_train_split() -> None:
     for instance in TASK.instances("val")[:20]:
         record = TASK.similar_record(instance.instance_id, random.Random(0))
         assert split_of(record) == "train" and record.image != instance.image
-
-
-def test_unknown_names_are_one_line_errors() -> None:
-    for call in (lambda: TASK.subskills("magic"), lambda: TASK.generate("size", "magic", random.Random(0))):
-        with pytest.raises(ConfigurationError, match="magic"):
-            call()

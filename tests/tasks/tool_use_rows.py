@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from tasks.tool_use.benchmark import FILTERED, VERIFIED
+from tasks.tool_use.metrics import aggregate_metrics
+from tests.tasks.math_rows import write_rows
 
 CAPTION = {"id": 0, "name": "image captioning", "args": {"image": "1.jpg"}}
 SUMMARY = {"id": 1, "name": "text summarization", "args": {"text": "<node-0>.text"}}
@@ -43,16 +44,13 @@ def make_rows():
     ]
 
 
-def write_rows(folder, **splits):
-    """Writes ``<split>.jsonl`` files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for split, rows in splits.items():
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
-
-
 @cache
 def made():
     """A folder with both splits under the hub's names."""
     rows = make_rows()
     return write_rows(Path(tempfile.mkdtemp(prefix="mnms-")), **{VERIFIED: rows, FILTERED: rows[:3]})
+
+
+def plan_metrics(gold, predicted):
+    """All metrics of one predicted plan."""
+    return aggregate_metrics([(gold, predicted)])
