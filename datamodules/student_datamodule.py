@@ -42,7 +42,7 @@ class StudentDataModule(LightningDataModule):
         shuffle: False trains on the records in their order.
         seed: Seed of the order of the records.
         bucket_batches: Batches whose records are sorted by length together. More pads less, but then a batch holds
-            records of one length, hence often of one kind; 1 mixes all.
+            records of one length, often of one kind; 1 mixes all.
         num_workers: Processes that make batches; 0 makes them in this one, which is the fastest for text and for
             small images.
 

@@ -106,7 +106,7 @@ def read_network(location: str, revision: str | None, dtype: str | None, kind: s
         kind: Name of the class of transformers that reads it, e.g. ``AutoModelForCausalLM``.
 
     Raises:
-        StudentError: The weights cannot be read, or do not fit the configuration beside them.
+        StudentError: The weights cannot be read, or do not fit the configuration in the same folder.
     """
     from transformers.utils import logging
 
@@ -174,7 +174,7 @@ def fresh_network(location: str, revision: str | None, dtype: str | None, kind: 
 
 
 def _fingerprint(location: str) -> tuple[tuple[str, int, int], ...]:
-    """Names, sizes and times of a folder's files: a folder that is written anew is read anew."""
+    """Names, sizes and times of a folder's files: a folder that has changed is read again."""
     folder = Path(location)
     if not folder.is_dir():
         return ()

@@ -192,7 +192,7 @@ def merged_adapters(network: nn.Module) -> Iterator[None]:
     """Adds LoRA adapters into the layers' weights while the block runs; afterwards the weights are the same objects.
 
     Saves two products per layer and token. Only for float32: in a narrower type the sum would round the adapter
-    away. The base weights are shared between students, hence new tensors and no writing into the old.
+    away. The base weights are shared between students, so these are new tensors and nothing is written into the old.
     """
     from peft.tuners.lora.layer import Linear
 

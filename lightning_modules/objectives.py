@@ -47,7 +47,7 @@ def labelled_logits(network: Any, batch: dict[str, Tensor], further: dict[str, T
     Args:
         network: A network that continues prompts.
         batch: ``input_ids`` and ``labels``.
-        further: Its inputs beside the tokens.
+        further: Its other inputs.
     """
     targets = batch["labels"][:, 1:]
     labelled = targets != IGNORED
@@ -93,7 +93,7 @@ def preference_loss(policy: Tensor, reference: Tensor, beta: float) -> Loss:
     Args:
         policy: The student's log-probabilities of responses: the chosen of all pairs, then the rejected.
         reference: Those of the student before training, in the same order.
-        beta: How dear it is to move away from the reference.
+        beta: The penalty for moving away from the reference.
     """
     chosen, rejected = (beta * (policy - reference)).chunk(2)
     margins = chosen - rejected

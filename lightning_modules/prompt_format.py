@@ -12,7 +12,7 @@ from tasks.base import Asked
 from tasks.errors import RecordError, StudentError
 from tasks.types import TrainingRecord
 
-# Evaluation asks the same questions at every step; encoding them anew is a tenth of a tiny student's evaluation.
+# Evaluation asks the same questions at every step; encoding them again is a tenth of a tiny student's evaluation.
 REMEMBERED_PROMPTS = 4_096
 
 
@@ -108,7 +108,7 @@ class PromptFormat(ABC):
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def save(self, folder: str | Path) -> None:
-        """Writes what prompts need beside the weights."""
+        """Writes the files that prompts need into the folder of the weights."""
         self.tokenizer.save_pretrained(folder)
 
     def _encode(self, item: Asked, response: str, max_length: int) -> EncodedRecord:

@@ -49,7 +49,7 @@ class StudentModule(LightningModule):
             hub id.
         tuning: Train a LoRA adapter on frozen base weights, or all weights.
         objective: Learn responses (``sft``), or to prefer them to the records' rejected ones (``dpo``).
-        dpo_beta: How dear DPO makes it to move away from the base weights.
+        dpo_beta: DPO's penalty for moving away from the base weights.
         lora_rank: Rank of the adapter.
         lora_alpha: Scale of the adapter; the update is multiplied by ``lora_alpha / lora_rank``.
         lora_dropout: Dropout before the adapter.
@@ -69,7 +69,7 @@ class StudentModule(LightningModule):
         revision: Commit, tag or branch of a hub model.
         dtype: Type of the base weights in memory, e.g. ``bfloat16``. None keeps the stored type under LoRA and
             takes float32 for full fine-tuning. The precision of the computation is the Trainer's.
-        gradient_checkpointing: Computes activations anew in the backward pass instead of keeping them: for models
+        gradient_checkpointing: Computes activations again in the backward pass instead of keeping them: for models
             that fill the accelerator, at the price of about a third of the speed.
 
     Raises:
@@ -168,7 +168,7 @@ class StudentModule(LightningModule):
         return {}
 
     def further_inputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the network is given of a batch beside its tokens; in decoding, with the prompts alone."""
+        """What the network is given of a batch except its tokens; in decoding, with the prompts alone."""
         return {}
 
     def base_network(self, share: bool) -> Any:
@@ -235,7 +235,7 @@ class StudentModule(LightningModule):
         with torch.no_grad(), self._untrained() as network:
             logits, targets = self.labelled_logits(batch, network)
             reference = response_log_probabilities(logits, targets, batch["labels"])
-            del logits  # a row of the vocabulary for each token: not to be kept beside the student's own
+            del logits  # a row of the vocabulary for each token: not to be kept together with the student's own
         logits, targets = self.labelled_logits(batch)
         policy = response_log_probabilities(logits, targets, batch["labels"])
         return preference_loss(policy, reference, self.hparams["dpo_beta"])

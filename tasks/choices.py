@@ -1,7 +1,7 @@
 """Which of two options a reply chooses: yes or no, true or false, A or B.
 
 The benchmarks' own readers take the first option that occurs as a word (NaturalBench, ``extract_answer``). So does this
-one, save for what a careful reader would not take for an answer: an article, a negated option, an open "yes or no".
+one, except where a careful reader would see no answer: an article, a negated option, an open "yes or no".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a student's reply says: its text without reasoning and markup, and where it states its answer.
 
 Chat models wrap a short answer in markdown, LaTeX, JSON, tags and sentences. Scorers of short answers read the reply
-through here, so that manners count for nothing in any of them. Every pattern takes linear time, and no text raises.
+through here, so that none depends on how an answer is dressed up. Every pattern takes linear time, and no text raises.
 """
 
 from __future__ import annotations

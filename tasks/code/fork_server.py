@@ -21,6 +21,7 @@ from tasks.code.confined.frames import FrameBuffer, write_frame
 from tasks.code.verdict import Isolation, Level, SandboxError
 
 _ANSWER_LIMIT = 1 << 30
+_SCRATCH_BYTES = 16 << 20  # of the folder that programs may write to, where it is a file system of its own
 # The package is loaded without running ``tasks/__init__`` and ``tasks/code/__init__``, which import much more.
 _BOOTSTRAP = """
 import sys, types
@@ -40,14 +41,12 @@ class ServerSettings:
     Args:
         level: The isolation that is asked for.
         readable: Further folders that programs may import from.
-        scratch_bytes: Size of the scratch folder, where it is a file system of its own.
         packages: Packages that are imported before the first program.
         imports: The folders that they are found in.
     """
 
     level: Level
     readable: tuple[str, ...] = ()
-    scratch_bytes: int = 16 << 20
     packages: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
 
@@ -77,9 +76,9 @@ class ForkServer:
             "level": settings.level,
             "folder": self._folder,
             "extra": list(settings.readable),
-            "scratch_bytes": settings.scratch_bytes,
+            "scratch_bytes": _SCRATCH_BYTES,
             "scratch_files": 2048,
-            "io_bytes": settings.scratch_bytes + (256 << 20),
+            "io_bytes": _SCRATCH_BYTES + (256 << 20),
             "packages": list(settings.packages),
             "imports": list(settings.imports),
         }

@@ -1,6 +1,6 @@
 """How a programming record carries its tests: in its answer, a program and below it one comment line for each test.
 
-So an answer is still a program, a record file stays readable, and whoever holds a record can run it.
+So an answer is still a program, a record file stays readable, and a record is all that is needed to run it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs programs that nobody vouches for, against tests, and says what came of them.
+"""Runs untrusted programs against tests and gives a verdict on each.
 
     with Sandbox() as sandbox:
         print(sandbox.run("print(int(input()) * 2)", [StdinTest("21", "42")]))
@@ -36,7 +36,6 @@ class Sandbox:
         strict: Refuse to run anything unless every layer of that level holds. Otherwise what the machine lacks is left
             out, with one warning, and each verdict says what was there.
         limits: What a program may use, unless its job says otherwise.
-        scratch_bytes: Size of the folder that a program may write to.
         packages: Installed packages that programs may import, such as ``numpy``; they are imported once, beforehand.
 
     Raises:
@@ -48,7 +47,6 @@ class Sandbox:
         isolation: Level = "full",
         strict: bool = False,
         limits: Limits | None = None,
-        scratch_bytes: int = 16 << 20,
         packages: Sequence[str] = (),
     ) -> None:
         check_choice("Sandbox", LEVELS, isolation=isolation)
@@ -56,7 +54,7 @@ class Sandbox:
         self.strict = strict
         self.limits = limits or Limits()
         folders, imports = _found_packages(packages)
-        self.settings = ServerSettings(isolation, folders, scratch_bytes, tuple(packages), imports)
+        self.settings = ServerSettings(isolation, folders, tuple(packages), imports)
         self._reset()
 
     def _reset(self) -> None:

@@ -36,7 +36,7 @@ class MnmsTask(SplitTask):
     """The m&m's benchmark: from a request to the calls of tools that carry it out.
 
     Rows come from ``path``, else from ``$DATAENVGYM_DATA_DIR/mnms``, else from the hub. As in DataEnvGym, the test set
-    is ``test_human_verified_filtered`` (882 rows) and validation is what ``test_human_verified`` has beside it (683).
+    is ``test_human_verified_filtered`` (882 rows) and validation is the rest of ``test_human_verified`` (683).
     The skill of an instance is the tools of its plan, in order; results are also reported by the plan's length.
 
     Args:

@@ -48,7 +48,7 @@ def parse_plan(text: str) -> Plan:
     """The plan in a reply; an empty plan if there is none. Never raises on any text.
 
     Reasoning before ``</think>`` is passed over. Code fences win over the prose around them, and a fence that writes
-    the plan of an earlier one anew replaces it. A reply whose fences hold no plan, or that has none, is read whole: as
+    the plan of an earlier one again replaces it. A reply whose fences hold no plan, or that has none, is read whole: as
     JSON nodes if there are any, else as code, and if it is not code as a whole, statement by statement.
     """
     return read_plan(without_reasoning(text)[:MAX_CHARACTERS])
@@ -128,7 +128,7 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _last_version(blocks: Sequence[str]) -> list[str]:
-    """The blocks from the last one on that writes the plan anew: that assigns and calls again what an earlier one did.
+    """The blocks from the last one that writes the plan again: that assigns and calls what an earlier one did.
 
     A block that uses results of an earlier one goes on with its plan.
     """

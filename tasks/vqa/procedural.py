@@ -102,7 +102,7 @@ class ProceduralVQATask(ProceduralTask):
         """Why a record teaches something wrong, as far as it can be checked.
 
         ``answer_mismatch`` as everywhere; ``image_missing`` for a question without an image; ``image_mismatch`` if
-        the image does not bear out the answer of a question that the task itself could have asked.
+        the image shows another answer, to a question that the task itself could have asked.
         """
         fault = super().fault_of(record)
         if fault is not None:

@@ -1,4 +1,4 @@
-"""Questions about drawn scenes: balance, what the picture bears out, and answers recomputed from the pixels."""
+"""Questions about drawn scenes: balance, what the picture shows, and answers recomputed from the pixels."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_answers_follow_from_the_pixels_alone() -> None:
         ("Which is prettier?", "red", None),  # not ours: nothing is known
     ],
 )
-def test_what_a_picture_bears_out(question: str, answer: str, fault: str | None) -> None:
+def test_what_a_picture_shows(question: str, answer: str, fault: str | None) -> None:
     assert TASK.fault_of(about(RED_AND_BLUE, question, answer)) == fault
 
 

@@ -65,7 +65,7 @@ class _Program:
 def run_check(request: Mapping[str, Any], start: int, around: Surroundings) -> NoReturn:
     """Runs ``check(candidate)`` and reports whether it passed, and if not, which line failed at which call.
 
-    A check may use what the problem defines beside the function (an encoder, to test a decoder). It has to pass with
+    A check may use what else the problem defines (an encoder, to test a decoder). It has to pass with
     the problem's own definitions, so that a program cannot pass by bending them, and then once more with the program's,
     as in the benchmark's own harness, where both are one.
 

@@ -36,7 +36,7 @@ def preload(packages: Sequence[str], folders_of: Sequence[str]) -> dict[str, Any
     """Imports what programs use; gives the names that a preamble defines, without those that Python itself does."""
     modules = {name: importlib.import_module(name) for name in _PRELOADED}
     standard = list(sys.path)
-    sys.path += folders_of  # for the packages alone: beside them may lie anything
+    sys.path += folders_of  # for the packages alone: these folders may hold anything else
     for package in packages:
         importlib.import_module(package)
     sys.path[:] = standard

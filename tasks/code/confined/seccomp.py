@@ -2,7 +2,7 @@
 
 Two filters, one on top of the other. The large one is installed once, in the fork server, and inherited by every
 program: it names what may be called at all. The small one is installed in each program and takes away what only the
-server needs; it is small because the kernel compiles it anew for every program.
+server needs; it is small because the kernel compiles it for every program.
 
 ``pyseccomp`` would write the filters for us, but loads libseccomp, which many machines lack.
 """

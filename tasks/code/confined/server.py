@@ -70,7 +70,7 @@ class Server:
     """Serves requests over one descriptor until it closes.
 
     Args:
-        control: The descriptor; requests are frames of JSON with descriptors beside them, answers one byte of kind and
+        control: The descriptor; requests are frames of JSON that come with descriptors, answers one byte of kind and
             a report or JSON.
         settings: What build() needs.
     """
@@ -137,8 +137,8 @@ class Server:
     def _receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """The next request, and the descriptors that came with its first byte."""
         files = array.array("i")
-        header, beside, _, _ = self._requests.recvmsg(4, _socket.CMSG_SPACE(_DESCRIPTORS * files.itemsize))
-        for _, _, data in beside:
+        header, ancillary, _, _ = self._requests.recvmsg(4, _socket.CMSG_SPACE(_DESCRIPTORS * files.itemsize))
+        for _, _, data in ancillary:
             files.frombytes(data)
         payload = read_frame(self.control, _LARGEST_REQUEST, header) if header else None
         return None if payload is None else (loads(payload), list(files))
