@@ -1,4 +1,4 @@
-"""How fast the sandbox judges programs: against a fresh interpreter, a bare fork, and more programs.
+"""How fast the sandbox judges programs: against a fresh interpreter, a bare fork, more programs, and a second worker.
 
     python benchmarks/sandbox_speed.py --programs 200 --rounds 7
     python benchmarks/sandbox_speed.py --programs 150 --rounds 15 --before ../before   # against another checkout
@@ -132,7 +132,7 @@ def sandboxed(sandbox: Sandbox, programs: Sequence[Program]) -> int:
 
 def judged(sandbox: Sandbox, jobs: Sequence[Job]) -> int:
     """How many of the jobs the sandbox accepts."""
-    return sum(sandbox.judge(job).accepted for job in jobs)
+    return sum(verdict.accepted for verdict in sandbox.run_many(jobs))
 
 
 def timed(action: Callable[[], int], count: int) -> float:
@@ -216,7 +216,8 @@ def main(words: Sequence[str] | None = None) -> None:
     few = programs[: max(1, options.programs // 10)]
     bare = BareFork(programs)
     sandboxes = {level: Sandbox(level) for level in get_args(Level)}
-    for made in sandboxes.values():
+    pair = Sandbox("full", workers=2)
+    for made in (*sandboxes.values(), pair):
         sandboxed(made, programs[:4])
     rows: dict[str, list[float]] = {}
     for _ in range(options.rounds):
@@ -226,6 +227,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for level, sandbox in sandboxes.items():
             took[level] = timed(lambda sandbox=sandbox: sandboxed(sandbox, programs), len(programs))  # type: ignore[misc]
         took["few"] = timed(lambda: sandboxed(sandboxes["full"], few), len(few))
+        took["pair"] = timed(lambda: sandboxed(pair, programs), len(programs))
         for name, seconds in took.items():
             rows.setdefault(name, []).append(seconds)
     bare.close()
@@ -246,6 +248,7 @@ def _print(rows: dict[str, list[float]], layers: dict[str, str]) -> None:
         )
         print(f"            {names}")
     print(f"a tenth of the programs cost {ratio('few', 'full'):4.2f}x as much each (1 is linear)")
+    print(f"two workers are {ratio('full', 'pair'):4.2f}x as fast as one")
 
 
 if __name__ == "__main__":

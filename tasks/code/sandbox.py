@@ -14,7 +14,8 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from tasks.code.confined.walls import LEVELS
 from tasks.code.fork_server import ServerSettings
 from tasks.code.judging import JudgingServer
 from tasks.code.verdict import CallTest, Isolation, Job, Level, Limits, SandboxError, StdinTest, Verdict
-from tasks.errors import ConfigurationError, check_choice
+from tasks.errors import ConfigurationError, check_choice, check_range
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Sandbox:
         strict: Refuse to run anything unless every layer of that level holds. Otherwise what the machine lacks is left
             out, with one warning, and each verdict says what was there.
         limits: What a program may use, unless its job says otherwise.
+        workers: Most programs at a time, in run_many().
         packages: Installed packages that programs may import, such as ``numpy``; they are imported once, beforehand.
 
     Raises:
@@ -47,12 +49,15 @@ class Sandbox:
         isolation: Level = "full",
         strict: bool = False,
         limits: Limits | None = None,
+        workers: int = 1,
         packages: Sequence[str] = (),
     ) -> None:
         check_choice("Sandbox", LEVELS, isolation=isolation)
+        check_range("Sandbox", workers=workers)
         self.level: Level = isolation
         self.strict = strict
         self.limits = limits or Limits()
+        self.workers = workers
         folders, imports = _found_packages(packages)
         self.settings = ServerSettings(isolation, folders, tuple(packages), imports)
         self._reset()
@@ -154,6 +159,11 @@ class Sandbox:
         else:
             self._drop(server)  # with what the program left, which the next one does not see
         return verdict
+
+    def run_many(self, jobs: Iterable[Job]) -> list[Verdict]:
+        """The verdicts on many jobs, in their order, as many at a time as there are workers."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(self.judge, jobs))
 
     def _take(self) -> JudgingServer:
         if self._owner != os.getpid():

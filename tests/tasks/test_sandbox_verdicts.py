@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -217,12 +216,12 @@ def test_limits_are_kept_and_may_be_raised(sandbox: Sandbox) -> None:
     assert sandbox.run("print(sum(map(int, input().split())))", [long], limits=Limits(output=1000, file=1000)).accepted
 
 
-def test_programs_of_several_threads_are_judged_apart() -> None:
+def test_many_jobs_keep_their_order_on_two_workers() -> None:
     jobs = [
         Job(f"print({number} + int(input()))", (StdinTest("1", str(number + 1 + number % 2)),)) for number in range(30)
     ]
-    with Sandbox() as sandbox, ThreadPoolExecutor(2) as pool:
-        verdicts = list(pool.map(sandbox.judge, jobs))
+    with Sandbox(workers=2) as sandbox:
+        verdicts = sandbox.run_many(jobs)
     assert [verdict.accepted for verdict in verdicts] == [number % 2 == 0 for number in range(30)]
 
 
@@ -255,6 +254,7 @@ def test_strict_refuses_what_the_machine_cannot_give(monkeypatch: pytest.MonkeyP
     "call",
     [
         lambda: Sandbox("castle"),  # type: ignore[arg-type]
+        lambda: Sandbox(workers=0),
         lambda: Limits(seconds=0),
         lambda: Sandbox().run("print(1)", ()),
         lambda: Sandbox().run("print(1)", _DOUBLES, "f"),
