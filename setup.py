@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# The packages of docs and design; configs, scripts, tests and benchmarks stay out of site-packages.
+# The packages of docs and design; scripts, tests and benchmarks stay out of site-packages.
 PACKAGES = ["tasks", "lightning_modules", "datamodules", "teachers", "environments", "dataenvgym"]
 
 REQUIRES = [
@@ -55,8 +55,13 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
+    packages=[
+        *find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
+        "dataenvgym.configs",
+    ],
+    package_dir={"dataenvgym.configs": "configs"},  # so that `--config quickstart` works from any folder
     package_data={
+        "dataenvgym.configs": ["*.yaml", "*/*.yaml"],
         "lightning_modules": ["pretrained/*/*"],
         "environments": ["*/prompts/*"],
         "dataenvgym": ["*/templates/*"],

@@ -1,1 +1,9 @@
-"""The front door: what people import and type; nothing below imports it."""
+"""The front door: ``make`` an environment, ``run`` an episode, ``load`` a run; nothing below imports it."""
+
+from dataenvgym.whole import check_whole
+
+check_whole()
+
+from dataenvgym.api import load, make, run  # noqa: E402  (only after it is clear whose packages these are)
+
+__all__ = ["load", "make", "run"]

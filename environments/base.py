@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from random import Random
-from typing import Any, Literal, Protocol
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
 
 from environments.budget import Budget
 from environments.intake import Intake
@@ -84,7 +87,25 @@ class Environment(ABC):
         self._intake = Intake(task, filters, loop.answer)
         self._rejected: Counter[str] = Counter()
         self._planned: tuple[DataPlan, Action] | None = None
+        self.run_dir: Path | None = None  # where the run is written, if it is
+        self.at_close = ExitStack()  # what ends with the episode: the run directory, the terminal display
+        self._closed = False
         self._clear()
+
+    def __enter__(self) -> Self:
+        """Nothing to start: what the environment writes to is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the run: finished, or failed with what was raised inside."""
+        self._closed = True
+        self.at_close.__exit__(kind, error, trace)
+
+    def close(self) -> None:
+        """Ends the run, whose directory is finished with this; may be called twice."""
+        self.__exit__(None, None, None)
 
     @abstractmethod
     def _show(self, core: Observation) -> Observation:
@@ -103,7 +124,13 @@ class Environment(ABC):
         """
 
     def reset(self) -> Observation:
-        """The first observation: of the untouched student, or of where an interrupted run stopped."""
+        """The first observation: of the untouched student, or of where an interrupted run stopped.
+
+        Raises:
+            ConfigurationError: The environment is closed.
+        """
+        if self._closed:
+            raise ConfigurationError("reset() was called after close(): make a new environment.")
         self._clear()
         self._prepare()
         restored = self.recorder.restore()
@@ -148,6 +175,11 @@ class Environment(ABC):
         self.recorder.keep_call(KeptCall(plan, tuple(accepted), tuple(rejected), self.state_dict()))
         self._train_if_complete()
         return self._observe()
+
+    @property
+    def over(self) -> bool:
+        """Whether the last observation was given."""
+        return self._over
 
     @property
     def history(self) -> list[PastStep]:
@@ -213,6 +245,8 @@ class Environment(ABC):
         return self.budget.spent(self._records, len(finished), self.recorder.elapsed(), idle)
 
     def _need_going(self, method: str) -> None:
+        if self._closed:
+            raise ConfigurationError(f"{method}() was called after close(): make a new environment.")
         if not self._results:
             raise ConfigurationError(f"{method}() was called before the first observation: call reset() first.")
         if self._over:

@@ -121,10 +121,10 @@ def continued(**files: object) -> Make:
     """The continuation of an interrupted run of the same configuration, with other files."""
 
     def make(at: Place) -> list[str]:
-        from dataenvgym.cli.episode import _episode
+        from dataenvgym.cli.episode import EpisodeCLI
 
         words = at.episode()
-        text = _episode(words[1:]).config_text()
+        text = EpisodeCLI(words[1:]).config_text()
         (Path(at.run("running", **files)) / "config.yaml").write_text(text)
         return [*words, "--resume"]
 

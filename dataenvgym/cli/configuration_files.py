@@ -8,8 +8,10 @@ from typing import Any
 
 import yaml
 
+from dataenvgym.catalogue import shipped
+from dataenvgym.cli.pasted_keys import refuse_pasted_keys
 from tasks.errors import ConfigurationError, RecordError, failing_as
-from tasks.records import read_file
+from tasks.records import is_text, read_file
 
 # The configurations of real runs are some ten deep and have some hundred nodes.
 _MAX_DEPTH = 100
@@ -23,28 +25,44 @@ _FILES = ("--config", "-c")
 _WORDS_OF_YAML = "[{&*"
 
 
-def check_words(words: Sequence[str]) -> None:
-    """Checks the words of a command line that are read as YAML, and the files that ``--config`` names.
+# In a run's config.yaml, beside the class of a part that was given to the Python API as an object.
+MADE_IN_PYTHON = "made_in_python"
+
+
+def read_words(words: Sequence[str]) -> list[str]:
+    """The words of a command line, once they are safe to be parsed; shipped configurations by their paths.
 
     Raises:
-        ConfigurationError: A word or a file cannot be read, is nested too deeply, or grows without bounds by aliases.
+        ConfigurationError: A word is no text; a word or a file that ``--config`` names is no YAML, is nested too deeply
+            or grows without bounds by aliases; or a key was pasted into one of them.
+        MissingFileError: ``--config`` names no file and no shipped configuration.
     """
+    read = list(words)
     for index, word in enumerate(words):
+        if not is_text(word):
+            raise ConfigurationError(f"The argument {word!r:.100} is no text in UTF-8: write it anew.")
         name, joined, value = word.partition("=")
-        if name in _FILES and (joined or index + 1 < len(words)):
-            _check_config(value if joined else words[index + 1])
-        else:
+        if name in _FILES and joined:
+            read[index] = f"{name}={_read_config(value)}"
+        elif index and words[index - 1] in _FILES:
+            read[index] = _read_config(word)
+        elif name not in _FILES:
             text = value if joined and name.startswith("--") else word
             if any(character in text for character in _WORDS_OF_YAML):
                 before = f" after {words[index - 1]}" if index else ""
                 _check_yaml(text, f"The argument {word[:60]!r}{before}", may_be_text=True)
+    refuse_pasted_keys(read)
+    return read
 
 
-def _check_config(given: str) -> None:
-    path = Path(given)
-    if given.lstrip().startswith("{") or "\n" in given:  # the parser takes a configuration itself in place of a path
+def _read_config(given: str) -> str:
+    """Checks a configuration, which the parser takes itself in place of a path, too; returns its path."""
+    if given.lstrip().startswith("{") or "\n" in given:
         _check_yaml(given, f"The configuration {given[:60]!r}")
-        return
+        return given
+    path = Path(given)
+    if not path.exists():
+        path = shipped(given) or path
     try:
         content = read_file(path)
     except (RecordError, FileNotFoundError) as error:
@@ -52,6 +70,7 @@ def _check_config(given: str) -> None:
     with failing_as(ConfigurationError, f"The configuration {path} is not text in UTF-8", "save it as UTF-8"):
         text = content.decode("utf-8")
     _check_yaml(text, f"The configuration {path}")
+    return str(path)
 
 
 def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
@@ -77,6 +96,11 @@ def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
                 if anchor is not None:
                     sizes[anchor] = total - before
             elif isinstance(event, yaml.ScalarEvent):
+                if event.value == MADE_IN_PYTHON:
+                    raise ConfigurationError(
+                        f"{what} is of a run with parts that were objects in Python, whose settings it does not hold: "
+                        "nothing can make them again; begin a new run with dataenvgym.make() or dataenvgym.run()."
+                    )
                 total += 1
                 if event.anchor is not None:
                     sizes[event.anchor] = 1

@@ -3,47 +3,83 @@
 from __future__ import annotations
 
 import copy
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
+import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser
 
-from dataenvgym.cli.training import KeepConfig, StudentCLI, check_trainer, told
+from dataenvgym.cli.configuration_files import MADE_IN_PYTHON, read_words
+from dataenvgym.cli.training import PARSER_KWARGS, StudentCLI, check_trainer, told
 from dataenvgym.running import run_in_directory
 from datamodules import StudentDataModule
 from environments.base import MakeEnvironment
 from environments.loop.dry_run import dry_run, expectation
+from environments.quiet import contained, quieten
 from environments.refusals import refused_options
 from environments.run.directory import RunDir
 from lightning_modules import StudentModule
-from lightning_modules.callbacks import SkillMetrics
 from tasks.errors import ConfigurationError, failing_as
+from teachers.chat.calls import Calls
 from teachers.chat.meter import Rehearsal
-from teachers.teacher import Teacher
-
-_PARSER_KWARGS = {
-    "allow_abbrev": False,  # else --trainer.max_epoch, a typo, is taken for max_epochs
-    "exit_on_error": False,  # we print one line instead of the whole usage
-}
+from teachers.teacher import Engine, Policy, Teacher
 
 
 class EpisodeCLI(StudentCLI):
-    """Builds every part of an episode; the loop itself is run_episode."""
+    """Builds every part of an episode; dataenvgym.running runs it.
+
+    Args:
+        words: What follows ``dataenvgym episode``.
+        objects: Parts that are objects and that no word can name, by option.
+        taught_by: Who teaches, if it is no teacher of this configuration but a loop in Python.
+        calls: That loop's calls to a chat model.
+
+    Raises:
+        ConfigurationError: An option cannot work.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        objects: Mapping[str, Any] | None = None,
+        taught_by: str | None = None,
+        calls: Calls | None = None,
+    ) -> None:
+        self.objects = dict(objects or {})
+        self._taught_by = taught_by
+        super().__init__(
+            StudentModule,
+            StudentDataModule,
+            save_config_callback=None,
+            seed_everything_default=0,
+            parser_kwargs=PARSER_KWARGS,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=list(words),
+            run=False,
+            auto_configure_optimizers=False,
+        )
+        if isinstance(self.config.seed_everything, bool):
+            raise ConfigurationError("seed_everything is false: an episode follows from its seed, give it a number.")
+        self.teacher: Teacher = self.config_init["teacher"]
+        self.calls = calls if self.teacher is None else self.teacher.calls
+        self.names = {block: self._name_of(block) for block in ("task", "environment", "teacher", "model")}
+        self.names["student"] = self.names.pop("model")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds teacher, environment and run directory to the blocks of a training."""
         super().add_arguments_to_parser(parser)
-        parser.add_subclass_arguments(Teacher, "teacher", required=True, help="Policy and engine.")
+        taught = self._taught_by is None
+        parser.add_subclass_arguments(Teacher, "teacher", required=taught, help="Policy and engine.")
         parser.link_arguments("task", "teacher.init_args.task", apply_on="instantiate")
         parser.add_argument(
             "--environment",
             type=MakeEnvironment,
-            required=True,
+            required="environment" not in self.objects,
             help="What the teacher sees and may do, and the budget.",
         )
         parser.add_argument(
@@ -60,6 +96,17 @@ class EpisodeCLI(StudentCLI):
             action="store_true",
             help="Print the calls, tokens and dollars to expect of a teacher that asks a chat model; do nothing else.",
         )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses the words, and puts the objects in their places."""
+        super().parse_arguments(parser, args)
+        if self._taught_by is not None:
+            self.config["teacher"] = None
+        for option, given in self.objects.items():
+            made = isinstance(given, Policy | Engine)
+            self.config[option] = (lambda task, given=given: given) if made else given
+        if self.objects:
+            self.config_dump = yaml.safe_load(self.config_text())  # what Lightning calls the student's hyperparameters
 
     def instantiate_classes(self) -> None:
         """Builds every part; for a dry run, only what it goes through, so that it needs no student."""
@@ -86,34 +133,52 @@ class EpisodeCLI(StudentCLI):
         config = self.config.clone()
         for key in ("run_dir", "resume", "dry_run", "config"):
             config.pop(key, None)
-        return str(self.parser.dump(config, skip_none=False, skip_link_targets=True, skip_validation=True))
+        for option in self.objects:
+            config[option] = None
+        text = str(self.parser.dump(config, skip_none=False, skip_link_targets=True, skip_validation=True))
+        if not self.objects and self._taught_by is None:
+            return text
+        blocks = yaml.safe_load(text)
+        for option, given in self.objects.items():
+            *block, last = option.split(".")
+            kind = type(given)
+            marked = {"class_path": f"{kind.__module__}.{kind.__qualname__}", MADE_IN_PYTHON: "an object"}
+            reduce(getitem, block, blocks)[last] = marked
+        if self._taught_by is not None:
+            blocks["teacher"] = {MADE_IN_PYTHON: self._taught_by}
+        return yaml.safe_dump(blocks, sort_keys=False)
+
+    def default_run_dir(self) -> str:
+        """Where a run is written that names no directory."""
+        named = [self.names[block] for block in ("task", "environment", "teacher")]
+        return "runs/" + "-".join([*named, f"seed{self.config.seed_everything}"])
+
+    def _name_of(self, block: str) -> str:
+        """What summary.json calls a part: its class; of a teacher the policy, of a student the model."""
+        if block == "teacher" and self._taught_by is not None:
+            return self._taught_by
+        # The policy says more than the Teacher that holds it.
+        option = "teacher.init_args.policy" if block == "teacher" else block
+        given = self.objects.get(option) or self.config.get(option) or self.config[block]
+        if option not in self.objects:
+            settings, name = given.init_args if "init_args" in given else {}, str(given.class_path).rsplit(".", 1)[-1]
+        else:
+            made = given.func if isinstance(given, partial) else given
+            settings, name = getattr(given, "hparams", {}), getattr(made, "__name__", type(made).__name__)
+        model = settings.get("model_name_or_path") if block == "model" else None
+        return Path(str(model)).name if model else str(name)
 
 
 def run_episode_command(words: Sequence[str]) -> int:
     """``dataenvgym episode``: builds the parts, runs the loop, writes the report."""
-    cli = _episode(words)
-    parts, config = cli.config_init, cli.config
+    quieten()
+    episode = EpisodeCLI(words)
+    config = episode.config
     if config.dry_run:
-        print(expectation(*_rehearsed(cli)))
+        print(expectation(*_rehearsed(episode)))
         return 0
-    names = {block: _class_name(config[block]) for block in ("task", "environment", "teacher")}
-    if policy := config.teacher.init_args.get("policy"):
-        names["teacher"] = _class_name(policy)  # the policy says more than the Teacher that holds it
-    run_in_directory(
-        task=parts["task"],
-        student=cli.model,
-        data=cli.datamodule,
-        make_trainer=cli.instantiate_trainer,
-        make_environment=parts["environment"],
-        teacher=parts["teacher"],
-        run_dir=RunDir(
-            _default_run_dir(names, config.seed_everything) if config.run_dir is None else config.run_dir
-        ).path,
-        config=cli.config_text(),
-        seed=config.seed_everything,
-        resume=config.resume,
-        names=names | {"student": _model_name(config.model)},
-    )
+    run_dir = episode.default_run_dir() if config.run_dir is None else config.run_dir
+    run_in_directory(episode, RunDir(run_dir).path, config.resume)
     return 0
 
 
@@ -126,87 +191,10 @@ def rehearse_episode(words: Sequence[str]) -> tuple[Rehearsal, float | None]:
     Returns:
         The calls that its teacher would make, and the teacher's cap in dollars.
     """
-    return _rehearsed(_episode([*words, "--dry_run"]))
+    with contained():
+        return _rehearsed(EpisodeCLI(read_words([*words, "--dry_run"])))
 
 
-def run_training_command(words: Sequence[str]) -> int:
-    """``dataenvgym fit | validate | test | predict``: stock LightningCLI."""
-    _quieten(keep_lightning=True)
-    try:
-        StudentCLI(
-            StudentModule,
-            StudentDataModule,
-            save_config_callback=KeepConfig,
-            trainer_defaults={"callbacks": SkillMetrics()},  # validate and test would print nothing without it
-            seed_everything_default=0,
-            parser_kwargs={command: dict(_PARSER_KWARGS) for command in LightningCLI.subcommands()} | _PARSER_KWARGS,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            args=list(words),
-            auto_configure_optimizers=False,
-        )
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error  # Lightning turns Ctrl-C into sys.exit(1)
-        raise
-    return 0
-
-
-def _episode(words: Sequence[str]) -> EpisodeCLI:
-    """The parts of an episode.
-
-    Raises:
-        ConfigurationError: It has no seed.
-    """
-    _quieten()
-    cli = EpisodeCLI(
-        StudentModule,
-        StudentDataModule,
-        save_config_callback=None,
-        seed_everything_default=0,
-        parser_kwargs=dict(_PARSER_KWARGS),
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        args=list(words),
-        run=False,
-        auto_configure_optimizers=False,
-    )
-    if isinstance(cli.config.seed_everything, bool):
-        raise ConfigurationError("seed_everything is false: an episode follows from its seed, give it a number.")
-    return cli
-
-
-def _rehearsed(cli: EpisodeCLI) -> tuple[Rehearsal, float | None]:
-    parts = cli.config_init
-    rehearsal = dry_run(parts["task"], parts["environment"], parts["teacher"], cli.config.seed_everything)
-    return rehearsal, parts["teacher"].max_usd
-
-
-def _default_run_dir(names: Mapping[str, str], seed: int) -> str:
-    return "runs/" + "-".join([*names.values(), f"seed{seed}"])
-
-
-def _class_name(block: Namespace) -> str:
-    return str(block.class_path).rsplit(".", 1)[-1]
-
-
-def _model_name(block: Namespace) -> str:
-    """The student's model, shortened to the last part of its path; the class of a student without one."""
-    name = block.init_args.get("model_name_or_path")
-    return Path(str(name)).name if name else _class_name(block)
-
-
-def _quieten(keep_lightning: bool = False) -> None:
-    """Silences what every new Trainer says again: hardware lines, tips, and deprecations inside libraries."""
-    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
-    warnings.filterwarnings("ignore", message=".*LightningCLI's args parameter.*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*litlogger.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*")
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it counts its retries aloud without a network
-    # Long questions are cut by max_length, or read by models that bear them; the tokenizer cannot know.
-    logging.getLogger("transformers.tokenization_utils_base").setLevel(logging.ERROR)
-    if not keep_lightning:
-        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-        logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+def _rehearsed(episode: EpisodeCLI) -> tuple[Rehearsal, float | None]:
+    parts, seed = episode.config_init, episode.config.seed_everything
+    return dry_run(parts["task"], parts["environment"], episode.teacher, seed), episode.teacher.max_usd

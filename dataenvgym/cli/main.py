@@ -1,21 +1,20 @@
-"""The command line: ``dataenvgym episode | fit | validate | test | predict | report | leaderboard | export | …``."""
+"""The command line: which command runs, and the one place where what a user can cause becomes one line."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import version
 
+from environments.quiet import VARIABLES
 from tasks.errors import ConfigurationError, DataEnvGymError, causes, one_line, reason
-from tasks.records import is_text
 
-# Before torch is imported by anyone: idle OpenMP threads otherwise spin against the busy ones (up to 30 times slower).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("KMP_BLOCKTIME", "0")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's calls, which users cannot change
+for _name, _value in VARIABLES.items():  # before torch is imported by anyone
+    os.environ.setdefault(_name, _value)
 
 USAGE = """\
 usage: dataenvgym COMMAND [options]        (dataenvgym COMMAND --help explains the options)
@@ -34,16 +33,29 @@ Stock LightningCLI on a student and a records file:
   fit        train a student on records           validate   evaluate on the validation instances
   test       evaluate on the test instances       predict    answer the instances
 
-Start here:
-  dataenvgym episode --config configs/quickstart.yaml
-  dataenvgym episode --config configs/tasks/math_procedural.yaml --config configs/students/tiny_text.yaml \\
-      --config configs/environments/skill_tree.yaml --config configs/teachers/skill_tree_procedural.yaml \\
+What there is:
+  list       tasks, students, environments, teachers, policies and engines by name; episode --task.help lists classes
+  --version
+
+Start here (names of configurations work from any folder; in Python: dataenvgym.run("quickstart")):
+  dataenvgym episode --config quickstart
+  dataenvgym episode --config tasks/math_procedural --config students/tiny_text \\
+      --config environments/skill_tree --config teachers/skill_tree_procedural \\
       --environment.budget.max_records 1000 --seed_everything 7
-  dataenvgym fit --config configs/tasks/math_procedural.yaml --config configs/students/tiny_text.yaml \\
+  dataenvgym fit --config tasks/math_procedural --config students/tiny_text \\
       --data.records runs/quickstart/step_01/records.jsonl
 """
 
-_TRAINING = ("fit", "validate", "test", "predict")
+# The module under dataenvgym.cli and its function; imported when it is asked for, so that --help needs no torch.
+_COMMANDS = {
+    "episode": "episode:run_episode_command",
+    **dict.fromkeys(("fit", "validate", "test", "predict"), "training:run_training_command"),
+    "report": "report:report",
+    "leaderboard": "leaderboard:leaderboard",
+    "export": "export:export",
+    "discover-skills": "discover_skills:discover_skills_command",
+    "list": "list:list_names",
+}
 _EXIT_USER_ERROR = 2
 
 
@@ -58,14 +70,12 @@ def main(args: Sequence[str] | None = None) -> int:
         such as an endpoint (``DataEnvGymError.exit_code``; one line on stderr says what) or this program.
     """
     words = list(sys.argv[1:] if args is None else args)
-    command = words[0] if words else "--help"
     try:
-        check_arguments(words)
-        status = _run(command, words)
+        status = _run(words or ["--help"])
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        if command == "episode":
+        if words[:1] == ["episode"]:
             return _complain("Interrupted. Finished steps are kept: the same command with --resume continues.")
         return _complain("Interrupted. What was written so far is kept.")
     except Exception as error:
@@ -85,49 +95,27 @@ def console() -> None:
     sys.exit(main())
 
 
-def _run(command: str, words: list[str]) -> int:
-    from dataenvgym.cli.configuration_files import check_words
-    from dataenvgym.cli.pasted_keys import refuse_pasted_keys
+def _run(words: list[str]) -> int:
+    from dataenvgym.cli.configuration_files import read_words
 
-    check_words(words)
-    refuse_pasted_keys(words)
+    words = read_words(words)
+    command = words[0]
     if command in ("-h", "--help"):
         print(USAGE, end="")
         return 0
-    if command == "report":
-        from dataenvgym.cli.report import report
+    if command == "--version":
+        print(f"dataenvgym {version('dataenvgym')}")
+        return 0
+    if command not in _COMMANDS:
+        raise ConfigurationError(f"There is no command {command!r}; the commands are {', '.join(_COMMANDS)}.")
+    if words[-1].endswith(".help"):
+        from dataenvgym.cli.list import list_classes
 
-        return report(words[1:])
-    if command == "leaderboard":
-        from dataenvgym.cli.leaderboard import leaderboard
-
-        return leaderboard(words[1:])
-    if command == "export":
-        from dataenvgym.cli.export import export
-
-        return export(words[1:])
-    if command not in ("episode", "discover-skills", *_TRAINING):
-        known = ", ".join(("episode", *_TRAINING, "report", "leaderboard", "export", "discover-skills"))
-        return _complain(f"There is no command {command!r}; the commands are {known}.")
-
-    if command == "discover-skills":
-        from dataenvgym.cli.discover_skills import discover_skills_command
-
-        return discover_skills_command(words[1:])
-    from dataenvgym.cli.episode import run_episode_command, run_training_command
-
-    return run_episode_command(words[1:]) if command == "episode" else run_training_command(words)
-
-
-def check_arguments(words: Sequence[str]) -> None:
-    """Whether every argument is text.
-
-    Raises:
-        ConfigurationError: One holds NUL, or bytes that are not UTF-8.
-    """
-    for word in words:
-        if not is_text(word):
-            raise ConfigurationError(f"The argument {word!r:.100} is no text in UTF-8: write it anew.")
+        if list_classes(words):
+            return 0
+    module, _, function = _COMMANDS[command].partition(":")
+    run = getattr(importlib.import_module(f"dataenvgym.cli.{module}"), function)
+    return int(run(words if module == "training" else words[1:]))
 
 
 def _user_error(error: BaseException) -> tuple[str, int] | None:

@@ -9,19 +9,29 @@ import shutil
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jsonargparse import Namespace
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from dataenvgym.cli.configuration_files import check_words
+from datamodules import StudentDataModule
+from environments.quiet import quieten
 from environments.refusals import refused_options, refused_training
+from lightning_modules import StudentModule
+from lightning_modules.callbacks import SkillMetrics
 from tasks.base import Task
 from tasks.errors import ConfigurationError, MissingFileError, RunDirectoryError, causes, failing_as, one_line, reason
 
 _CHECKPOINT_KEYWORDS = ("best", "last", "hpc", "registry")  # which Lightning looks up itself
 _CHECKPOINTS = "checkpoint_connector.py"  # the module of Lightning that puts a checkpoint into its parts
+
+
+PARSER_KWARGS = {
+    "allow_abbrev": False,  # else --trainer.max_epoch, a typo, is taken for max_epochs
+    "exit_on_error": False,  # we print one line instead of the whole usage
+}
 
 
 class KeepConfig(SaveConfigCallback):
@@ -55,14 +65,18 @@ class StudentCLI(LightningCLI):
     configuration's doing: it becomes one error each, with the option.
     """
 
+    objects: Mapping[str, Any] = MappingProxyType(
+        {}
+    )  # parts that no word can name, by option; an episode may have some
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the task and hands it to the data module."""
-        parser.add_subclass_arguments(Task, "task", required=True, help="What is asked and how it is scored.")
+        required = "task" not in self.objects
+        parser.add_subclass_arguments(Task, "task", required=required, help="What is asked and how it is scored.")
         parser.link_arguments("task", "data.init_args.task", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses the command line and the files that it names."""
-        check_words(args)
         with refused_options(f"dataenvgym {self._command(args)}"):
             super().parse_arguments(parser, args)
 
@@ -128,6 +142,29 @@ class StudentCLI(LightningCLI):
 
     def _command(self, args: Sequence[str]) -> str:
         return str(args[0]) if args and args[0] in self.subcommands() else "episode"
+
+
+def run_training_command(words: Sequence[str]) -> int:
+    """``dataenvgym fit | validate | test | predict``: stock LightningCLI."""
+    quieten(lightning=False)
+    try:
+        StudentCLI(
+            StudentModule,
+            StudentDataModule,
+            save_config_callback=KeepConfig,
+            trainer_defaults={"callbacks": SkillMetrics()},  # validate and test would print nothing without it
+            seed_everything_default=0,
+            parser_kwargs={command: PARSER_KWARGS for command in LightningCLI.subcommands()} | PARSER_KWARGS,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=list(words),
+            auto_configure_optimizers=False,
+        )
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error  # Lightning turns Ctrl-C into sys.exit(1)
+        raise
+    return 0
 
 
 def _keeps(trainer: Namespace) -> bool:

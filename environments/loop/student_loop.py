@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from datamodules import StudentDataModule
 from environments.loop.protocol import Start
+from environments.quiet import contained
 from environments.refusals import refused_training
 from environments.results import Evaluation
 from environments.skills.assignment import SkillAssignment
@@ -88,6 +89,7 @@ class LightningStudentLoop:
             first = self.task.instances("val")[: self.world_size]
             self.answer(first)
 
+    @contained()
     def run(
         self,
         step: int,
@@ -135,6 +137,7 @@ class LightningStudentLoop:
         self._current = student
         return Evaluation(tuple(metrics.predictions("val")), tuple(metrics.predictions("test")), truncated)
 
+    @contained()
     def answer(self, instances: Sequence[TaskInstance]) -> list[Prediction]:
         """The present student's scored answers to any instances, in their order."""
         if not instances:

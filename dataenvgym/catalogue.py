@@ -1,0 +1,138 @@
+"""What there is, by name: the shipped configurations, which travel inside the wheel, and the classes of teachers."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from tasks.errors import ConfigurationError, MissingFileError
+
+FRAGMENTS = ("tasks", "students", "environments", "teachers")
+CLASSES = {"policies": "Policy", "engines": "Engine"}  # by package of teachers, the base class
+KINDS = (*FRAGMENTS, *CLASSES, "challenges")
+
+_HERE = Path(__file__).parent
+# The wheel holds the folder within this package; a checkout, and an editable install of it, beside it.
+FOLDER = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can be named.
+
+    Args:
+        name: Its name.
+        needs: What a first day may lack: ``key``, ``GPU``, ``rows`` (of the hub or of a folder); empty for nothing.
+        said: What it is, in one sentence.
+    """
+
+    name: str
+    needs: str
+    said: str
+
+
+def shipped(name: str) -> Path | None:
+    """The shipped file of a name such as ``tasks/math_procedural``, with or without ``configs/`` and ``.yaml``."""
+    path = FOLDER / f"{name.removeprefix('configs/').removesuffix('.yaml')}.yaml"
+    return path if path.is_file() and path.resolve().is_relative_to(FOLDER.resolve()) else None
+
+
+def find(name: str, kind: str = "") -> Path:
+    """The file of a configuration: a path from the present folder, else a shipped one.
+
+    Args:
+        name: A path, or a name as for shipped(); with a kind, the last part of one suffices.
+        kind: One of FRAGMENTS.
+
+    Raises:
+        MissingFileError: There is none.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    found = shipped(f"{kind}/{name}") or shipped(name)
+    if found is None:
+        known = ["quickstart", *(f"{each}/{one}" for each in FRAGMENTS for one in names(each))]
+        raise MissingFileError(f"There is no configuration {name!r}; give a YAML file or one of {', '.join(known)}.")
+    return found
+
+
+def names(kind: str) -> list[str]:
+    """All names of a kind.
+
+    Raises:
+        ConfigurationError: There is no such kind.
+    """
+    if kind in FRAGMENTS:
+        return sorted(path.stem for path in (FOLDER / kind).glob("*.yaml"))
+    if kind in CLASSES:
+        return sorted(found.__name__ for found in _classes(kind))
+    if kind not in KINDS:
+        raise ConfigurationError(f"There is no kind {kind!r} of names; the kinds are {', '.join(KINDS)}.")
+    return []
+
+
+def entries(kind: str) -> list[Entry]:
+    """All that there is of a kind.
+
+    Raises:
+        ConfigurationError: There is no such kind.
+    """
+    if kind not in CLASSES:
+        return [_fragment(FOLDER / kind / f"{name}.yaml") for name in names(kind)]
+    found = sorted(_classes(kind), key=lambda each: each.__name__)
+    return [Entry(each.__name__, _needs_of(each), _first_sentence(inspect.getdoc(each) or "")) for each in found]
+
+
+def class_entries(block: str) -> list[Entry]:
+    """The classes that a block of the configuration can name, as far as they are shipped.
+
+    Args:
+        block: ``task``, ``model``, ``environment`` or ``teacher``, or of the teacher ``policy``, ``engine``.
+    """
+    kind = {"model": "students", "policy": "policies", "engine": "engines"}.get(block, f"{block}s")
+    if kind in CLASSES:
+        return [replace(entry, name=f"teachers.{kind}.{entry.name}") for entry in entries(kind)]
+    blocks = [yaml.safe_load(path.read_text(encoding="utf-8"))[block] for path in (FOLDER / kind).glob("*.yaml")]
+    found = {path: _class(path) for path in sorted({each["class_path"] for each in blocks})}
+    return [Entry(path, _needs_of(made), _first_sentence(inspect.getdoc(made) or "")) for path, made in found.items()]
+
+
+def _class(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    made: type = getattr(importlib.import_module(module), name)
+    return made
+
+
+def _classes(kind: str) -> list[type]:
+    package = importlib.import_module(f"teachers.{kind}")
+    base = getattr(importlib.import_module("teachers"), CLASSES[kind])
+    found = [getattr(package, name) for name in package.__all__]
+    return [each for each in found if issubclass(each, base) and not inspect.isabstract(each)]
+
+
+def _fragment(path: Path) -> Entry:
+    text = path.read_text(encoding="utf-8")
+    comments = [line.removeprefix("#").strip() for line in text.partition("\n\n")[0].splitlines() if line[:1] == "#"]
+    blocks = yaml.safe_load(text)
+    needs = ""
+    if (blocks.get("trainer") or {}).get("accelerator") == "gpu":
+        needs = "GPU"
+    elif ((blocks.get("teacher") or {}).get("init_args") or {}).get("chat"):
+        needs = "key"
+    elif "task" in blocks:
+        needs = _needs_of(_class(blocks["task"]["class_path"]))
+    return Entry(path.stem, needs, _first_sentence(" ".join(comments)))
+
+
+def _needs_of(made: type) -> str:
+    if "LLM" in made.__name__:  # others take a chat model to hand it on
+        return "key"
+    return "rows" if "path" in inspect.signature(made).parameters else ""
+
+
+def _first_sentence(text: str) -> str:
+    return text.replace("\n", " ").partition(". ")[0].rstrip(".")
