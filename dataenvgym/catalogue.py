@@ -36,7 +36,7 @@ class Entry:
 
 
 def shipped(name: str) -> Path | None:
-    """The shipped file of a name such as ``tasks/math_procedural``, with or without ``configs/`` and ``.yaml``."""
+    """The shipped file of a name (``tasks/NAME``), with or without ``configs/`` and ``.yaml``."""
     path = FOLDER / f"{name.removeprefix('configs/').removesuffix('.yaml')}.yaml"
     return path if path.is_file() and path.resolve().is_relative_to(FOLDER.resolve()) else None
 

@@ -9,4 +9,14 @@ case " $* " in
   *" --resume "* | *" --run_dir"*) ;;
   *) [ -f runs/quickstart/config.yaml ] && set -- --resume "$@" ;;
 esac
-exec dataenvgym episode --config configs/quickstart.yaml --run_dir runs/quickstart "$@"
+echo "One episode of five steps: a teacher writes some 1,000 records, a tiny student learns from them. Some minutes;"
+echo "Ctrl-C and the same command go on later. Loading PyTorch ..."
+dataenvgym episode --config configs/quickstart.yaml --run_dir runs/quickstart "$@"
+cat <<'NEXT'
+
+Next: open the report in a browser, or try another teacher (dataenvgym list policies) and compare the two:
+  source .venv/bin/activate
+  dataenvgym episode --config configs/quickstart.yaml --teacher.init_args.policy teachers.policies.NoStatePolicy --run_dir runs/no_state
+  dataenvgym report runs/quickstart runs/no_state
+In Python: import dataenvgym; dataenvgym.load("runs/quickstart").skills
+NEXT
