@@ -176,7 +176,9 @@ def _composed(
 
 
 def _place(run_dir: str | Path | None) -> Path:
-    return Path(tempfile.mkdtemp(prefix="dataenvgym-") if run_dir is None else run_dir)
+    from environments.run.directory import RunDir
+
+    return RunDir(tempfile.mkdtemp(prefix="dataenvgym-") if run_dir is None else run_dir).path
 
 
 def _given(

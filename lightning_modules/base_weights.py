@@ -110,7 +110,7 @@ def read_network(location: str, revision: str | None, dtype: str | None, kind: s
     """
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     settings = {"dtype": dtype or "auto", "use_safetensors": True, "output_loading_info": True}
     network, found = _read(kind, "model", location, revision, **settings)
     # transformers fills what is missing with random numbers, and says so in a warning only.

@@ -19,7 +19,9 @@ import os
 import platform
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads otherwise spin against the busy ones
 
@@ -189,7 +191,9 @@ def train_tokenizer(mixture: Mixture, vocabulary: int) -> PreTrainedTokenizerFas
     )
 
 
-def batches(mixture: Mixture, tokenizer: PreTrainedTokenizerFast, batch_size: int, chunk: int) -> object:
+def batches(
+    mixture: Mixture, tokenizer: PreTrainedTokenizerFast, batch_size: int, chunk: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Endless batches of similar lengths as (input_ids, labels); the loss falls on the answer alone."""
     pad = tokenizer.pad_token_id
     while True:
@@ -219,7 +223,7 @@ def train(
     batch_size: int,
 ) -> dict[str, object]:
     """Trains one stage with AdamW, a short warm-up and cosine decay; returns what there is to say of it."""
-    body = torch.compile(model.model, dynamic=True)  # a third faster on CPU; needs a C++ compiler
+    body: Any = torch.compile(model.model, dynamic=True)  # a third faster on CPU; needs a C++ compiler
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     warmup = max(50, steps // 50)
     schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -25,6 +25,7 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads otherwise spin against the busy ones
 
@@ -101,6 +102,15 @@ def terse(skill: str, subskill: str, question: str) -> str:
     return f"X{''.join(chr(ord('A') + place) for place in letters)}: {' '.join(words.values())}"
 
 
+T = TypeVar("T")
+
+
+def drawn(given: T | None) -> T:
+    """An image or a scene that is there because the task draws one for each record."""
+    assert given is not None, "the task draws a scene for each record"
+    return given
+
+
 class Mixture:
     """An endless, seeded stream of records.
 
@@ -118,14 +128,14 @@ class Mixture:
 
     def image(self) -> Image:
         """A scene of one to six shapes."""
-        return self.task.record(*self.rng.choice(LISTED), self.rng).image
+        return drawn(self.task.record(*self.rng.choice(LISTED), self.rng).image)
 
     def draw(self) -> TrainingRecord:
         """The next example."""
         kind = self.rng.random()
         if kind < LIST_SHARE:
             image = self.image()
-            return TrainingRecord("list", listing(scene_of(image)), "", image=image)
+            return TrainingRecord("list", listing(drawn(scene_of(image))), "", image=image)
         if kind < LIST_SHARE + TERSE_SHARE:
             skill, subskill = self.rng.choices(self.terse_pairs, self.terse_weights)[0]
             record = self.task.record(skill, subskill, self.rng)
@@ -134,7 +144,7 @@ class Mixture:
         return self.task.record(*self.rng.choices(self.pairs, self.weights)[0], self.rng)
 
 
-class Batches(IterableDataset):
+class Batches(IterableDataset[Any]):
     """Endless batches of similar lengths, made as the student's own data module would.
 
     Args:
@@ -148,7 +158,7 @@ class Batches(IterableDataset):
         self.style = style
         self.batch_size = batch_size
 
-    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+    def __iter__(self) -> Iterator[Any]:
         torch.set_num_threads(1)
         while True:
             records = [self.mixture.draw() for _ in range(self.batch_size * CHUNK)]
@@ -166,7 +176,7 @@ class Batches(IterableDataset):
         pad = torch.nn.utils.rnn.pad_sequence
         labels = pad([torch.tensor(one.labels) for _, one in rows], True, -100)
         ids = pad([torch.tensor(one.input_ids) for _, one in rows], True, self.style.pad_token_id)
-        pixels = self.style.prompts.pixels([record.image for record, _ in rows])
+        pixels = self.style.prompts.pixels([drawn(record.image) for record, _ in rows])
         return {"input_ids": ids, "labels": labels, **pixels, **self.style.token_types(ids, labels)}
 
 
@@ -179,7 +189,7 @@ class Scenes(Batches):
             images = [self.mixture.image() for _ in range(self.batch_size)]
             inside = torch.zeros(len(images), 9, len(KINDS), dtype=torch.long)
             for row, image in enumerate(images):
-                for figure in scene_of(image).figures:
+                for figure in drawn(scene_of(image)).figures:
                     cell = 3 * (3 * figure.y // 64) + 3 * figure.x // 64
                     inside[row, cell] = torch.tensor(
                         [1 + names.index(getattr(figure, kind)) for kind, names in KINDS.items()]
@@ -212,15 +222,21 @@ def train_tokenizer(mixture: Mixture, vocabulary: int) -> PreTrainedTokenizerFas
     )
 
 
-def make_model(processor: PaliGemmaProcessor) -> PaliGemmaForConditionalGeneration:
+def make_model(processor: Any) -> Any:
     """An untrained network."""
     tokenizer = processor.tokenizer
-    ids = {
+    ids: dict[str, Any] = {
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": tokenizer.bos_token_id,
     }
-    shape = {"hidden_size": WIDTH, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 4}
+    shape: dict[str, Any] = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 384,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+    }
+    seeing: dict[str, Any] = {**shape, "projection_dim": WIDTH}
     config = PaliGemmaConfig(
         text_config=GemmaConfig(
             **shape,
@@ -232,10 +248,9 @@ def make_model(processor: PaliGemmaProcessor) -> PaliGemmaForConditionalGenerati
             **ids,
         ),
         vision_config=SiglipVisionConfig(
-            **shape,
+            **seeing,
             image_size=IMAGE_SIZE,
             patch_size=PATCH,
-            projection_dim=WIDTH,
             vision_use_head=False,
         ),
         image_token_index=processor.image_token_id,
@@ -266,7 +281,8 @@ def train_tower(
         pixels, inside = next(stream)
         parts = head(tower(pixels).last_hidden_state).flatten(0, 1).split(sizes, dim=-1)
         truth = inside.flatten(0, 1).unbind(dim=-1)
-        loss = sum(torch.nn.functional.cross_entropy(part, names) for part, names in zip(parts, truth, strict=True))
+        losses = [torch.nn.functional.cross_entropy(part, names) for part, names in zip(parts, truth, strict=True)]
+        loss = sum(losses, torch.zeros(()))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimizer.step()
@@ -326,13 +342,14 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    images = SiglipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
+    images: Any = SiglipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
     images.image_seq_length = (IMAGE_SIZE // PATCH) ** 2
     processor = PaliGemmaProcessor(images, train_tokenizer(Mixture(arguments.seed), vocabulary=512))
     style = image_format(processor, "tiny_vlm")
+    assert isinstance(style, ImagePrefixFormat), "a PaliGemma has no chat template"
     model = make_model(processor)
 
-    def stream(dataset: IterableDataset) -> Iterator:
+    def stream(dataset: IterableDataset[Any]) -> Iterator[Any]:
         # Drawing takes one core while training takes the other.
         return iter(DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=16))
 

@@ -178,7 +178,7 @@ def test_parts_as_classes_and_objects(small, settings, tmp_path):
     ) as env:  # fmt: skip
         assert env.task is task and not env.reset().last
     with pytest.raises(ConfigurationError, match="how long a step trains"):
-        dataenvgym.make(SkillTreeEnvironment, task=task, student=student)
+        dataenvgym.make(SkillTreeEnvironment, task=task, student=student, max_steps=1)
     run = dataenvgym.run(
         ["tasks/math_procedural", "students/tiny_text", "environments/open_ended"],
         policy=Even(task), engine={"class_path": "teachers.engines.WeakProceduralEngine"}, max_records=20, max_steps=1,
