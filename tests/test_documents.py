@@ -18,16 +18,15 @@ import yaml
 from documents import DOCUMENTS, ROOT, Block, blocks, commands
 from tiny_vision_models import make_tiny_vision_model
 
+import dataenvgym
 from dataenvgym.cli.main import main
-from environments import Budget, Recorder, SkillListEnvironment
 from environments.run.observations import read_observation
 from tasks.code.verdict import Verdict
 from tasks.vqa.scenes import draw_scene, read_scene, scene_of
-from teachers.engines import ProceduralEngine
 from teachers.observation import Observation
 from teachers.testing import check_policy
 from tests.dataenvgym.test_leaderboard import floors, teacher
-from tests.environments.toy import LookupLoop, ToyTask
+from tests.environments.toy import ToyTask
 from tests.tasks.math_rows import write_splits
 from tests.teachers.taught import TaughtToyTask, saying, taught_by
 
@@ -58,7 +57,8 @@ SCRIPTS = {
 
 # All others, each with a test of its own below, by the name of that test.
 OTHERS = {
-    "README.md: observation = environment.reset()  # step 0: evaluate the untouc": "the_loop",
+    "README.md: import dataenvgym": "the_loop",
+    "README.md: from weakest import WeakestSkillPolicy": "a_run_from_python",
     "README.md: # weakest.py: all records go to the student's weakest skill": "the_readmes_policy",
     "README.md: tasks/": "the_folders",
     "docs/language_models.md: # hardest.py, with the template prompts/hardest.jinja beside it": "a_policy_that_asks",
@@ -199,17 +199,40 @@ def test_scripts_are_there_and_bash_can_read_them(name) -> None:
         subprocess.run(["bash", "-n", str(path)], check=True)
 
 
-def test_the_loop() -> None:
-    task = ToyTask()
-    environment = SkillListEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=60, max_steps=3))
-    policy: dict[str, object] = {}
-    exec(block_of("the_readmes_policy"), policy)
-    teacher = SimpleNamespace(policy=policy["WeakestSkillPolicy"](task), engine=ProceduralEngine(task))  # type: ignore[operator]
-    names = {"environment": environment, "teacher": teacher}
+def shortened(name: str, models: dict[str, Path], monkeypatch) -> None:
+    """Has a function of the API take as long as a test may."""
+    settings = {
+        "model.init_args.model_name_or_path": str(models["tiny_text"]),
+        "model.init_args.max_new_tokens": 4,
+        **{"task.init_args.val_size": 54, "task.init_args.test_size": 54, "trainer.max_epochs": 1},
+    }
+    whole = getattr(dataenvgym, name)
+    budget = {"max_records": 60, "max_steps": 2}
+    monkeypatch.setattr(
+        dataenvgym, name, lambda *args, **given: whole(*args, **{**given, **budget, "settings": settings})
+    )
+
+
+def test_the_loop(workplace, models, monkeypatch) -> None:
+    shortened("make", models, monkeypatch)
+    names: dict[str, object] = {}
     exec(block_of("the_loop"), names)
-    observation = names["observation"]
+    observation, env = names["observation"], names["env"]
     assert isinstance(observation, Observation) and observation.last
-    assert [past.records for past in observation.history] == [0, 20, 20, 20]
+    assert [past.step for past in observation.history] == [0, 1, 2]
+    run = dataenvgym.load(env.run_dir)  # type: ignore[attr-defined]
+    assert run.status == "finished" and 0 < run.summary["records"] <= 60
+    assert (run.path / "report.html").is_file()
+
+
+def test_a_run_from_python(workplace, models, monkeypatch, capsys) -> None:
+    shortened("run", models, monkeypatch)
+    (workplace / "weakest.py").write_text(block_of("the_readmes_policy"), encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "weakest", raising=False)
+    names: dict[str, object] = {}
+    exec(block_of("a_run_from_python"), names)
+    assert names["run"].seed == 3 and names["run"].summary["teacher"] == "WeakestSkillPolicy"  # type: ignore[attr-defined]
+    assert "points" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", [0, 1])

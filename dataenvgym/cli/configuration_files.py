@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,12 @@ def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
                     raise ConfigurationError(
                         f"{what} is of a run with parts that were objects in Python, whose settings it does not hold: "
                         "nothing can make them again; begin a new run with dataenvgym.make() or dataenvgym.run()."
+                    )
+                module, _, name = str(event.value).rpartition(".")
+                if module == "__main__" and not hasattr(sys.modules[module], name):
+                    raise ConfigurationError(
+                        f"{what} names {name}, a class of a script or a notebook, which only that one can make: go on "
+                        "from there with dataenvgym.run(…, resume=True), or move the class into a module."
                     )
                 total += 1
                 if event.anchor is not None:

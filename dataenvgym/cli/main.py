@@ -8,7 +8,7 @@ import select
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from environments.quiet import VARIABLES
 from tasks.errors import ConfigurationError, DataEnvGymError, causes, one_line, reason
@@ -104,7 +104,10 @@ def _run(words: list[str]) -> int:
         print(USAGE, end="")
         return 0
     if command == "--version":
-        print(f"dataenvgym {version('dataenvgym')}")
+        try:
+            print(f"dataenvgym {version('dataenvgym')}")
+        except PackageNotFoundError:
+            print("dataenvgym, from a checkout that is not installed")
         return 0
     if command not in _COMMANDS:
         raise ConfigurationError(f"There is no command {command!r}; the commands are {', '.join(_COMMANDS)}.")

@@ -211,6 +211,12 @@ def test_what_cannot_work_is_said_in_one_line(small, given, kind, said):
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_the_command_cannot_go_on_with_a_class_of_a_script(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("teacher: {init_args: {policy: {class_path: __main__.Mine}}}\n")
+    assert main(["episode", "--config", "quickstart", "--config", str(tmp_path / "config.yaml"), "--resume"]) == 2
+    assert "names Mine, a class of a script" in capsys.readouterr().err
+
+
 def test_unknown_names_of_a_run():
     for given in ({"policy": "Mastery"}, {"engine": "Procedural"}):
         with pytest.raises(ConfigurationError, match=r"MasteryPolicy|ProceduralEngine"):
