@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 
+from environments.run.summary import summarise
 from environments.statistics import accuracy_interval, paired_by_seed, paired_gain, proportion_interval
 from tasks.errors import ConfigurationError
 
@@ -122,3 +123,24 @@ def test_coverage_of_the_paired_interval() -> None:
         low, high = paired_gain(before, after, seed=seed, resamples=499).ci95 or (0.0, 0.0)
         covered += low <= 20 <= high
     assert covered >= 0.87 * 120
+
+
+def test_the_best_step_is_chosen_on_validation_and_is_the_earliest_of_equals() -> None:
+    val = ((1, 0, 0, 0), (1, 1, 1, 0), (0, 1, 1, 1), (1, 1, 0, 0))
+    test = ((1, 1, 1, 0), (1, 0, 0, 0), (1, 1, 1, 1), (1, 1, 0, 0))
+    scores = {step: {"val": list(val[step]), "test": list(test[step])} for step in range(4)}
+
+    def report(values):
+        return {"overall": {"value": sum(values) / len(values), "n": len(values)}, "skills": {}, "metrics": {}}
+
+    lines = [
+        {"step": step, "records": 0, "rejected": {}, "truncated_records": 0, "seconds": {}}
+        | {split: report(values) for split, values in scores[step].items()}
+        for step in range(4)
+    ]
+    told = summarise(lines, scores, {}, "finished", {})
+    for name, accuracies in {"before": (0.25, 0.75), "after": (0.5, 0.5), "best": (0.75, 0.25)}.items():
+        assert (told[name]["val"]["accuracy"], told[name]["test"]["accuracy"]) == accuracies
+    assert told["best"]["step"] == 1
+    assert [told["gain"][split]["points"] for split in ("val", "test")] == pytest.approx([25, -25])
+    assert [told["best"]["gain"][split]["points"] for split in ("val", "test")] == pytest.approx([50, -50])
