@@ -53,7 +53,7 @@ def test_an_unknown_price_is_none_and_never_nothing(tmp_path):
 
 
 def test_the_bound_covers_what_the_server_counts():
-    text = "Wörter, 文字, 😀 " * 50
+    text = "Wörter, 文字, 😀 " * 500  # in bytes far more than in letters and all that is added for what surrounds it
     request = ChatRequest("m", (Message("system", "s"), Message("user", text)), "S", {"type": "object"}, 77)
     bound = most_tokens(request)
     assert bound.input >= len(text.encode()) and bound.output == 77
