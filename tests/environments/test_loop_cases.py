@@ -8,10 +8,25 @@ import pytest
 from environments import Budget, OpenEndedEnvironment, Recorder, SkillListEnvironment
 from tasks.errors import ConfigurationError
 from tasks.types import TrainingRecord
+from teachers.batch import Batch
 from teachers.engines import ProceduralEngine
 from teachers.plan import DataSpec
 from teachers.policies import NoStatePolicy, OpenEndedPolicy
 from tests.environments.toy import Kept, LookupLoop, MemoryRecorder, ToyTask, run
+
+
+def test_rejected_records_use_up_no_budget():
+    class Repeating(ProceduralEngine):
+        def generate(self, plan):
+            records = tuple(super().generate(plan))
+            return Batch(records + records)
+
+    task = ToyTask()
+    budget = Budget(max_records=40, max_steps=6)
+    environment = OpenEndedEnvironment(task, LookupLoop(task), Recorder(), budget)
+    observations = run(environment, NoStatePolicy(task, records_per_step=10), Repeating(task))
+    assert [seen.records_left for seen in observations] == [40, 30, 20, 10, 0]
+    assert [result.rejected for result in environment.results[1:]] == 4 * [{"duplicate": 10}]
 
 
 @pytest.mark.parametrize(("hard", "sizes"), [(True, [120, 240, 300]), (False, [120, 240, 360])])

@@ -91,6 +91,7 @@ def test_programs_that_read_and_print(sandbox: Sandbox, source: str, outcome: st
         ("def f(x): return str(x * 2)", "wrong_answer"),
         ("def f(x): return [x * 2]", "wrong_answer"),
         ("def f(x): raise SystemExit", "runtime_error"),
+        ("import os\ndef f(x): return 42 if x == 21 else os._exit(0)", "runtime_error"),
     ],
 )
 def test_functions(sandbox: Sandbox, source: str, outcome: str) -> None:
