@@ -10,6 +10,7 @@ from environments.run.recorder import RunRecorder
 from tasks.records import write_atomic
 from teachers.batch import Batch
 from teachers.engines import ProceduralEngine
+from teachers.plan import DataSpec
 from teachers.policies import AlternatingPolicy
 from tests.environments.toy import Kept, Killed, LookupLoop, ToyTask, run
 
@@ -43,6 +44,13 @@ class SpoilingEngine(ProceduralEngine):
         return Batch([*records, *records[:1]])
 
 
+class MixedPolicy(AlternatingPolicy):
+    """Grows the trees in the first call of a step, and orders records of any kind in the second."""
+
+    def act(self, observation):
+        return [DataSpec(7)] if observation.call else super().act(observation)
+
+
 def teach(folder, students):
     """An episode of two calls a step, with files."""
     task = ToyTask()
@@ -50,7 +58,7 @@ def teach(folder, students):
     budget = Budget(max_records=60, max_steps=2)
     environment = SkillTreeEnvironment(task, WrittenLoop(task, folder, students), recorder, budget, calls_per_step=2)
     try:
-        return run(environment, AlternatingPolicy(task, new_subskills=1, records_each=5), SpoilingEngine(task))
+        return run(environment, MixedPolicy(task, new_subskills=1, records_each=5), SpoilingEngine(task))
     finally:
         recorder.close()
 
