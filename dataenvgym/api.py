@@ -3,6 +3,9 @@
 env = dataenvgym.make("skill_tree", task="math_procedural", student="tiny_text", max_records=600, max_steps=4)
 run = dataenvgym.run("quickstart", policy=MyPolicy, seed=3)
 run = dataenvgym.load("runs/quickstart")
+
+Nothing is printed, and the process stays as it was: random generators, warning filters, log levels and environment
+variables are put back after every call. What stays is what importing torch and Lightning does once.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lightning.pytorch.utilities import rank_zero_only
@@ -50,8 +49,7 @@ def run_in_directory(episode: EpisodeCLI, run_dir: Path, resume: bool, verbose: 
         with environment:
             run_episode(environment, episode.teacher, *([progress.note] if verbose else ()))
     except SpendingCapError:
-        # A spent cap is a budget like the others: what was taught is kept, if anything was measured.
-        if not environment.results:
+        if not environment.results:  # else the run is finished
             raise
 
 
@@ -104,23 +102,7 @@ def open_run(
             model = resolve_model(name) if name else type(student).__name__
             directory.write_provenance(provenance(task, model, seed))
 
-        def end(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-            recorder.close()
-            if error is not None and not isinstance(error, Exception):
-                return  # Ctrl-C: an interrupted run stays what it is
-            if error is None and not recorder.lines:
-                recorder.write_summary("failed", error="closed before the first observation")
-            elif error is None:
-                recorder.write_summary("finished", None if environment.over else "closed")
-            # A spent cap is a budget like the others: what was taught is kept, if anything was measured.
-            elif isinstance(error, SpendingCapError) and recorder.lines:
-                recorder.write_summary("finished", "max_usd")
-            else:
-                recorder.write_summary(
-                    "failed", error=conceal(str(error)) if isinstance(error, DataEnvGymError) else None
-                )
-
-        opened.push(end)
+        opened.push(lambda kind, error, trace: _end(recorder, environment.over, error))
         loop.launch()
         environment.run_dir, environment.at_close = run_dir, opened.pop_all()
     return environment, progress
@@ -129,6 +111,20 @@ def open_run(
 def _writes() -> bool:
     """Whether this process writes: of a distributed run, the first does."""
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _end(recorder: RunRecorder, over: bool, error: BaseException | None) -> None:
+    """Closes what is written to, and says in the summary how the run ended."""
+    recorder.close()
+    if error is None and not recorder.lines:
+        recorder.write_summary("failed", error="closed before the first observation")
+    elif error is None:
+        recorder.write_summary("finished", None if over else "closed")
+    # A spent cap is a budget like the others: what was taught is kept, if anything was measured.
+    elif isinstance(error, SpendingCapError) and recorder.lines:
+        recorder.write_summary("finished", "max_usd")
+    elif isinstance(error, Exception):  # after Ctrl-C, an interrupted run stays what it is
+        recorder.write_summary("failed", error=conceal(str(error)) if isinstance(error, DataEnvGymError) else None)
 
 
 def _finish(directory: RunDir, episode: EpisodeCLI, verbose: bool) -> None:
