@@ -20,9 +20,9 @@ from environments.quality import QualityFilters
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
 from environments.skills.assignment import GoldSkills, NoSkills, SkillAssignment, skill_report
 from tasks.base import Task
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import ConfigurationError, RecordError, check_range
 from tasks.types import Accuracy, Prediction, SkillReport, Split, TaskInstance, TrainingRecord
-from teachers.batch import Batch, Drop
+from teachers.batch import Batch
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import ErrorExample, Observation, PastStep
@@ -74,8 +74,7 @@ class Environment(ABC):
         filters: QualityFilters | None = None,
         chat: Chat | Calls | None = None,
     ) -> None:
-        if calls_per_step < 1:
-            raise ConfigurationError(f"calls_per_step is {calls_per_step}: a step needs at least 1 teacher call.")
+        check_range("environment.init_args", calls_per_step=calls_per_step)
         self.task = task
         self.loop = loop
         self.recorder = recorder
@@ -147,7 +146,8 @@ class Environment(ABC):
             ConfigurationError: The action is not valid in this environment, or the episode is over.
         """
         self._need_going("plan")
-        specs = self.budget.cut(self._specs(action), self._records, self._generator("cut"))
+        rng = Random(f"{self.loop.seed}/{self._step}/{self._call}/environment/cut")
+        specs = self.budget.cut(self._specs(action), self._records, rng)
         screen = partial(self._intake.screen, pool=self._training_pool())
         plan = DataPlan(self._step, self.loop.seed, specs, self._call, screen)
         self._planned = plan, action
@@ -169,7 +169,12 @@ class Environment(ABC):
         plan, action = self._planned
         self._planned = None
         accepted, rejected = self._intake.check(batch, self._training_pool(), plan.count)
-        rejected = [*(_unmade(drop) for drop in batch.dropped), *rejected]
+        # What an engine dropped may never have become a record, so its text stands as the response.
+        dropped = [
+            Rejection(TrainingRecord("", one.text, "", one.skill, one.subskill), one.reason, "dropped by the engine")
+            for one in batch.dropped
+        ]
+        rejected = [*dropped, *rejected]
         self._commit(action, accepted)
         self._take(accepted, [rejection.reason for rejection in rejected])
         self.recorder.keep_call(KeptCall(plan, tuple(accepted), tuple(rejected), self.state_dict()))
@@ -252,9 +257,6 @@ class Environment(ABC):
         if self._over:
             raise ConfigurationError(f"{method}() was called after the last observation: call reset() first.")
 
-    def _generator(self, purpose: str) -> Random:
-        return Random(f"{self.loop.seed}/{self._step}/{self._call}/environment/{purpose}")
-
     def _training_pool(self) -> list[TrainingRecord]:
         return [*self._pool, *self._fresh] if self.pool_rule == "all" else list(self._fresh)
 
@@ -270,7 +272,8 @@ class Environment(ABC):
         if not complete:
             return
         if not self._fresh:
-            self._finish(self._evaluated, trained=False)
+            assert self._evaluation is not None, "reset() evaluates before any step"
+            self._finish(self._evaluation, trained=False)
             return
         pool, previous = self._training_pool(), self._last_trained
         evaluation = self.loop.run(self._step, pool, self.start, previous, self._shown_skills)
@@ -281,7 +284,6 @@ class Environment(ABC):
         self._evaluation = evaluation
         if self._results:
             self._learned(self._results[-1], val.skills)
-        allocation = self._allocation()
         self._pool.extend(self._fresh)
         result = StepResult(
             step=self._step,
@@ -290,7 +292,7 @@ class Environment(ABC):
             rejected=dict(sorted(self._step_rejected.items())),
             val=val,
             test=test,
-            allocation=allocation,
+            allocation=self._allocation(),
             state=self.state_dict(),
             trained=trained,
         )
@@ -361,16 +363,6 @@ class Environment(ABC):
     def _error(self, instance: TaskInstance, prediction: Prediction) -> ErrorExample:
         return ErrorExample(instance.instance_id, instance.instruction, prediction.text, instance.answer)
 
-    @property
-    def _evaluated(self) -> Evaluation:
-        assert self._evaluation is not None, "reset() evaluates before anything observes"
-        return self._evaluation
-
     @cached_property
     def _val(self) -> tuple[TaskInstance, ...]:
         return tuple(self.task.instances("val"))
-
-
-def _unmade(drop: Drop) -> Rejection:
-    """What an engine dropped, among the rejected; it may never have become a record, so its text is the response."""
-    return Rejection(TrainingRecord("", drop.text, "", drop.skill, drop.subskill), drop.reason, "dropped by the engine")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 from teachers.allocation import apportion
 from teachers.plan import DataSpec
 
@@ -38,9 +38,7 @@ class Budget:
     def __post_init__(self) -> None:
         limits = {"max_records": self.max_records, "max_steps": self.max_steps, "max_seconds": self.max_seconds}
         for name, limit in (*limits.items(), ("max_idle_steps", self.max_idle_steps)):
-            # "not >" and not "<=": NaN is no limit either.
-            if limit is not None and not limit > 0:
-                raise ConfigurationError(f"{name} is {limit}: it must be more than 0, or left out for no limit.")
+            check_range("The budget", 0, open_ends=True, **{name: limit})
         if all(limit is None for limit in limits.values()):
             raise ConfigurationError(f"The budget has no limit: set at least one of {', '.join(limits)}.")
 

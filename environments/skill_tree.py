@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from environments.actions import check_tree_action
 from environments.budget import Budget
 from environments.loop.protocol import Recorder, Start, StudentLoop
@@ -12,14 +14,16 @@ from environments.quality import QualityFilters
 from environments.results import StepResult
 from environments.skill_list import SkillListEnvironment, shown_fields
 from environments.skills.assignment import GoldSkills, SkillAssignment
-from environments.skills.tree import absorb, apply_action, orders, reward, tree_from_json, tree_to_json
+from environments.skills.tree import absorb, apply_action, orders, reward
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 from tasks.types import Accuracy, TrainingRecord
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation
 from teachers.plan import Action, DataSpec, TreeAction
+
+_TREES = TypeAdapter(list[SkillTree])
 
 
 class SkillTreeEnvironment(SkillListEnvironment):
@@ -44,7 +48,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         chat: The teacher's calls, or a chat model, for skills that are found by asking one.
 
     Raises:
-        ConfigurationError: ``probe_size`` is not positive.
+        ConfigurationError: ``probe_size`` or ``calls_per_step`` is not positive.
     """
 
     def __init__(
@@ -62,8 +66,7 @@ class SkillTreeEnvironment(SkillListEnvironment):
         probe_size: int = 16,
         chat: Chat | Calls | None = None,
     ) -> None:
-        if probe_size < 1:
-            raise ConfigurationError(f"probe_size is {probe_size}: it must be at least 1, or set probe to false.")
+        check_range("environment.init_args", probe_size=probe_size)
         self.probe = probe
         self.probe_size = probe_size
         self._grown: dict[str, SkillTree] = {}
@@ -71,13 +74,12 @@ class SkillTreeEnvironment(SkillListEnvironment):
 
     def state_dict(self) -> dict[str, Any]:
         """What load_state_dict needs, the trees included; JSON-able."""
-        return {**super().state_dict(), "trees": [tree_to_json(tree) for tree in self._trees.values()]}
+        return {**super().state_dict(), "trees": _TREES.dump_python(list(self._trees.values()), mode="json")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes a state_dict back."""
         super().load_state_dict(state)
-        trees = [tree_from_json(plain) for plain in state["trees"]]
-        self._grown = {tree.skill: tree for tree in trees}
+        self._grown = {tree.skill: tree for tree in _TREES.validate_python(state["trees"])}
 
     @property
     def _trees(self) -> dict[str, SkillTree]:

@@ -13,15 +13,15 @@ _Shingle = tuple[str, ...]
 
 
 class NearDuplicateFilter(PoolFilter):
-    """The question is not almost one of the pool or the batch.
+    """The question is not nearly the same as one of the pool or the batch.
 
-    Likeness is the Jaccard index of the sets of shingles (runs of three tokens, words and symbols alike). The search
-    is exact: a text of n shingles that is as like as t to another has at least t·n of them in common with it, so
+    Similarity is the Jaccard index of the sets of shingles (runs of three tokens, words and symbols alike). The search
+    is exact: a text of n shingles whose similarity to another is t has at least t·n of them in common with it, so
     that among any n - t·n + 1 of its shingles there is a common one. The rarest so many are looked up, which in
     practice leaves next to nothing to compare.
 
     Args:
-        threshold: Likeness in (0, 1] at and above which a record is dropped.
+        threshold: Similarity in (0, 1] at and above which a record is dropped.
         size: Tokens of a shingle.
     """
 
@@ -32,12 +32,12 @@ class NearDuplicateFilter(PoolFilter):
         self._numbers: dict[_Shingle, list[int]] = {}
 
     def finding(self, record: TrainingRecord) -> Finding | None:
-        """Which record it is most like."""
+        """Which record it is most similar to."""
         own = self._shingles(record)
-        best = max(((self._likeness(own, number), -number) for number in self._candidates(own)), default=(0.0, 0))
+        best = max(((self._similarity(own, number), -number) for number in self._candidates(own)), default=(0.0, 0))
         if best[0] < self._threshold:
             return None
-        return Finding("near_duplicate", f"is like record {-best[1]} (likeness {best[0]:.2f})")
+        return Finding("near_duplicate", f"is similar to record {-best[1]} (similarity {best[0]:.2f})")
 
     def add(self, number: int, record: TrainingRecord) -> None:
         """Enters the record under its shingles."""
@@ -59,15 +59,15 @@ class NearDuplicateFilter(PoolFilter):
         return frozenset((about, *shingle) for shingle in shingles(record.instruction, self._size))
 
     def _candidates(self, own: Collection[_Shingle]) -> set[int]:
-        # The tolerance keeps the bound from excluding a likeness that is the threshold but for rounding.
+        # The tolerance keeps the bound from excluding a similarity that is the threshold but for rounding.
         looked_up = len(own) - math.ceil(self._threshold * len(own) - 1e-9) + 1
         by_rarity = sorted((self._numbers.get(shingle, []) for shingle in own), key=len)
         return {number for listed in by_rarity[:looked_up] for number in listed}
 
-    def _likeness(self, own: frozenset[_Shingle], number: int) -> float:
+    def _similarity(self, own: frozenset[_Shingle], number: int) -> float:
         other = self._texts[number]
         smaller, larger = sorted((len(own), len(other)))
-        if smaller < self._threshold * larger:  # even as a subset it would not be like enough
+        if smaller < self._threshold * larger:  # even as a subset it would not be similar enough
             return 0.0
         common = len(own & other)
         return common / (len(own) + len(other) - common)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from environments.quality.filters import DuplicateFilter, Filter, LeakFilter, SchemaFilter, TaskFilter
 from environments.quality.leaks import NgramLeakFilter, TemplateLeakFilter
 from environments.quality.near_duplicate import NearDuplicateFilter
 from tasks.base import ProceduralTask, Task
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class QualityFilters:
     construction, and its records are one another's templates by nature.
 
     Args:
-        near_duplicate: Whether questions much like an earlier record's are dropped; a number is the likeness (Jaccard
+        near_duplicate: Whether questions much like an earlier record's are dropped; a number is the similarity (Jaccard
             index of runs of three tokens) from which on they are, and true stands for 0.8.
         leak_ngram: Whether records that share a long run of words with an evaluation instance are dropped; a number
             is the length of the run in words, and true stands for 13.
@@ -39,14 +38,14 @@ class QualityFilters:
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        if _is_number(self.near_duplicate) and not 0 < self.near_duplicate <= 1:  # type: ignore[operator]
+        near = self.near_duplicate
+        if near is not None and near is not False and not 0 < near <= 1:
             raise ConfigurationError(
-                f"filters.near_duplicate is {self.near_duplicate}: a likeness is above 0 and at most 1; false for off."
+                f"filters.near_duplicate is {near}: a similarity is above 0 and at most 1; false for off."
             )
         for name in ("leak_ngram", "leak_template"):
-            value = getattr(self, name)
-            if _is_number(value) and value < 1:
-                raise ConfigurationError(f"filters.{name} is {value}: it must be at least 1 word; false for off.")
+            if not isinstance(value := getattr(self, name), bool):
+                check_range("environment.init_args.filters", **{name: value})
 
     def build(self, task: Task) -> tuple[Filter, ...]:
         """The filters for a task, in the order in which a record meets them."""
@@ -64,10 +63,6 @@ class QualityFilters:
             TaskFilter(task),  # last: to score costs the most
         ]
         return tuple(each for each in filters if each is not None)
-
-
-def _is_number(value: Any) -> bool:
-    return value is not None and not isinstance(value, bool)
 
 
 def _setting(value: bool | float | None, usual: bool, number: float) -> float | None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from environments.run.contact_sheet import contact_sheet
 from tasks.images import Image
@@ -62,16 +61,6 @@ class EpisodeLogger:
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer: Any = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
-
-    def __enter__(self) -> Self:
-        """Nothing to start: the writer is open."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Closes the file."""
-        self.close()
 
     def log_step(self, result: Mapping[str, Any]) -> None:
         """Adds the point of a finished step to every curve.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -13,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from environments.run.time_left import StepTime, first_step_left, phase_rest, seconds_left, steps_left
+from environments.run.time_left import StepTime, seconds_left, steps_left
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -94,9 +93,7 @@ class EpisodeProgress:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Ends the display, also after an error or Ctrl-C."""
         self.close()
 
@@ -194,12 +191,14 @@ class EpisodeProgress:
         if len(finished) > 1:
             ahead = sum(spent for name, spent in self._spent_before.items() if name not in {*self._spent, self._phase})
             return seconds_left(finished, elapsed, ahead, steps_after)
-        rest = phase_rest(now - self._phase_began, self._done, self._total)
-        trains = "train" in (*self._spent, self._phase)  # before that, nothing is known of how long it will take
-        if rest is None or not trains:
+        # The first step that trains: by its own rate, once there is one.
+        if not self._done or self._total is None or "train" not in (*self._spent, self._phase):
             return None
-        untouched = finished[0].seconds
-        return first_step_left(untouched, elapsed, rest + (untouched if self._phase == "train" else 0), steps_after)
+        untouched = finished[0].seconds  # step 0 only evaluates
+        rest = (now - self._phase_began) * max(0, self._total - self._done) / self._done
+        rest += untouched if self._phase == "train" else 0
+        growth = max(0.0, elapsed + rest - untouched)  # what the records of one step add
+        return rest + sum(untouched + growth * step for step in range(2, steps_after + 2))
 
     def close(self) -> None:
         """Ends the display; may be called twice."""

@@ -73,7 +73,7 @@ def _git_commit() -> str | None:
     """The commit of the checkout that this code lives in, with "+changes" if it differs; None away from one."""
     folder = Path(__file__).parents[2]
     if not (folder / "setup.py").is_file():
-        return None  # installed: the commit of whichever checkout lies around it would be a lie
+        return None  # installed: the commit of a checkout around it would be another program's
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True, timeout=10

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any, TypeVar, cast
 
 import torch.distributed as dist
+from pydantic import TypeAdapter
 
 from environments.loop.protocol import Recorder
 from environments.results import Evaluation, KeptCall, Rejection, RestoredEpisode, StepResult
@@ -23,7 +23,7 @@ from environments.statistics.clusters import clusters_by_split
 from tasks.base import Task
 from tasks.errors import DataEnvGymError, RecordError, failing_as
 from tasks.images import Image
-from tasks.types import Accuracy, Prediction, SkillReport, TrainingRecord
+from tasks.types import Prediction, TrainingRecord
 from teachers.chat.calls import Calls
 from teachers.observation import Observation
 from teachers.plan import DataPlan, DataSpec
@@ -177,7 +177,10 @@ class RunRecorder(Recorder):
         return summary
 
     def _keep_scores(self, step: int, evaluation: Evaluation) -> None:
-        self.scores[step] = _scores(evaluation)
+        self.scores[step] = {
+            "val": [prediction.score for prediction in evaluation.val],
+            "test": [prediction.score for prediction in evaluation.test],
+        }
         if not step and self._task is not None:  # the instances are the same in all steps
             self._clusters = clusters_by_split(self._task, evaluation)
 
@@ -205,7 +208,7 @@ class RunRecorder(Recorder):
         """
         lines = self.run_dir.episode()
         with failing_as(RecordError, f"{self.run_dir.path / 'episode.jsonl'} is damaged", "restore it"):
-            steps = tuple(_step_result(line) for line in lines)
+            steps = TypeAdapter(tuple[StepResult, ...]).validate_python(lines)
             for line in lines:
                 sum(line["seconds"].values(), line["truncated_records"])  # what elapsed() and the summary need besides
         self._lines = lines
@@ -214,31 +217,37 @@ class RunRecorder(Recorder):
         self._mark = time.monotonic()
         if not self._lines:
             return None
-        evaluations = self._evaluations()
-        for step, evaluation in enumerate(evaluations):
-            self._keep_scores(step, evaluation)
+        evaluations: list[Evaluation] = []
+        for result in steps:
+            # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
+            own = result.trained or not result.step
+            evaluations.append(self._evaluation(result.step) if own else evaluations[-1])
+            self._keep_scores(result.step, evaluations[-1])
         if self._writes:  # the kill may have come between the last step's line and what follows it
-            self._publish(self._records(len(self._lines) - 1))
+            self._publish(self.run_dir.records(len(self._lines) - 1))
         for line in lines:
             seconds = sum(line["seconds"].values())
             self._progress.step_restored(line["step"], line["val"]["overall"]["value"], line["pool"], seconds)
         self._progress.step_started(len(lines))
-        pool = [record for step in steps for record in self._records(step.step)]
+        pool = tuple(record for result in steps for record in self.run_dir.records(result.step))
         return RestoredEpisode(
             steps=steps,
-            evaluations=evaluations,
-            pool=tuple(pool),
+            evaluations=tuple(evaluations),
+            pool=pool,
             pending=tuple(self._restore_calls(len(self._lines))),
         )
 
     def _restore_calls(self, step: int) -> list[KeptCall]:
         folder = self.run_dir.step(step)
-        records = self._records(step)
+        records = self.run_dir.records(step)
         with failing_as(RecordError, f"{folder / 'rejected.jsonl'} is damaged", "restore it"):
-            rejections = [
-                Rejection(_rejected_record(row, folder), row["reason"], row.get("detail", ""))
-                for row in self.run_dir.rows(step, "rejected.jsonl")
-            ]
+            rejections = []
+            for row in self.run_dir.rows(step, "rejected.jsonl"):
+                # Not record_from_mapping: a record may have been rejected because it is none.
+                known = {key: value for key, value in row.items() if key not in ("reason", "detail")}
+                if known.get("image") is not None:
+                    known["image"] = Image.within(folder, known["image"])
+                rejections.append(Rejection(TrainingRecord(**known), row["reason"], row.get("detail", "")))
         self._calls = self.run_dir.calls(step)
         kept = []
         taken = refused = 0
@@ -248,20 +257,12 @@ class RunRecorder(Recorder):
                 accepted = tuple(records[taken : taken + call["accepted"]])
                 rejected = tuple(rejections[refused : refused + call["rejected"]])
                 taken, refused = taken + len(accepted), refused + len(rejected)
-                kept.append(KeptCall(_plan(call["plan"]), accepted, rejected, dict(call["state"])))
+                plan = call["plan"]
+                specs = tuple(DataSpec(**spec) for spec in plan["specs"])
+                plan = DataPlan(plan["step"], plan["seed"], specs, plan["call"])
+                kept.append(KeptCall(plan, accepted, rejected, dict(call["state"])))
         self._pending = (records[:taken], rejections[:refused])
         return kept
-
-    def _records(self, step: int) -> list[TrainingRecord]:
-        return self.run_dir.records(step)
-
-    def _evaluations(self) -> tuple[Evaluation, ...]:
-        """The answers after each finished step."""
-        found: list[Evaluation] = []
-        for line in self._lines:
-            # A step that accepted no record trained nothing: its student, and so its answers, are an earlier step's.
-            found.append(self._evaluation(line["step"]) if line.get("trained") or not line["step"] else found[-1])
-        return tuple(found)
 
     def _evaluation(self, step: int) -> Evaluation:
         predictions: dict[str, list[Prediction]] = {"val": [], "test": []}
@@ -300,34 +301,3 @@ def _from_rank_zero(value: T) -> T:
     shared = [value]
     dist.broadcast_object_list(shared, src=0)
     return shared[0]
-
-
-def _scores(evaluation: Evaluation) -> dict[str, list[float]]:
-    return {
-        "val": [prediction.score for prediction in evaluation.val],
-        "test": [prediction.score for prediction in evaluation.test],
-    }
-
-
-def _rejected_record(row: Mapping[str, Any], folder: Path) -> TrainingRecord:
-    # Not record_from_mapping: a record may have been rejected because it is none.
-    fields = {key: value for key, value in row.items() if key not in ("reason", "detail")}
-    if fields.get("image") is not None:
-        fields["image"] = Image.within(folder, fields["image"])
-    return TrainingRecord(**fields)
-
-
-def _plan(row: Mapping[str, Any]) -> DataPlan:
-    return DataPlan(row["step"], row["seed"], tuple(DataSpec(**spec) for spec in row["specs"]), row["call"])
-
-
-def _step_result(line: Mapping[str, Any]) -> StepResult:
-    known = {field.name: line[field.name] for field in fields(StepResult)}
-    return StepResult(**{**known, "val": _report(line["val"]), "test": _report(line["test"])})
-
-
-def _report(row: Mapping[str, Any]) -> SkillReport:
-    skills, slices = (
-        {name: Accuracy(**accuracy) for name, accuracy in row.get(key, {}).items()} for key in ("skills", "slices")
-    )
-    return SkillReport(Accuracy(**row["overall"]), skills, slices, row.get("metrics", {}))

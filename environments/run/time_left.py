@@ -23,32 +23,6 @@ class StepTime:
     seconds: float
 
 
-def phase_rest(elapsed: float, done: int, total: int | None) -> float | None:
-    """Seconds that a phase still takes at its present rate; None if nothing of it is done or its total is unknown.
-
-    Args:
-        elapsed: Seconds of the phase so far.
-        done: Ticks of the phase so far.
-        total: All its ticks.
-    """
-    if not done or total is None:
-        return None
-    return elapsed * max(0, total - done) / done
-
-
-def first_step_left(untouched: float, elapsed: float, rest: float, steps_after: int) -> float:
-    """Seconds left while the first step that trains is under way; later ones train on as many more records each.
-
-    Args:
-        untouched: Seconds of step 0, which only evaluates.
-        elapsed: Seconds of the step so far.
-        rest: Seconds that it still takes, by its own rate.
-        steps_after: Steps after it.
-    """
-    growth = max(0.0, elapsed + rest - untouched)  # what the records of one step add
-    return rest + sum(untouched + growth * step for step in range(2, steps_after + 2))
-
-
 def steps_left(finished: Sequence[StepTime], steps: int, skip: int = 0) -> float:
     """Seconds of so many steps after the finished ones, each with as many more records as those before had on average.
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from itertools import count
 
 from environments.skills.assignment import Once, SkillAssignment
-from environments.skills.nearest import SkillsByLikeness, fit_vectors, plain
+from environments.skills.nearest import SkillsBySimilarity, fit_vectors, plain
 from tasks.base import Task
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, check_range
 from tasks.types import TaskInstance
 
 # The same in every run: a partition is a part of the setting that runs with different seeds have in common.
@@ -39,8 +39,7 @@ class ClusteredSkills(SkillAssignment):
     """
 
     def __init__(self, task: Task, num_categories: int) -> None:
-        if num_categories < 1:
-            raise ConfigurationError(f"ClusteredSkills: num_categories is {num_categories}; it must be at least 1.")
+        check_range("ClusteredSkills", num_categories=num_categories)
         if num_categories > (size := len(task.instances("val"))):
             raise ConfigurationError(
                 f"ClusteredSkills: num_categories is {num_categories}, and {task.name} has {size} validation "
@@ -73,7 +72,7 @@ class ClusteredSkills(SkillAssignment):
         Raises:
             ConfigurationError: prepare() was not called.
         """
-        return self._by_likeness.skill_of(instance)
+        return self._by_similarity.skill_of(instance)
 
     @property
     def _prepared(self) -> dict[str, str]:
@@ -82,8 +81,8 @@ class ClusteredSkills(SkillAssignment):
         return self._assignment
 
     @cached_property
-    def _by_likeness(self) -> SkillsByLikeness:
-        return SkillsByLikeness(self._task, self._prepared, {})
+    def _by_similarity(self) -> SkillsBySimilarity:
+        return SkillsBySimilarity(self._task, self._prepared, {})
 
     def _discover(self) -> dict[str, str]:
         """The skill of each validation instance by its id."""

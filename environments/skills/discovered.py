@@ -9,7 +9,7 @@ from typing import Literal
 from environments.skills.assignment import Once, SkillAssignment
 from environments.skills.discovery import check_number, choose_categories, discover_skills
 from environments.skills.frozen import FrozenSkills, read_skills, write_skills
-from environments.skills.nearest import Key, SkillsByLikeness, key_of
+from environments.skills.nearest import Key, SkillsBySimilarity, key_of
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance
@@ -30,9 +30,9 @@ class DiscoveredSkills(SkillAssignment):
             discovers at the run's start; the run's journal makes that free for a resume.
         num_categories: How many skills; None leaves it to the chat model (or to the file).
         chat: The chat model that discovers, or a teacher's calls; None takes those of the run's teacher.
-        unknown: How instances that are not in the validation split get a skill. ``nearest``: by likeness, without a
+        unknown: How instances that are not in the validation split get a skill. ``nearest``: by similarity, without a
             prompt. ``llm``: the chat model chooses for every test instance, once, at the run's start; this shows it
-            the test questions (no answers). Training records seen as instances always go by likeness.
+            the test questions (no answers). Training records seen as instances always go by similarity.
 
     Raises:
         ConfigurationError: ``num_categories`` is out of range, or there is no file and no chat model.
@@ -84,7 +84,7 @@ class DiscoveredSkills(SkillAssignment):
         Raises:
             ConfigurationError: prepare() was not called.
         """
-        return self._by_likeness.skill_of(instance)
+        return self._by_similarity.skill_of(instance)
 
     @property
     def _is_frozen(self) -> bool:
@@ -97,8 +97,8 @@ class DiscoveredSkills(SkillAssignment):
         return self._found
 
     @cached_property
-    def _by_likeness(self) -> SkillsByLikeness:
-        return SkillsByLikeness(self._task, self._prepared.assignment, self._chosen)
+    def _by_similarity(self) -> SkillsBySimilarity:
+        return SkillsBySimilarity(self._task, self._prepared.assignment, self._chosen)
 
     def _asked_through(self, chat: Chat | Calls | None) -> Calls:
         try:

@@ -13,7 +13,7 @@ from tasks.types import TaskInstance
 # Numbers, and not the digits of a name (x1, utf8).
 _NUMBER = re.compile(r"(?<![^\W\d_])(?<!\d)\d+")
 
-# What identifies an instance: a record seen as an instance may bear any id.
+# What identifies an instance: a record seen as an instance may have any id.
 Key = tuple[str, str]
 
 
@@ -40,10 +40,10 @@ def key_of(instance: TaskInstance) -> Key:
 
 
 class NearestSkills:
-    """Takes the vote of the nearest labelled texts, weighted by likeness; no prompt, no chance.
+    """Takes the vote of the nearest labelled texts, weighted by similarity; no prompt, no chance.
 
-    Likeness is the cosine of the vectors. Numbers left as they are cost 2 to 7 points of agreement with the gold skills
-    of the procedural tasks' test instances (864 and 792; agreement is complete with the mask).
+    Similarity is the cosine of the vectors. Numbers left as they are cost 2 to 7 points of agreement with the gold
+    skills of the procedural tasks' test instances (864 and 792; agreement is complete with the mask).
 
     Args:
         texts: Labelled texts, at least one.
@@ -61,24 +61,22 @@ class NearestSkills:
         if not texts:
             return []
         vectorizer, labelled = self._fitted
-        likeness = (vectorizer.transform(texts) @ labelled.T).toarray()
-        return [self._vote(row) for row in likeness]
-
-    def _vote(self, likeness: Any) -> str:
-        # Stable: of equally near texts, and of equally voted skills, the earlier labelled one wins.
-        nearest = (-likeness).argsort(kind="stable")[: self._neighbours]
-        votes: dict[str, float] = {}
-        for i in nearest:
-            votes[self._skills[i]] = votes.get(self._skills[i], 0.0) + float(likeness[i])
-        return max(votes, key=lambda skill: votes[skill])
+        found = []
+        for similarity in (vectorizer.transform(texts) @ labelled.T).toarray():
+            votes: dict[str, float] = {}
+            # Stable: of equally near texts, and of equally voted skills, the earlier labelled one wins.
+            for i in (-similarity).argsort(kind="stable")[: self._neighbours]:
+                votes[self._skills[i]] = votes.get(self._skills[i], 0.0) + float(similarity[i])
+            found.append(max(votes, key=lambda skill: votes[skill]))
+        return found
 
     @cached_property
     def _fitted(self) -> tuple[Any, Any]:
         return fit_vectors(self._texts)
 
 
-class SkillsByLikeness:
-    """A partition of the validation instances, carried over to whatever else is asked about by likeness.
+class SkillsBySimilarity:
+    """A partition of the validation instances, carried over to whatever else is asked about by similarity.
 
     Args:
         task: Its validation instances are the labelled texts.
@@ -103,7 +101,7 @@ class SkillsByLikeness:
         return self._others[key]
 
     def _guess(self, instance: TaskInstance) -> None:
-        """Adds the skill of an instance by likeness, and at the first time those of the whole test split.
+        """Adds the skill of an instance by similarity, and at the first time those of the whole test split.
 
         That is one product of matrices in place of thousands, and they are all asked for soon.
         """

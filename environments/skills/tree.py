@@ -1,11 +1,10 @@
-"""How skill trees change: by an action, by accepted records, by a finished step; and as JSON."""
+"""How skill trees change: by an action, by accepted records, by a finished step."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from tasks.types import TrainingRecord
 from teachers.observation import SkillTree, SubskillNode
@@ -68,19 +67,3 @@ def reward(tree: SkillTree, before: float | None, after: float | None) -> SkillT
     if not tree.actions or before is None or after is None:
         return tree
     return replace(tree, rewards=(*tree.rewards, after - before))
-
-
-def tree_to_json(tree: SkillTree) -> dict[str, Any]:
-    """A tree as JSON-able values."""
-    plain = asdict(tree)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
-
-
-def tree_from_json(plain: Mapping[str, Any]) -> SkillTree:
-    """The tree that tree_to_json wrote."""
-    return SkillTree(
-        skill=plain["skill"],
-        subskills=tuple(SubskillNode(**node) for node in plain["subskills"]),
-        rewards=tuple(plain["rewards"]),
-        actions=tuple(plain["actions"]),
-    )

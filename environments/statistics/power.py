@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.errors import ConfigurationError
+from tasks.errors import check_range
 
 
 def minimum_detectable_effect(
@@ -32,14 +32,9 @@ def minimum_detectable_effect(
     """
     from scipy import stats
 
-    if n < 1:
-        raise ConfigurationError(f"An effect cannot be detected on {n} instances: give at least 1.")
-    for name, share in (("accuracy", accuracy), ("discordant", discordant)):
-        if share is not None and not 0 <= share <= 1:
-            raise ConfigurationError(f"{name} is {share}: it is a share and must lie between 0 and 1.")
-    for name, chance in (("power", power), ("confidence", confidence)):
-        if not 0 < chance < 1:
-            raise ConfigurationError(f"{name} is {chance}: it must lie between 0 and 1.")
+    check_range("minimum_detectable_effect", n=n)
+    check_range("minimum_detectable_effect", 0, 1, accuracy=accuracy, discordant=discordant)
+    check_range("minimum_detectable_effect", 0, 1, open_ends=True, power=power, confidence=confidence)
     variance = 2 * accuracy * (1 - accuracy) if discordant is None else discordant
     reach = float(stats.norm.ppf(1 - (1 - confidence) / 2) + stats.norm.ppf(power))
     return float(100 * reach * (variance / n) ** 0.5)

@@ -12,7 +12,7 @@ from teachers.plan import DataSpec
 @pytest.mark.parametrize("name", ["max_records", "max_steps", "max_seconds", "max_idle_steps"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_limit_must_be_positive(name, value):
-    with pytest.raises(ConfigurationError, match=f"^{name} is {value}: [^\n]*$"):
+    with pytest.raises(ConfigurationError, match=f"^The budget: {name} is {value}; [^\n]*$"):
         Budget(**{"max_records": 10, name: value})
 
 

@@ -8,7 +8,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from test_variants import comparable, cut_after, differences
+from test_variants import comparable, differences
+
+from tests.environments.interrupted import cut_after
 
 from dataenvgym.cli.main import main
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def read(folder: Path) -> EventAccumulator:
 
 def test_every_number_of_a_step_becomes_a_curve(tmp_path: Path) -> None:
     lines = [row for _, row in read_json_lines(make_run_dir(tmp_path / "run", steps=2) / "episode.jsonl")]
-    with EpisodeLogger(tmp_path / "tb") as logger:
+    with closing(EpisodeLogger(tmp_path / "tb")) as logger:
         for line in lines:
             logger.log_step(line)
     events = read(tmp_path / "tb")
@@ -55,11 +56,11 @@ def test_resume_does_not_double_the_curves(tmp_path: Path) -> None:
     def line(step: int, value: float) -> dict[str, object]:
         return {"step": step, "val": {"overall": {"value": value, "n": 10}, "skills": {}}}
 
-    with EpisodeLogger(tmp_path, purge_step=0) as logger:
+    with closing(EpisodeLogger(tmp_path, purge_step=0)) as logger:
         for step in range(4):  # step 3 was logged, then the process was killed before its line was kept
             logger.log_step(line(step, 0.1 * step))
     time.sleep(1.1)  # files are read in the order of their names, which hold the second and then a count without zeros
-    with EpisodeLogger(tmp_path, purge_step=3) as logger:
+    with closing(EpisodeLogger(tmp_path, purge_step=3)) as logger:
         logger.log_step(line(3, 0.9))
         logger.log_step(line(4, 1.0))
     points = read(tmp_path).Scalars("val/accuracy")
@@ -68,7 +69,7 @@ def test_resume_does_not_double_the_curves(tmp_path: Path) -> None:
 
 def test_a_kill_right_after_step_zero_does_not_double_it(tmp_path: Path) -> None:
     for _ in range(2):
-        with EpisodeLogger(tmp_path, purge_step=0) as logger:
+        with closing(EpisodeLogger(tmp_path, purge_step=0)) as logger:
             logger.log_step({"step": 0, "records": 0})
     assert len(read(tmp_path).Scalars("records/accepted")) == 1
 
@@ -76,7 +77,7 @@ def test_a_kill_right_after_step_zero_does_not_double_it(tmp_path: Path) -> None
 def test_samples_are_tables_with_their_totals(tmp_path: Path) -> None:
     records = [TrainingRecord(f"{i} | {i}", str(i), str(i), "skill") for i in range(25)]
     error = {"instance_id": "val-1", "instruction": "1 + 1 =", "student_answer": "a\nb", "right_answer": "2"}
-    with EpisodeLogger(tmp_path) as logger:
+    with closing(EpisodeLogger(tmp_path)) as logger:
         logger.log_samples(2, records, [error])
         logger.log_samples(3, [], [])
     events = read(tmp_path)

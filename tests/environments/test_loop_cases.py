@@ -1,4 +1,4 @@
-"""The loop: budgets, calls per step, pools and rejected records, with the acceptance cases A.2."""
+"""The loop: budgets, calls per step, pools and rejected records, and what ends an episode."""
 
 import json
 from dataclasses import asdict
@@ -30,7 +30,7 @@ def test_rejected_records_use_up_no_budget():
 
 
 @pytest.mark.parametrize(("hard", "sizes"), [(True, [120, 240, 300]), (False, [120, 240, 360])])
-def test_a2_13_the_budget_counts_all_records_not_the_last_batch(hard, sizes):
+def test_the_budget_counts_all_records_not_the_last_batch(hard, sizes):
     task = ToyTask()
     loop = LookupLoop(task)
     environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=300, max_steps=5, hard=hard))
@@ -45,7 +45,7 @@ def test_a2_13_the_budget_counts_all_records_not_the_last_batch(hard, sizes):
     assert observations[-1].last
 
 
-def test_a2_14_several_calls_per_step():
+def test_several_calls_per_step():
     task = ToyTask()
     loop = LookupLoop(task)
     environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_steps=3), calls_per_step=2)
@@ -57,7 +57,7 @@ def test_a2_14_several_calls_per_step():
     assert observations[1].errors == observations[0].errors
 
 
-def test_a2_15_a_spent_budget_trains_once_and_stops():
+def test_a_spent_budget_trains_once_and_stops():
     task = ToyTask()
     loop = LookupLoop(task)
     environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=20, max_steps=4), calls_per_step=2)
@@ -67,7 +67,7 @@ def test_a2_15_a_spent_budget_trains_once_and_stops():
     assert observations[-1].last
 
 
-def test_a2_15_a_budget_that_ends_within_a_step_still_trains():
+def test_a_budget_that_ends_within_a_step_still_trains():
     task = ToyTask()
     loop = LookupLoop(task)
     environment = OpenEndedEnvironment(task, loop, Recorder(), Budget(max_records=15, max_steps=4), calls_per_step=3)
@@ -75,7 +75,7 @@ def test_a2_15_a_budget_that_ends_within_a_step_still_trains():
     assert loop.trained_on == [15]
 
 
-def test_a2_16_a_perfect_student_stays_perfect():
+def test_a_perfect_student_stays_perfect():
     task = ToyTask()
 
     class Perfect(LookupLoop):
@@ -88,7 +88,7 @@ def test_a2_16_a_perfect_student_stays_perfect():
     assert all(o.errors == () for o in observations)
 
 
-def test_a2_17_a_finished_run_is_not_run_again():
+def test_a_finished_run_is_not_run_again():
     task = ToyTask()
     kept = Kept()
     run(

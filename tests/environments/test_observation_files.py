@@ -24,6 +24,7 @@ from teachers.engines import ProceduralEngine
 from teachers.observation import ErrorExample, PastStep, SkillListObservation, SkillTreeObservation
 from teachers.plan import DataPlan, Explore
 from teachers.policies import AlternatingPolicy, ErrorProportionalPolicy, OpenEndedPolicy
+from tests.environments.interrupted import cut_after
 from tests.environments.toy import Kept, Killed, LookupLoop, MemoryRecorder, ToyTask, run
 
 GIVEN: list[Observation] = []
@@ -254,10 +255,7 @@ def test_an_episode_keeps_what_its_policy_received(environment, kind, calls, epi
     check(run_dir, given, kind, environment)
     before = {path: path.read_bytes() for path in run_dir.glob("step_*/*.json")}
     # As a kill after step 1 leaves it: the resumed process knows nothing but the files.
-    lines = (run_dir / "episode.jsonl").read_text().splitlines(keepends=True)
-    (run_dir / "episode.jsonl").write_text("".join(lines[:2]))
-    summary = (run_dir / "summary.json").read_text()
-    (run_dir / "summary.json").write_text(summary.replace('"finished"', '"running"'))
+    cut_after(run_dir, steps=1)
     shutil.rmtree(run_dir / "step_02")
     for path in run_dir.glob("step_01/observation*.json"):
         path.unlink()

@@ -152,7 +152,7 @@ def test_details_name_instance_and_record():
     assert [(each.reason, each.detail) for each in rejected] == [
         ("schema", "instruction is ''"),
         ("answer_mismatch", "the response does not arrive at '1'"),
-        ("near_duplicate", "is like record 2 (likeness 0.92)"),
+        ("near_duplicate", "is similar to record 2 (similarity 0.92)"),
         ("duplicate", "asks what record 2 asks"),
         ("leak", "is val instance val-0"),
         ("leak_template", "is val instance val-0 with other numbers"),
@@ -262,7 +262,7 @@ def test_heuristics_are_on_for_benchmarks_and_off_for_procedural_tasks():
     "wrong", [{"near_duplicate": 0.0}, {"near_duplicate": 1.5}, {"leak_ngram": 0}, {"leak_template": -1}]
 )
 def test_settings_out_of_range_are_one_line(wrong):
-    with pytest.raises(ConfigurationError, match=rf"filters.{next(iter(wrong))} is ") as caught:
+    with pytest.raises(ConfigurationError, match=rf"filters(\.|: ){next(iter(wrong))} is ") as caught:
         QualityFilters(**wrong)
     assert "\n" not in str(caught.value)
 
@@ -349,9 +349,9 @@ def test_a_large_pool_is_searched_by_what_is_rare():
     class Counting(NearDuplicateFilter):
         compared = 0
 
-        def _likeness(self, own, number):
+        def _similarity(self, own, number):
             self.compared += 1
-            return super()._likeness(own, number)
+            return super()._similarity(own, number)
 
     rng = random.Random(0)
     each = Counting(0.9)
@@ -360,4 +360,4 @@ def test_a_large_pool_is_searched_by_what_is_rare():
         assert each.finding(question) is None
         each.add(number, question)
     assert each.compared < 3000
-    assert each.finding(question) == Finding("near_duplicate", "is like record 3000 (likeness 1.00)")
+    assert each.finding(question) == Finding("near_duplicate", "is similar to record 3000 (similarity 1.00)")

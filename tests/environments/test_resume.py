@@ -9,6 +9,7 @@ import pytest
 from processes import Command, run
 
 from dataenvgym.cli.main import main
+from tests.environments.interrupted import cut_after
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -74,9 +75,7 @@ def test_a_run_directory_is_never_overwritten(episode_words, tmp_path, capsys):
     assert "already" in capsys.readouterr().out
     assert main([*words, "--seed_everything", "9"]) == 2
     assert "another configuration" in capsys.readouterr().err
-    (tmp_path / "run/episode.jsonl").write_text((tmp_path / "run/episode.jsonl").read_text().splitlines()[0] + "\n")
-    summary = (tmp_path / "run/summary.json").read_text()
-    (tmp_path / "run/summary.json").write_text(summary.replace('"finished"', '"running"'))
+    cut_after(tmp_path / "run", steps=0)
     assert main(words) == 2
     assert "--resume" in capsys.readouterr().err
     assert main([*words, "--resume"]) == 0
@@ -100,10 +99,7 @@ def test_errors_of_earlier_steps_survive_a_resume(episode_words, tmp_path):
     wrong = [json.loads(row) for row in (tmp_path / "run/step_01/predictions.jsonl").read_text().splitlines()]
     like = {spec["like"] for spec in specs} - {None}
     assert like and like <= {row["instance_id"] for row in wrong if row["score"] < 1}
-    lines = (tmp_path / "run/episode.jsonl").read_text().splitlines()
-    (tmp_path / "run/episode.jsonl").write_text("\n".join(lines[:3]) + "\n")
-    summary = (tmp_path / "run/summary.json").read_text()
-    (tmp_path / "run/summary.json").write_text(summary.replace('"finished"', '"running"'))
+    cut_after(tmp_path / "run", steps=2)
     assert main([*words, "--resume"]) == 0
     assert differences(before, comparable(tmp_path / "run")) == []
 

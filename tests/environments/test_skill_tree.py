@@ -1,4 +1,4 @@
-"""Skill trees: the acceptance cases A.1 in the environment, with the policies that act on them."""
+"""Skill trees in the environment, with the policies that act on them."""
 
 from itertools import pairwise
 
@@ -39,36 +39,36 @@ def allocations(observation):
     return [node.allocation for node in observation.trees["skill0"].subskills]
 
 
-def test_a1_1_alternating_soft_cap_ends_over_the_limit():
+def test_alternating_soft_cap_ends_over_the_limit():
     rounds, observations = play(lambda task: AlternatingPolicy(task, max_data_for_skill=200, hard=False), 10)
     assert rounds == [60, 0, 60, 0, 60, 0, 60, 0, 0, 0]
     assert observations[-1].trees["skill0"].generated == 240
 
 
-def test_a1_1_alternating_hard_cap_ends_at_the_limit():
+def test_alternating_hard_cap_ends_at_the_limit():
     rounds, _ = play(lambda task: AlternatingPolicy(task, max_data_for_skill=200), 10)
     assert rounds == [60, 0, 60, 0, 60, 0, 20, 0, 0, 0]
 
 
-def test_a1_1_hard_cap_never_exceeded_by_an_odd_remainder():
+def test_hard_cap_never_exceeded_by_an_odd_remainder():
     rounds, _ = play(lambda task: AlternatingPolicy(task, max_data_for_skill=61), 12)
     assert rounds[:4] == [60, 0, 1, 0]
     assert sum(rounds) == 61
 
 
-def test_a1_2_alternating_with_a_smaller_start():
+def test_alternating_with_a_smaller_start():
     rounds, observations = play(lambda task: AlternatingPolicy(task, initial_subskills=2, initial_records=10), 5)
     assert rounds == [20, 0, 60, 0, 60]
     assert allocations(observations[3]) == [0, 0, 30, 30]
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_a1_3_alternating_one_by_one(hard):
+def test_alternating_one_by_one(hard):
     rounds, _ = play(lambda task: AlternatingPolicy(task, 1, 1, max_data_for_skill=3, hard=hard), 9)
     assert rounds == [1, 0, 1, 0, 1, 0, 0, 0, 0]
 
 
-def test_a1_4_fill_balanced():
+def test_fill_balanced():
     def policy(task):
         return FillBalancedPolicy(
             task,
@@ -91,7 +91,7 @@ def test_a1_4_fill_balanced():
     ]
 
 
-def test_a1_4_fill_balanced_fills_when_the_proposer_is_exhausted():
+def test_fill_balanced_fills_when_the_proposer_is_exhausted():
     rounds, observations = play(lambda task: FillBalancedPolicy(task, max_data_per_subskill=9), 8, subskills=3)
     assert sum(rounds) == 27
     assert {node.generated for node in observations[-1].trees["skill0"].subskills} == {9}
@@ -101,16 +101,16 @@ def test_a1_4_fill_balanced_fills_when_the_proposer_is_exhausted():
     ("generated", "current", "change"),
     [(4, 8, -3), (0, 0, 5), (0, 5, 0), (10, 5, -5), (8, 5, -3), (12, 2, -2)],
 )
-def test_a1_5_next_allocation_as_a_change(generated, current, change):
+def test_next_allocation_as_a_change(generated, current, change):
     assert next_allocation(generated, max_data=10, max_allocation=5) - current == change
 
 
-def test_a1_6_threshold_explores_without_reward():
+def test_threshold_explores_without_reward():
     rounds, _ = play(lambda task: ThresholdPolicy(task, initial_subskills=2, initial_records=3), 3)
     assert rounds == [6, 56, 106]
 
 
-def test_a1_6_threshold_exploits_after_a_reward():
+def test_threshold_exploits_after_a_reward():
     _, observations = play(
         lambda task: ThresholdPolicy(task, initial_subskills=2, initial_records=30), 2, LookupLoop, 2
     )
@@ -120,13 +120,13 @@ def test_a1_6_threshold_exploits_after_a_reward():
     assert allocations(observations[-1]) == [40, 40]
 
 
-def test_a1_7_reward_is_the_change_of_accuracy():
+def test_reward_is_the_change_of_accuracy():
     tree = apply_action(SkillTree("a"), Explore(("x",), 1))
     tree = reward(reward(tree, 0.5, 0.5), 0.5, 1.0)
     assert tree.rewards == (0.0, 0.5)
 
 
-def test_a1_7_rewards_follow_the_students_accuracy():
+def test_rewards_follow_the_students_accuracy():
     _, observations = play(lambda task: AlternatingPolicy(task, new_subskills=20), 4, LookupLoop)
     accuracies = [observation.skills["skill0"].value for observation in observations]
     rewards = observations[-1].trees["skill0"].rewards
@@ -134,7 +134,7 @@ def test_a1_7_rewards_follow_the_students_accuracy():
     assert rewards[0] > 0
 
 
-def test_a1_8_allocations_are_made_again_every_round():
+def test_allocations_are_made_again_every_round():
     rounds, _ = play(
         lambda task: ThresholdPolicy(task, new_subskills=1, records_each=2, initial_subskills=2, initial_records=3),
         3,
@@ -143,7 +143,7 @@ def test_a1_8_allocations_are_made_again_every_round():
 
 
 @pytest.mark.parametrize(("accuracies", "expected"), [((0.5, 0.9), 0.8), ((0.5, None), 0.5), ((None, None), None)])
-def test_a1_9_training_accuracy_is_weighted_by_allocation(accuracies, expected):
+def test_training_accuracy_is_weighted_by_allocation(accuracies, expected):
     nodes = [SubskillNode(str(n), n, accuracy=accuracy) for n, accuracy in zip((10, 30), accuracies, strict=True)]
     assert SkillTree("a", tuple(nodes)).training_accuracy == (None if expected is None else pytest.approx(expected))
 
@@ -164,19 +164,19 @@ def test_a_subskill_is_measured_before_the_student_trains_on_it():
     assert all(node.accuracy > 0 for node in observation.trees["skill0"].subskills)
 
 
-def test_a1_10_ten_calls_leave_ten_actions_and_ten_rewards():
+def test_ten_calls_leave_ten_actions_and_ten_rewards():
     _, observations = play(RandomPolicy, 10)
     tree = observations[-1].trees["skill0"]
     assert (len(tree.actions), len(tree.rewards)) == (10, 10)
 
 
-def test_a1_12_a_missing_subskill_stays_and_nothing_falls_below_zero():
+def test_a_missing_subskill_stays_and_nothing_falls_below_zero():
     tree = apply_action(SkillTree("a"), Explore(("x", "y"), 2))
     tree = apply_action(tree, Exploit({"x": -50}))
     assert [node.allocation for node in tree.subskills] == [0, 2]
 
 
-def test_a1_12_an_empty_tree_is_allowed():
+def test_an_empty_tree_is_allowed():
     tree = apply_action(apply_action(SkillTree("a"), Explore((), 3)), Exploit({}))
     assert tree.subskills == ()
     rounds, observations = play(AlternatingPolicy, 3, subskills=1)
@@ -184,13 +184,13 @@ def test_a1_12_an_empty_tree_is_allowed():
     assert len(observations[-1].trees["skill0"].subskills) == 1
 
 
-def test_a1_12_names_are_unique():
+def test_names_are_unique():
     tree = apply_action(SkillTree("a"), Explore(("x", "x", "y"), 2))
     tree = apply_action(tree, Explore(("y", "z"), 5))
     assert [(node.name, node.allocation) for node in tree.subskills] == [("x", 2), ("y", 2), ("z", 5)]
 
 
-def test_a1_12_unknown_accuracy_is_none():
+def test_unknown_accuracy_is_none():
     tree = absorb(SkillTree("a", (SubskillNode("x", 3),)), [], {})
     assert tree.subskills[0].accuracy is None
     assert reward(SkillTree("a", actions=("explore",)), None, 0.5).rewards == ()

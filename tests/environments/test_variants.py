@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataenvgym.cli.main import main
+from tests.environments.interrupted import cut_after
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -23,14 +24,6 @@ VARIANTS = {
 
 def lines(run_dir):
     return [json.loads(line) for line in (run_dir / "episode.jsonl").read_text().splitlines()]
-
-
-def cut_after(run_dir, steps):
-    """Leaves a run as a kill after so many finished steps would."""
-    kept = (run_dir / "episode.jsonl").read_text().splitlines()[: steps + 1]
-    (run_dir / "episode.jsonl").write_text("".join(line + "\n" for line in kept))
-    summary = (run_dir / "summary.json").read_text()
-    (run_dir / "summary.json").write_text(summary.replace('"finished"', '"running"'))
 
 
 @pytest.mark.slow
