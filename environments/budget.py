@@ -36,11 +36,19 @@ class Budget:
     max_idle_steps: int = 3
 
     def __post_init__(self) -> None:
-        limits = {"max_records": self.max_records, "max_steps": self.max_steps, "max_seconds": self.max_seconds}
-        for name, limit in (*limits.items(), ("max_idle_steps", self.max_idle_steps)):
-            check_range("The budget", 0, open_ends=True, **{name: limit})
-        if all(limit is None for limit in limits.values()):
-            raise ConfigurationError(f"The budget has no limit: set at least one of {', '.join(limits)}.")
+        check_range(
+            "The budget",
+            0,
+            open_ends=True,
+            max_records=self.max_records,
+            max_steps=self.max_steps,
+            max_seconds=self.max_seconds,
+            max_idle_steps=self.max_idle_steps,
+        )
+        if self.max_records is None and self.max_steps is None and self.max_seconds is None:
+            raise ConfigurationError(
+                "The budget has no limit: set at least one of max_records, max_steps, max_seconds."
+            )
 
     def spent(self, records: int, steps: int, seconds: float, idle_steps: int = 0) -> bool:
         """Whether the episode is over.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from environments.quality.filters import Filter, Finding, PoolFilter, shorten
+from environments.quality.filters import Finding, PoolFilter, shorten
 from environments.quality.settings import QualityFilters
 from environments.results import Rejection
 from tasks.base import Task
@@ -106,17 +106,17 @@ class Intake:
 
     def _finding(self, record: TrainingRecord) -> Finding | None:
         for place, each in enumerate(self._filters):
-            found = each.finding(record) if isinstance(each, PoolFilter) else self._lasting(place, each, record)
+            if isinstance(each, PoolFilter):
+                found = each.finding(record)
+            else:
+                # It ignores the pool: one look at a record is enough, and an engine screens it in every round.
+                key = (id(record), place)
+                if key not in self._judged:
+                    self._judged[key] = record, each.finding(record)  # the record is held, so that its id stays its own
+                found = self._judged[key][1]
             if found is not None:
                 return found
         return None
-
-    def _lasting(self, place: int, each: Filter, record: TrainingRecord) -> Finding | None:
-        """What a filter that ignores the pool finds: once for a record, which an engine screens in every round."""
-        key = (id(record), place)
-        if key not in self._judged:
-            self._judged[key] = record, each.finding(record)  # the record is held, so that its id stays its own
-        return self._judged[key][1]
 
     def _remember(self, pool: list[TrainingRecord]) -> None:
         """Makes the pool filters hold this pool.

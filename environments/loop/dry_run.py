@@ -116,11 +116,10 @@ class _StandIn:
 
     def answer(self, instances: Sequence[TaskInstance]) -> Sequence[Prediction]:
         """Half right, half wrong, by the instance."""
-        return [self._prediction(instance) for instance in instances]
+        rights = (random.Random(f"{self.seed}/{one.instance_id}").random() < _ACCURACY for one in instances)
+        return [
+            Prediction(one.instance_id, self._reply, float(right)) for one, right in zip(instances, rights, strict=True)
+        ]
 
     def load(self, step: int) -> None:
         """There is only one student."""
-
-    def _prediction(self, instance: TaskInstance) -> Prediction:
-        right = random.Random(f"{self.seed}/{instance.instance_id}").random() < _ACCURACY
-        return Prediction(instance.instance_id, self._reply, float(right))

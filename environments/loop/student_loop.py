@@ -71,7 +71,7 @@ class LightningStudentLoop:
         self._data = data
         self._make_trainer = make_trainer
         self._recorder = recorder
-        self._folder = recorder.run_dir.step
+        self._run_dir = recorder.run_dir
         self._progress = progress
         self._current: StudentModule | None = None
         template = make_trainer(logger=False, enable_progress_bar=False)
@@ -111,14 +111,14 @@ class LightningStudentLoop:
         seed_everything(seed, verbose=False)
         student = copy.deepcopy(self._student)
         if start == "previous" and previous is not None:
-            student.load_student(self._folder(previous) / "student")
-        folder, truncated = self._folder(step), 0
+            student.load_student(self._run_dir.student(previous))
+        folder, truncated = self._run_dir.step(step), 0
         metrics = SkillMetrics(self.task)
         trainer = self._trainer(
             folder=folder,
             callbacks=[
                 metrics,
-                FeedbackWriter(folder, metrics, self._recorder.run_dir.images, skills),
+                FeedbackWriter(folder, metrics, self._run_dir.images, skills),
                 SampleLogger(),
                 _PhaseTicks(self._progress),
             ],
@@ -129,7 +129,7 @@ class LightningStudentLoop:
                 self._call(trainer, trainer.fit, student, datamodule=data)
             truncated = data.truncated_records or 0
             if trainer.is_global_zero:
-                _write_student(student, folder / "student")
+                _write_student(student, self._run_dir.student(step))
         else:
             data = self._data.with_instances({split: self.task.instances(split) for split in ("val", "test")})
         with self._recorder.timed("evaluate"):
@@ -154,7 +154,7 @@ class LightningStudentLoop:
     def load(self, step: int) -> None:
         """Makes the student that a step trained the present one."""
         self._current = copy.deepcopy(self._student)
-        self._current.load_student(self._folder(step) / "student")
+        self._current.load_student(self._run_dir.student(step))
 
     def _trainer(self, folder: Path | None, callbacks: list[Callback]) -> Trainer:
         logger = _FitLogger(folder, "tensorboard", "", prefix="fit", default_hp_metric=False) if folder else False

@@ -65,11 +65,6 @@ class RunDir:
         """Folder of the episode-level curves."""
         return self.path / "tensorboard"
 
-    @property
-    def report(self) -> Path:
-        """The report page."""
-        return self.path / "report.html"
-
     def step(self, step: int) -> Path:
         """The folder of a step."""
         return self.path / f"step_{step:02d}"
@@ -110,8 +105,9 @@ class RunDir:
         if found == "new":
             if resume:
                 raise RunDirectoryError(f"{self.path} holds no run to resume: leave --resume out to begin one there.")
-            if other := [folder for folder in self.path.absolute().parents if _is_run(folder)]:
-                raise RunDirectoryError(f"{self.path} lies within the run {other[0]}: choose another --run_dir.")
+            for folder in self.path.absolute().parents:
+                if (folder / "config.yaml").is_file() and (folder / "episode.jsonl").is_file():
+                    raise RunDirectoryError(f"{self.path} lies within the run {folder}: choose another --run_dir.")
             return found
         with failing_as(RecordError, f"{self.config} is damaged", "restore it"):
             kept = read_file(self.config).decode("utf-8")
@@ -255,10 +251,6 @@ class RunDir:
             return list(self.path.iterdir())
         except OSError as error:
             raise StorageError(f"Cannot read {self.path} ({reason(error)}): choose another --run_dir.") from error
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / "config.yaml").is_file() and (folder / "episode.jsonl").is_file()
 
 
 def _first_difference(old: str, new: str) -> str | None:

@@ -7,17 +7,15 @@ step, later ones were shown ``step_KK/observation_call_N.json``, N counting from
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from environments.run.directory import RunDir
-from tasks.errors import MissingFileError, RecordError
-from tasks.records import write_json
+from tasks.errors import RecordError
+from tasks.records import read_json, write_json
 from teachers.observation import ErrorExample, Observation
 
 
@@ -82,7 +80,7 @@ def read_observation(path: str | Path) -> Observation:
         RecordError: It does not hold an observation.
     """
     path = Path(path)
-    plain = _document(path)
+    plain = read_json(path)
     # A dataclass with slots is made as a second class, and the first may live on: the later one counts.
     found = {frozenset(field.name for field in fields(kind)): kind for kind in _kinds(Observation)}.get(
         frozenset(plain)
@@ -90,37 +88,21 @@ def read_observation(path: str | Path) -> Observation:
     if found is None:
         raise RecordError(f"{path} holds no observation (it has {', '.join(plain) or 'nothing'}): restore it.")
     for row in plain["history"] if isinstance(plain["history"], list) else ():
-        if isinstance(row, dict) and isinstance(reference := row.get("errors"), dict):
-            row["errors"] = _referred(path, reference)
+        if not isinstance(row, dict) or not isinstance(row.get("errors"), dict):
+            continue
+        step = row["errors"].get("step")
+        if type(step) is not int or step < 0:
+            raise RecordError(f"{path} refers to the errors of step {step!r}: restore it.")
+        other = RunDir(path.absolute().parents[1]).step(step) / file_name(0)
+        row["errors"] = read_json(other).get("errors")
+        if not isinstance(row["errors"], list):
+            raise RecordError(f"{other} holds no list of errors, and {path} refers to them: restore it.")
     try:
         return TypeAdapter(found).validate_python(plain)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise RecordError(f"{path} holds no {found.__name__} ({place}: {first['msg']}): restore it.") from None
-
-
-def _referred(path: Path, reference: dict[str, Any]) -> Any:
-    step = reference.get("step")
-    if type(step) is not int or step < 0:
-        raise RecordError(f"{path} refers to the errors of step {step!r}: restore it.")
-    other = RunDir(path.absolute().parents[1]).step(step) / file_name(0)
-    errors = _document(other).get("errors")
-    if not isinstance(errors, list):
-        raise RecordError(f"{other} holds no list of errors, and {path} refers to them: restore it.")
-    return errors
-
-
-def _document(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist: pass step_KK/observation.json of a run directory.")
-    try:
-        plain = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is not JSON ({error}): restore it.") from None
-    if not isinstance(plain, dict):
-        raise RecordError(f"{path}: expected a JSON object, found {type(plain).__name__}; restore it.")
-    return plain
 
 
 def _kinds(kind: type[Observation]) -> Iterator[type[Observation]]:

@@ -120,20 +120,16 @@ def read_skills(path: str | Path, task: Task) -> FrozenSkills:
         message = " ".join(str(first["msg"]).split())
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise RecordError(f"{path} holds no discovered skills ({where}: {message}): {_MEND}.") from None
-    _check_fingerprint(path, skills.fingerprint, Fingerprint.of(task))
+    found_for, present = skills.fingerprint, Fingerprint.of(task)
+    if found_for != present:
+        if found_for.task != present.task:
+            difference = f"of the task {found_for.task!r}, and this is {present.task!r}"
+        elif found_for.instances != present.instances:
+            difference = f"of {found_for.instances} validation instances, and this task has {present.instances}"
+        else:
+            difference = "of other validation instances than this task's, though as many (another seed or data?)"
+        raise ConfigurationError(f"{path} holds the skills {difference}: {_MEND}.")
     for instance in task.instances("val"):
         if instance.instance_id not in skills.assignment:
             raise RecordError(f"{path} assigns no skill to validation instance {instance.instance_id}: {_MEND}.")
     return skills
-
-
-def _check_fingerprint(path: Path, found_for: Fingerprint, present: Fingerprint) -> None:
-    if found_for == present:
-        return
-    if found_for.task != present.task:
-        difference = f"of the task {found_for.task!r}, and this is {present.task!r}"
-    elif found_for.instances != present.instances:
-        difference = f"of {found_for.instances} validation instances, and this task has {present.instances}"
-    else:
-        difference = "of other validation instances than this task's, though as many (another seed or data version?)"
-    raise ConfigurationError(f"{path} holds the skills {difference}: {_MEND}.")

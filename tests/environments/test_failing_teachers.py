@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 
 import pytest
 from llm_episode import KEY, essence, rows, server, summary, words
@@ -35,17 +34,6 @@ def quick(monkeypatch):
     monkeypatch.setattr("teachers.chat.concurrency._FIRST_WAIT", 0.01)
 
 
-@pytest.fixture
-def show(capfd):
-    """``show(name, …)``: prints a figure past pytest (``pytest -s`` or not)."""
-
-    def tell(*words):
-        with capfd.disabled():
-            print("\n ", *words, flush=True)
-
-    return tell
-
-
 def complaint(capfd):
     """The one error line of a run."""
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("dataenvgym: error")]
@@ -76,12 +64,10 @@ def test_a_closed_port_fails_the_run_and_resume_ends_it_as_if_nothing_had_been(
     ("fault", "cause"),
     [("loading", "503: Loading model"), ("garbage", "Welcome to nginx!"), ("malformed_text", "unusable reply")],
 )
-def test_an_endpoint_that_never_gives_a_usable_reply_fails_the_run(fault, cause, episode, quick, tmp_path, capfd, show):
-    began = time.monotonic()
+def test_an_endpoint_that_never_gives_a_usable_reply_fails_the_run(fault, cause, episode, quick, tmp_path, capfd):
     with server(tmp_path / "log.jsonl", faults={fault: 1.0}):
         assert episode("run", steps=1) == 1
     line = complaint(capfd)
-    show(f"{fault}: exit 1, {len(rows(tmp_path / 'log.jsonl'))} requests, {time.monotonic() - began:.0f} s; {line}")
     assert cause in line and "calls failed" in line and "--resume" in line and len(line) < 600
     told = summary(tmp_path / "run")
     assert told["status"] == "failed" and told["error"] in line and told["records"] == 0
@@ -114,7 +100,7 @@ def test_a_refused_key_fails_the_run(episode, quick, tmp_path, capfd, monkeypatc
     assert summary(tmp_path / "run")["status"] == "finished"
 
 
-def test_a_server_that_ignores_response_format_costs_at_most_half_as_many_calls_again(episode, tmp_path, show):
+def test_a_server_that_ignores_response_format_costs_at_most_half_as_many_calls_again(episode, tmp_path):
     calls = {}
     for name, options in (("honours", {}), ("ignores", {"ignore": "response_format"})):
         with server(tmp_path / f"{name}.jsonl", **options):
@@ -123,7 +109,6 @@ def test_a_server_that_ignores_response_format_costs_at_most_half_as_many_calls_
         told = summary(tmp_path / name)
         assert told["status"] == "finished" and told["records"] == 200
         assert "policy_defaults" not in told["chat"], "no policy call is lost"
-    show(f"calls for 200 records: {calls}")
     assert calls["honours"] < calls["ignores"] <= 1.5 * calls["honours"]
 
 

@@ -117,8 +117,8 @@ def test_people_see_the_pictures_of_errors_and_records_in_the_report(run_dir):
         for data in re.findall(r'<img class="picture" src="data:image/png;base64,([^"]+)"', page)
     ]
     run = read_run(run_dir)
-    rows = [(step, row) for step, rows in run.samples.items() for row in spread(rows, 6)]
-    rows += [(step, row) for step in (0, 2) for row in spread(run.errors[step], 12)]
+    rows = [(step, row) for step in (1, 2) for row in spread(run.record_rows(step), 6)]
+    rows += [(step, row) for step in (0, 2) for row in spread(run.error_rows(step), 12)]
     task = ProceduralVQATask(**SIZES)
     drawn = {one.instance_id: one.image for one in task.instances("val")}
     expected = []

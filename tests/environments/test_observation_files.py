@@ -199,8 +199,8 @@ def plain(**changes) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("[]", "expected a JSON object"),
         ("{}", "holds no observation"),
         ('{"step": 1}', "holds no observation"),
@@ -211,7 +211,7 @@ def plain(**changes) -> str:
         (plain(history=[{"errors": {"step": 5}}]), "does not exist"),
         (plain(history=[{"errors": {"step": "../../x"}}]), "refers to the errors of step"),
         (plain(errors=None, history=[{"errors": {"step": 0}}]), "no list of errors"),
-        (b"\xff\xfe", "is not JSON"),
+        (b"\xff\xfe", "not JSON"),
     ],
 )
 def test_a_damaged_file_is_one_line(tmp_path, text, message):
