@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from test_variants import comparable, differences
 
-from tests.environments.interrupted import cut_after
-
 from dataenvgym.cli.main import main
+from tests.environments.interrupted import cut_after
 
 ROOT = Path(__file__).parents[2]
 
