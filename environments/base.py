@@ -320,6 +320,8 @@ class Environment(ABC):
 
     def _restore(self, restored: RestoredEpisode) -> None:
         self._results = list(restored.steps)
+        if (trained := self._last_trained) is not None:
+            self.loop.load(trained)
         self._evaluation = restored.evaluations[-1]
         self._wrong = [self._errors(evaluation) for evaluation in restored.evaluations]
         self._pool = list(restored.pool)
@@ -328,8 +330,6 @@ class Environment(ABC):
                 f"The run holds {len(self._pool)} records where its last step counts {self._results[-1].pool}: "
                 "its files were changed; start a new run."
             )
-        if (trained := self._last_trained) is not None:
-            self.loop.load(trained)
         self.load_state_dict(self._results[-1].state)
         for kept in restored.pending:
             self._take(kept.accepted, [rejection.reason for rejection in kept.rejected])
