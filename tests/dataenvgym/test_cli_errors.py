@@ -29,26 +29,13 @@ def test_unknown_command(capsys):
     fails(capsys, ["epsiode"], "epsiode", "episode, fit")
 
 
-def test_unknown_key_on_the_command_line(capsys, episode_words, tmp_path):
-    fails(capsys, episode_words(tmp_path / "run", "--trainer.max_epoch", "1"), "trainer.max_epoch")
-    assert not (tmp_path / "run").exists()
-
-
 def test_unknown_key_in_a_file(capsys, episode_words, tmp_path):
     (tmp_path / "typo.yaml").write_text("environmnt:\n  class_path: environments.OpenEndedEnvironment\n")
     fails(capsys, episode_words(tmp_path / "run", "--config", str(tmp_path / "typo.yaml")), "environmnt")
 
 
-def test_wrong_type(capsys, episode_words, tmp_path):
-    fails(capsys, episode_words(tmp_path / "run", "--trainer.max_epochs", "many"), "max_epochs", "many")
-
-
 def test_wrong_class(capsys, episode_words, tmp_path):
     fails(capsys, episode_words(tmp_path / "run", "--task", "tasks.math.NoSuchTask"), "NoSuchTask")
-
-
-def test_missing_config_file(capsys):
-    fails(capsys, ["episode", "--config", "no/such.yaml"], "no/such.yaml")
 
 
 def test_missing_required_block(capsys):
@@ -91,30 +78,6 @@ def fit_words(tiny_model, records):
         *("--model.init_args.model_name_or_path", str(tiny_model)),
         *("--data.records", str(records)),
     ]
-
-
-def test_missing_records_file(capsys, tiny_model, tmp_path):
-    fails(capsys, fit_words(tiny_model, tmp_path / "none.jsonl"), "none.jsonl", "does not exist")
-
-
-def test_empty_records_file(capsys, tiny_model, tmp_path):
-    (tmp_path / "empty.jsonl").touch()
-    fails(capsys, fit_words(tiny_model, tmp_path / "empty.jsonl"), "empty.jsonl", "no records")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        '{"instruction": "1 + 1 =", "respo',
-        '{"instruction": "1 + 1 ="}',
-        '["list"]',
-        '{"instruction": 3, "response": "4"}',
-    ],
-)
-def test_corrupt_line_in_a_records_file(capsys, tiny_model, tmp_path, line):
-    path = tmp_path / "records.jsonl"
-    path.write_text('{"instruction": "1 + 1 =", "response": "2"}\n' + line + "\n")
-    fails(capsys, fit_words(tiny_model, path), "records.jsonl, line 2")
 
 
 @pytest.mark.parametrize("limit", ["max_records", "max_steps"])
