@@ -31,7 +31,7 @@ Rows = Mapping[str, TeacherRuns]
 
 
 @dataclass
-class Outcome:
+class Output:
     """What is made of a finished grid.
 
     Args:
@@ -55,7 +55,7 @@ class Study:
     """
 
     cells_of: Callable[[Preset, int], list[Cell]]
-    summarise: Callable[[Preset, Rows], Outcome]
+    summarise: Callable[[Preset, Rows], Output]
     seeds: int = 3
     domain: str | None = None
 
@@ -86,28 +86,28 @@ def run(study: Study, presets: Mapping[str, Preset], description: str | None) ->
         return
     discover_skills(cells)
     results = run_from(arguments, cells)
-    outcome = study.summarise(preset, results.teachers())
-    written = write(outcome, preset.folder / "tables", provenance(arguments, results))
-    for table in outcome.tables.values():
+    output = study.summarise(preset, results.teachers())
+    written = write(output, preset.folder / "tables", provenance(arguments, results))
+    for table in output.tables.values():
         print(f"\n{table.markdown()}")
     print("\n".join(str(path) for path in written))
     results.check()
 
 
-def write(outcome: Outcome, folder: Path, notes: Sequence[str] = ()) -> list[Path]:
+def write(output: Output, folder: Path, notes: Sequence[str] = ()) -> list[Path]:
     """Writes tables and figures; the notes go below every table.
 
     Args:
-        outcome: What is written.
+        output: What is written.
         folder: Where; it is made if it is not there.
         notes: Lines below every table.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = []
-    for name, table in outcome.tables.items():
+    for name, table in output.tables.items():
         table.notes += notes
         made += table.write(folder / name)
-    for name, figure in outcome.figures.items():
+    for name, figure in output.figures.items():
         made += save(figure, folder / name)
     return made
 

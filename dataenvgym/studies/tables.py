@@ -62,7 +62,7 @@ class Number:
         return f"{value:{'+' if self.signed else ''}.{self.digits}f}"
 
 
-Entry = str | Number
+Value = str | Number
 
 
 @dataclass
@@ -78,9 +78,9 @@ class Table:
     columns: Sequence[str]
     caption: str = ""
     notes: list[str] = field(default_factory=list)
-    rows: list[list[Entry]] = field(default_factory=list)
+    rows: list[list[Value]] = field(default_factory=list)
 
-    def add(self, *entries: Entry) -> None:
+    def add(self, *entries: Value) -> None:
         """Adds a row; missing entries at its end are empty."""
         assert len(entries) <= len(self.columns), "a row has no more entries than there are columns"
         self.rows.append([*entries, *[""] * (len(self.columns) - len(entries))])
@@ -187,15 +187,15 @@ def _row(texts: Iterable[str]) -> str:
     return "| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |"
 
 
-def _texts(row: Sequence[Entry]) -> list[tuple[Entry, str]]:
+def _texts(row: Sequence[Value]) -> list[tuple[Value, str]]:
     return [(entry, entry if isinstance(entry, str) else entry.text()) for entry in row]
 
 
-def _strong(entry: Entry) -> bool:
+def _strong(entry: Value) -> bool:
     return isinstance(entry, Number) and entry.strong
 
 
-def _bare(entry: Entry, kinds: tuple[bool, bool]) -> list[object]:
+def _bare(entry: Value, kinds: tuple[bool, bool]) -> list[object]:
     if isinstance(entry, str):
         return [entry, *[""] * (2 * kinds[0] + kinds[1])]
     low, high = entry.ci95 or ("", "")

@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from table_feedback import COLUMNS, lines, panel
+from table_feedback import COLUMNS, lines
 
 from dataenvgym.studies.cells import ROOT, Cell, more_epochs, no_state, with_feedback
+from dataenvgym.studies.comparisons import bars
 from dataenvgym.studies.figures import draw
 from dataenvgym.studies.grid import add_grid_arguments, run_from, seeds_of
-from dataenvgym.studies.study import Outcome, Rows, provenance, write
+from dataenvgym.studies.study import Output, Rows, provenance, write
 from dataenvgym.studies.tables import INTERVALS, Table
 
 KINDS = ("true", "none", "shuffled", "stale")
@@ -43,7 +44,7 @@ def rows_of(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
     return cells | {"floor: no state": no_state(base), "floor: step 1, more epochs": more_epochs(base)}
 
 
-def summarise(rows: Rows, names: Mapping[str, str], caption: str) -> Outcome:
+def summarise(rows: Rows, names: Mapping[str, str], caption: str) -> Output:
     """True feedback against each of the others, and a picture of all.
 
     Args:
@@ -55,9 +56,10 @@ def summarise(rows: Rows, names: Mapping[str, str], caption: str) -> Outcome:
     table = Table(COLUMNS, caption)
     for line in lines(found):
         table.add(*line)
+    panel = bars(caption, rows, (("", label, name) for label, name in names.items()))
     before = next(iter(found.values())).accuracy("before")
     table.notes.append(f"Before teaching: {100 * before:.1f} %. {INTERVALS}")
-    return Outcome({"feedback": table}, {"feedback": draw([panel(caption, found)], y="test gain, points")})
+    return Output({"feedback": table}, {"feedback": draw([panel], y="test gain, points")})
 
 
 def main() -> None:
@@ -80,9 +82,9 @@ def main() -> None:
         f"Feedback of {arguments.teacher} in {arguments.environment}, {arguments.task}, {arguments.student}: "
         f"{arguments.max_records} records in {arguments.max_steps} steps"
     )
-    outcome = summarise(results.teachers(), names, caption)
-    written = write(outcome, arguments.out / "tables", provenance(arguments, results))
-    print(f"\n{outcome.tables['feedback'].markdown()}")
+    output = summarise(results.teachers(), names, caption)
+    written = write(output, arguments.out / "tables", provenance(arguments, results))
+    print(f"\n{output.tables['feedback'].markdown()}")
     print("\n".join(str(path) for path in written))
 
 

@@ -8,24 +8,21 @@ counted, as the full budget's does. The full cells and the floors are those of t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from presets import PRESETS
 from published import accuracy_in_paper, apart_from_ours
 
 from dataenvgym.reading.over_seeds import p_values
-from dataenvgym.studies.against import bar, percent
 from dataenvgym.studies.cells import Cell
-from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.comparisons import bars, percent
+from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.study import Output, Rows, Study, run
 from dataenvgym.studies.tables import Table, compared, published
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # The paper's control: on MATH, Open-Ended, 10 % of the data for 30 epochs in place of 3.
 DOMAIN = "math"
+# All records, a tenth of them, and step 1's, at the same compute: what stands behind the environment in cells' names.
+SERIES = {"all records": "", "a tenth, ten times the epochs": "-tenth", "floor: step 1, more epochs": "-more_epochs"}
 _PAPER_TENTH = published(13.98, "B")
 
 
@@ -45,7 +42,7 @@ def tenth(preset: Preset, cell: Cell) -> Cell:
     return cell.changed("tenth", changes)
 
 
-def summarise(preset: Preset, rows: Rows) -> Outcome:
+def summarise(preset: Preset, rows: Rows) -> Output:
     """All records against a tenth of them."""
     label = preset.domains[DOMAIN].label
     columns = [
@@ -68,25 +65,18 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
     if before is not None:
         there = accuracy_in_paper(DOMAIN, "before").text()
         table.notes.append(f"Before teaching: {before:.1f} % here, {there} there. {apart_from_ours(preset.name)}")
-    return Outcome({"compute_matched": table}, {"compute_matched": figure(rows, label)} if found else {})
-
-
-def figure(rows: Rows, label: str) -> Figure:
-    """Bars of all records, a tenth of them, and step 1's, at the same compute."""
-    series = {
-        "all records": "",
-        "a tenth, ten times the epochs": "-tenth",
-        "floor: step 1, more epochs": "-more_epochs",
-    }
-    bars = [
-        bar(ENVIRONMENTS[name], what, row)
-        for name in ENVIRONMENTS
-        for what, ending in series.items()
-        if (row := rows.get(f"{DOMAIN}-{name}{ending}")) is not None
-    ]
-    random = rows.get(f"{DOMAIN}-random")
-    levels = {} if random is None else {"floor: random records": random.gain().points}
-    return draw([Panel(label, bars, levels=levels)], y="test gain, points")
+    panel = bars(
+        label,
+        rows,
+        (
+            (ENVIRONMENTS[name], what, f"{DOMAIN}-{name}{ending}")
+            for name in ENVIRONMENTS
+            for what, ending in SERIES.items()
+        ),
+        {"floor: random records": f"{DOMAIN}-random"},
+    )
+    figure = draw([panel], y="test gain, points")
+    return Output({"compute_matched": table}, {"compute_matched": figure} if found else {})
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from presets import PRESETS
 
 from dataenvgym.reading.over_seeds import TeacherRuns, p_values
-from dataenvgym.studies.against import bar
 from dataenvgym.studies.cells import Cell, with_feedback
-from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.comparisons import bars
+from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.study import Output, Rows, Study, run
 from dataenvgym.studies.tables import INTERVALS, Number, Table, accuracy, compared, gain
 from environments.statistics import holm, paired_by_seed
 
@@ -47,7 +47,7 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     return cells
 
 
-def summarise(preset: Preset, rows: Rows) -> Outcome:
+def summarise(preset: Preset, rows: Rows) -> Output:
     """Each domain by itself, and all together."""
     table = Table(["domain", *COLUMNS], f"What feedback is worth to the {ENVIRONMENTS[ENVIRONMENT]} teacher")
     panels = []
@@ -59,12 +59,12 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
             continue
         for line in lines(found):
             table.add(place.label, *line)
-        panels.append(panel(place.label, found))
+        panels.append(bars(place.label, rows, (("", kind, name) for kind, name in names.items())))
         for kind, row in found.items():
             by_kind.setdefault(kind, []).append((next(iter(found.values())), row))
     table.notes.append(INTERVALS)
     tables = {"feedback": table, "feedback_all": together(by_kind)} if panels else {"feedback": table}
-    return Outcome(tables, {"feedback": draw(panels, y="test gain, points")} if panels else {})
+    return Output(tables, {"feedback": draw(panels, y="test gain, points")} if panels else {})
 
 
 def lines(rows: Mapping[str, TeacherRuns]) -> list[list[str | Number]]:
@@ -80,11 +80,6 @@ def lines(rows: Mapping[str, TeacherRuns]) -> list[list[str | Number]]:
         won = f"{one.won} of {len(one.seeds)}"
         lines.append([label, accuracy(row.accuracies()), *compared(one, p_value), won])
     return lines
-
-
-def panel(title: str, rows: Mapping[str, TeacherRuns]) -> Panel:
-    """Bars of the gains of rows."""
-    return Panel(title, [bar("", label, row) for label, row in rows.items()])
 
 
 def together(pairs: Mapping[str, list[tuple[TeacherRuns, TeacherRuns]]]) -> Table:

@@ -18,13 +18,13 @@ from table_skills import cells_of
 from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.figures import Curve, Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.study import Output, Rows, Study, run
 from dataenvgym.studies.tables import Number, Table, accuracy
 
 _TEACHERS = {"random": "random records (floor)", **ENVIRONMENTS}
 
 
-def summarise(preset: Preset, rows: Rows) -> Outcome:
+def summarise(preset: Preset, rows: Rows) -> Output:
     """The best steps, and the curves."""
     columns = ["domain", "teacher", "best step", "records", "dollars", "val at best, as chosen", "val, corrected"]
     columns += ["luck, points", "test at best", "test after the last", "test gain at best (by instance)"]
@@ -54,7 +54,7 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
     table.notes.append(
         "The paper's best student on MATH, Open-Ended: iteration 10, 752† records, about $17† and 4† GPU-hours."
     )
-    return Outcome({"iterations": table}, {"iterations": draw(panels, "records", "test accuracy, %")} if panels else {})
+    return Output({"iterations": table}, {"iterations": draw(panels, "records", "test accuracy, %")} if panels else {})
 
 
 def _at_best(row: TeacherRuns, key: str) -> float | None:

@@ -12,21 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from presets import PRESETS
 from published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
 
-from dataenvgym.reading.over_seeds import TeacherRuns, p_values
-from dataenvgym.studies.against import bar, differences
 from dataenvgym.studies.cells import Cell
-from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.comparisons import bars, differences, gains, percent
+from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.study import Outcome, Rows, Study, run
-from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from dataenvgym.studies.study import Output, Rows, Study, run
+from dataenvgym.studies.tables import INTERVALS, Number, Table, Value
 
 
 @dataclass(frozen=True)
@@ -71,14 +66,55 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     return cells
 
 
-def summarise(preset: Preset, rows: Rows) -> Outcome:
+def summarise(preset: Preset, rows: Rows) -> Output:
     """Accuracies beside the paper's, gains with intervals, and what is left of them over the floors."""
-    tables = {
-        "main": accuracies(preset, rows),
-        "main_gains": gains(preset, rows),
-        "main_floors": floors(preset, rows),
-    }
-    return Outcome(tables, {"main": figure(preset, rows)})
+    places = preset.domains.items()
+    table = gains(
+        "Test gain of the last step over before teaching, in points",
+        ("domain", "teacher"),
+        rows,
+        (
+            ((place.label, line.label), f"{domain}-{line.cells}", [_gain_in_paper(domain, line)])
+            for domain, place in places
+            for line in (*TAUGHT, *FLOORS)
+        ),
+        ["paper: gain"],
+    )
+    table.notes += [INTERVALS, apart_from_ours(preset.name)]
+    over_floors = differences(
+        "Teachers with state against what would have been simpler: test accuracy after the last step",
+        rows,
+        (
+            (place.label, label, what, f"{domain}-{name}", f"{domain}-{other}")
+            for domain, place in places
+            for name, label in ENVIRONMENTS.items()
+            for what, other in _simpler(name).items()
+        ),
+        ("domain", "teacher with state", "minus"),
+    )
+    series = {"no": "no state", "with": "with state", "floor": "floor: step 1, more epochs"}
+    panels = [
+        bars(
+            place.label,
+            rows,
+            (
+                (ENVIRONMENTS[line.environment], series[line.state], f"{domain}-{line.cells}")
+                for line in (*TAUGHT, *FLOORS)
+            ),
+        )
+        for domain, place in places
+    ]
+    figure = draw([panel for panel in panels if panel.bars], y="test gain, points")
+    tables = {"main": accuracies(preset, rows), "main_gains": table, "main_floors": over_floors}
+    return Output(tables, {"main": figure})
+
+
+def _simpler(environment: str) -> dict[str, str]:
+    """What a teacher with state is compared with, and what stands behind the domain in the names of its cells."""
+    simpler = {"random valid records": "random", "step 1, more epochs": f"{environment}-more_epochs"}
+    if environment != "open_ended":  # there it is the random records
+        simpler["the same without state"] = f"{environment}-no_state"
+    return simpler
 
 
 def accuracies(preset: Preset, rows: Rows) -> Table:
@@ -90,26 +126,35 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
     table = Table(columns, "Test accuracy (%) after the last step, mean over seeds")
 
     def add(line: Line, own: dict[str, Number]) -> None:
-        entries: list[Entry] = [line.label]
+        entries: list[Value] = [line.label]
         for domain in preset.domains:
             entries.append(own[domain])
             if benchmark_of(domain):
                 entries.append(_in_paper(domain, line))
         table.add(*entries)
 
-    before = {domain: _before(preset, rows, domain) for domain in preset.domains}
+    # The untouched student is the same in all rows of a domain.
+    before = {
+        domain: next(
+            (
+                number
+                for line in TAUGHT
+                if (number := percent(rows, f"{domain}-{line.cells}", "before")).value is not None
+            ),
+            Number(None),
+        )
+        for domain in preset.domains
+    }
     add(Line("before teaching", "", "before"), before)
-    best = [_best_with_state(rows, domain) for domain in preset.domains]
+    best = []
+    for domain in preset.domains:
+        with_state = [name for name in (f"{domain}-{environment}" for environment in ENVIRONMENTS) if name in rows]
+        best += [max(with_state, key=lambda name: rows[name].accuracy())] if with_state else []
     for line in (*TAUGHT, *FLOORS):
-        found = {domain: rows.get(f"{domain}-{line.cells}") for domain in preset.domains}
+        found = {domain: f"{domain}-{line.cells}" for domain in preset.domains}
         add(
             line,
-            {
-                domain: Number(None)
-                if row is None
-                else Number(100 * row.accuracy(), strong=any(row is one for one in best))
-                for domain, row in found.items()
-            },
+            {domain: replace(percent(rows, name), strong=name in best) for domain, name in found.items()},
         )
     table.notes.append(
         "Open-Ended without state orders valid records at random, and is the floor of that name. Bold: the best with "
@@ -118,89 +163,15 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
     return table
 
 
-def gains(preset: Preset, rows: Rows) -> Table:
-    """Gains over before teaching."""
-    columns = [
-        "domain",
-        "teacher",
-        "before",
-        "after",
-        "gain, points (by instance)",
-        "(by seed)",
-        "detectable",
-        "p (Holm)",
-    ]
-    table = Table([*columns, "paper: gain"], "Test gain of the last step over before teaching, in points")
-    found = [
-        (domain, line, row)
-        for domain in preset.domains
-        for line in (*TAUGHT, *FLOORS)
-        if (row := rows.get(f"{domain}-{line.cells}")) is not None
-    ]
-    made = [row.gain() for _, _, row in found]
-    for (domain, line, row), one, p_value in zip(found, made, p_values(made), strict=True):
-        table.add(
-            preset.domains[domain].label,
-            line.label,
-            Number(100 * row.accuracy("before")),
-            Number(100 * row.accuracy()),
-            *compared(one, p_value),
-            gain_in_paper(domain, line.environment, line.state),
-        )
-    table.notes += [INTERVALS, apart_from_ours(preset.name)]
-    return table
-
-
-def floors(preset: Preset, rows: Rows) -> Table:
-    """What is left over the floors, and what the teacher's knowledge of the student is worth."""
-    return differences(
-        "Teachers with state against what would have been simpler: test accuracy after the last step",
-        _over_floors(preset, rows),
-        ("domain", "teacher with state", "minus"),
-    )
-
-
-def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, str, TeacherRuns | None, TeacherRuns | None]]:
-    for domain, place in preset.domains.items():
-        for name, label in ENVIRONMENTS.items():
-            against = {"random valid records": "random", "step 1, more epochs": f"{name}-more_epochs"}
-            if name != "open_ended":  # there it is the random records
-                against["the same without state"] = f"{name}-no_state"
-            for what, other in against.items():
-                yield place.label, label, what, rows.get(f"{domain}-{name}"), rows.get(f"{domain}-{other}")
-
-
-def figure(preset: Preset, rows: Rows) -> Figure:
-    """Bars of all teachers, with and without state, and of the second floor; a panel for each domain."""
-    series = {"no": "no state", "with": "with state", "floor": "floor: step 1, more epochs"}
-    panels = []
-    for domain, place in preset.domains.items():
-        bars = [
-            bar(ENVIRONMENTS[line.environment], series[line.state], row)
-            for line in (*TAUGHT, *FLOORS)
-            if (row := rows.get(f"{domain}-{line.cells}")) is not None
-        ]
-        if bars:
-            panels.append(Panel(place.label, bars))
-    return draw(panels, y="test gain, points")
+def _gain_in_paper(domain: str, line: Line) -> Number:
+    return gain_in_paper(domain, line.environment, line.state)
 
 
 def _in_paper(domain: str, line: Line) -> Number:
     """The paper's accuracy, or its gain where only that is known; empty if neither is."""
     accuracy = accuracy_in_paper(domain, line.environment, line.state)
-    gained = gain_in_paper(domain, line.environment, line.state)
+    gained = _gain_in_paper(domain, line)
     return accuracy if gained.value is None else replace(gained, label="gain")
-
-
-def _before(preset: Preset, rows: Rows, domain: str) -> Number:
-    """The same in all rows of a domain: the untouched student."""
-    found = next((row for line in TAUGHT if (row := rows.get(f"{domain}-{line.cells}")) is not None), None)
-    return Number(None if found is None else 100 * found.accuracy("before"))
-
-
-def _best_with_state(rows: Rows, domain: str) -> TeacherRuns | None:
-    found = [row for name in ENVIRONMENTS if (row := rows.get(f"{domain}-{name}")) is not None]
-    return max(found, key=lambda row: row.accuracy(), default=None)
 
 
 if __name__ == "__main__":

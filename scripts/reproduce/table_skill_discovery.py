@@ -10,23 +10,21 @@ Skill-List teacher that orders by name are those of the main table, and are not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from presets import PRESETS
 
 from dataenvgym.reading.over_seeds import TeacherRuns, p_values
-from dataenvgym.studies.against import bar, differences, percent, rejected
 from dataenvgym.studies.cells import Cell
-from dataenvgym.studies.figures import Panel, draw
+from dataenvgym.studies.comparisons import bars, differences, percent, rejected
+from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import Preset
-from dataenvgym.studies.study import Outcome, Rows, Study, run
-from dataenvgym.studies.tables import INTERVALS, Entry, Number, Table, compared
+from dataenvgym.studies.study import Output, Rows, Study, run
+from dataenvgym.studies.tables import INTERVALS, Number, Table, Value, compared
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from environments.skills import SkillAssignment
 
 DOMAIN = "math"
@@ -92,20 +90,35 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     return [*taught, *(preset.more_epochs(cell) for cell in taught), preset.random_records(DOMAIN, seed)]
 
 
-def summarise(preset: Preset, rows: Rows) -> Outcome:
+def summarise(preset: Preset, rows: Rows) -> Output:
     """Every way to come by skills against the benchmark's own, and what each leaves over its floors."""
-    place = preset.domains[DOMAIN].label
-    tables = {
-        "skill_discovery": gains(preset, rows),
-        "skill_discovery_floors": differences(
-            f"Skill-List teachers against what would have been simpler: test accuracy after the last step, {place}",
-            _over_floors(preset, rows),
+    arms = arms_of(preset)
+    label = preset.domains[DOMAIN].label
+    random = f"{DOMAIN}-random"
+    over_floors = differences(
+        f"Skill-List teachers against what would have been simpler: test accuracy after the last step, {label}",
+        rows,
+        (
+            (arm.label, floor, arm.cells, other)
+            for arm in arms
+            for floor, other in (("random records", random), ("step 1, more epochs", f"{arm.cells}-more_epochs"))
         ),
-    }
-    return Outcome(tables, {"skill_discovery": figure(preset, rows)})
+    )
+    panel = bars(
+        label,
+        rows,
+        (
+            (arm.label.replace(", ", ",\n"), series, cells)
+            for arm in arms
+            for series, cells in (("teacher", arm.cells), ("floor: step 1, more epochs", f"{arm.cells}-more_epochs"))
+        ),
+        {"floor: random records": random},
+    )
+    tables = {"skill_discovery": minus_gold(preset, rows), "skill_discovery_floors": over_floors}
+    return Output(tables, {"skill_discovery": draw([panel], y="test gain, points")})
 
 
-def gains(preset: Preset, rows: Rows) -> Table:
+def minus_gold(preset: Preset, rows: Rows) -> Table:
     """Skills, gains, and the difference from the benchmark's own skills."""
     columns = ["skills", "number", "agreement with gold", "before", "after", "gain, points (by instance)", "(by seed)"]
     columns += ["minus gold (by instance)", "minus gold (by seed)", "detectable", "p (Holm)"]
@@ -114,20 +127,20 @@ def gains(preset: Preset, rows: Rows) -> Table:
     gold, *others = arms_of(preset)
     base = rows.get(gold.cells)
     made = {arm.cells: rows[arm.cells].minus(base) for arm in others if base is not None and arm.cells in rows}
-    adjusted = dict(zip(made, p_values(list(made.values())), strict=True))
+    adjusted = dict(zip(made, p_values(made.values()), strict=True))
     for arm in (gold, *others):
         if (row := rows.get(arm.cells)) is None:
             continue
         one = row.gain()
-        against: list[Entry] = ["", "", "", ""]
+        against: list[Value] = ["", "", "", ""]
         if arm.cells in made:
             against = [*compared(made[arm.cells], adjusted[arm.cells])]
         table.add(
             arm.label,
             str(len(row.runs[row.seeds[0]].steps[0]["val"]["skills"])),
             agreement(arm, row),
-            Number(100 * row.accuracy("before")),
-            Number(100 * row.accuracy()),
+            percent(rows, arm.cells, "before"),
+            percent(rows, arm.cells),
             Number(one.points, one.by_instance.ci95, signed=True),
             "" if one.by_seed.ci95 is None else Number(one.by_seed.points, one.by_seed.ci95, signed=True),
             *against,
@@ -161,25 +174,6 @@ def agreement(arm: Arm, row: TeacherRuns) -> Number:
     if not known:
         return Number(None)
     return Number(float(adjusted_mutual_info_score(*zip(*known, strict=True))), digits=2)
-
-
-def figure(preset: Preset, rows: Rows) -> Figure:
-    """Bars of all rows and of their second floor, random records as a line."""
-    bars = []
-    for arm in arms_of(preset):
-        for series, cells in (("teacher", arm.cells), ("floor: step 1, more epochs", f"{arm.cells}-more_epochs")):
-            if (row := rows.get(cells)) is not None:
-                bars.append(bar(arm.label.replace(", ", ",\n"), series, row))
-    random = rows.get(f"{DOMAIN}-random")
-    levels = {} if random is None else {"floor: random records": random.gain().points}
-    return draw([Panel(preset.domains[DOMAIN].label, bars, levels=levels)], y="test gain, points")
-
-
-def _over_floors(preset: Preset, rows: Rows) -> Iterator[tuple[str, str, TeacherRuns | None, TeacherRuns | None]]:
-    for arm in arms_of(preset):
-        row = rows.get(arm.cells)
-        yield arm.label, "random records", row, rows.get(f"{DOMAIN}-random")
-        yield arm.label, "step 1, more epochs", row, rows.get(f"{arm.cells}-more_epochs")
 
 
 if __name__ == "__main__":

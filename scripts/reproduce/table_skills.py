@@ -20,7 +20,7 @@ from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
-from dataenvgym.studies.study import Outcome, Rows, Study, run
+from dataenvgym.studies.study import Output, Rows, Study, run
 from dataenvgym.studies.tables import Number, Table
 
 _BINS = (("below 1/3", 0.0, 1 / 3), ("1/3 to 2/3", 1 / 3, 2 / 3), ("above 2/3", 2 / 3, 1.01))
@@ -61,7 +61,7 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     return cells
 
 
-def summarise(preset: Preset, rows: Rows) -> Outcome:
+def summarise(preset: Preset, rows: Rows) -> Output:
     """Gains by difficulty, every skill by itself, and a picture of both."""
     teachers = {"random": "random records (floor)", **ENVIRONMENTS}
     columns = ["domain", "teacher", *(f"{label}: gain (skills, records each)" for label, _, _ in _BINS)]
@@ -93,7 +93,7 @@ def summarise(preset: Preset, rows: Rows) -> Outcome:
         "Here every skill has as many evaluation instances, so that frequent means: given more records."
     )
     figures = {"skills": draw(panels, "accuracy before teaching, %", "gain, points")} if panels else {}
-    return Outcome({"skills": by_difficulty, "skills_each": every}, figures)
+    return Output({"skills": by_difficulty, "skills_each": every}, figures)
 
 
 def skills_of(row: TeacherRuns) -> list[Skill]:
