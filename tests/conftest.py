@@ -14,7 +14,8 @@ import lightning.pytorch  # noqa: F401
 import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the suite also runs from a checkout that is not installed
+# The suite also runs from a checkout that is not installed, and tests what the scripts are made of.
+sys.path[:0] = [str(ROOT / name) for name in ("", "tests", "scripts", "scripts/reproduce")]
 
 
 @pytest.fixture(scope="session")

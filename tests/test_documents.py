@@ -63,7 +63,7 @@ OTHERS = {
     "README.md: tasks/": "the_folders",
     "docs/language_models.md: # hardest.py, with the template prompts/hardest.jinja beside it": "a_policy_that_asks",
     "docs/language_models.md: {# prompts/hardest.jinja #}": "a_policy_that_asks",
-    "docs/reproducing.md: # scripts/reproduce/table_batches.py": "a_table_of_ones_own",
+    "docs/reproducing.md: # table_batches.py": "a_table_of_ones_own",
     "docs/run_directory.md: from environments.run.observations import read_observation": "an_observation_is_read",
     "tasks/code/README.md: from tasks.code.sandbox import Sandbox": "the_sandbox",
     "tasks/vqa/README.md: red circle large at 12 40; blue square small at 45 20": "a_scene",
@@ -270,17 +270,25 @@ def test_a_policy_that_asks(tmp_path, monkeypatch) -> None:
 def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys) -> None:
     script = tmp_path / "table_batches.py"
     script.write_text(block_of("a_table_of_ones_own"), encoding="utf-8")
-    monkeypatch.syspath_prepend(ROOT / "scripts" / "reproduce")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(script), "--dry_run", "--seeds", "1"])
     names = runpy.run_path(str(script), run_name="__main__")
     assert "5 episodes to run." in capsys.readouterr().out
-    from presets import EMBEDDED
-
     from tests.dataenvgym.test_tables import rows_of
 
-    study = SimpleNamespace(**names)
-    text = study.summarise(EMBEDDED, rows_of(EMBEDDED, study)).tables["batches"].markdown()
+    study, small = SimpleNamespace(**names), names["SMALL"]
+    text = study.summarise(small, rows_of(small, study)).tables["batches"].markdown()
     assert "| batches of 8 | batches of 32 |" in text
+
+
+@pytest.mark.slow
+def test_tables_are_made_from_any_folder(tmp_path) -> None:
+    script = ROOT / "scripts" / "reproduce" / "table_main.py"
+    words = [sys.executable, str(script), "--domains", "math", "--seeds", "1", "--dry_run"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "9 episodes to run." in done.stdout, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_observation_is_read(tmp_path, monkeypatch, episode_words) -> None:

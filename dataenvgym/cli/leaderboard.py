@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataenvgym.cli.parser import CommandParser
+from dataenvgym.reading import read_run
 from dataenvgym.reporting.leaderboard import make_leaderboard
 from dataenvgym.reporting.leaderboard_page import to_html, to_markdown
 from dataenvgym.reporting.standings import Leaderboard
 from environments.run.directory import RunDir
-from tasks.errors import MissingFileError, RecordError
+from tasks.errors import RecordError
 from tasks.records import write_atomic
 
 
@@ -33,10 +34,7 @@ def leaderboard(words: Sequence[str]) -> int:
     parser.add_argument("--to", type=Path, help="folder to write to (default: the one that holds all runs)")
     arguments = parser.parse_args(words)
     for run in arguments.runs:
-        if not (run / "summary.json").exists():
-            raise MissingFileError(
-                f"{run} is not a run directory (no summary.json in it): pass folders that `dataenvgym episode` wrote."
-            )
+        read_run(run)
     made = make_leaderboard(arguments.runs, arguments.by)
     unread = [refusal for refusal in made.refused if refusal.unread]
     if unread and len(unread) == len(made.refused) and not made.boards:

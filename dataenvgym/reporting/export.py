@@ -43,7 +43,7 @@ def export_run(path: Path, to: str, license: str | None = None, private: bool = 
     if not records:
         raise RecordError(f"{path} has no accepted records: there is nothing to export.")
     if not run.summary:
-        raise MissingFileError(f"{path / 'summary.json'} does not exist: pass a run that has finished a step.")
+        raise MissingFileError(f"{path} has no summary: pass a run that has finished a step.")
     chosen = license or default_license(run)
     if to.startswith(HUB):
         with tempfile.TemporaryDirectory() as folder:

@@ -69,9 +69,8 @@ def bars(
         wanted: For each bar what it stands with, what has its colour, and the row's name.
         levels: The names of rows by what their lines are called.
     """
-    panel = Panel(
-        title, levels={said: rows[name].gain().points for said, name in (levels or {}).items() if name in rows}
-    )
+    known = {said: rows[name] for said, name in (levels or {}).items() if name in rows}
+    panel = Panel(title, levels={said: row.gain().points for said, row in known.items()})
     for group, series, name in wanted:
         if name in rows:
             gain = rows[name].gain().by_instance

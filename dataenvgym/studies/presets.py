@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dataenvgym.studies.cells import ROOT, Cell, more_epochs, no_state, with_feedback
+from dataenvgym.studies.cells import ROOT, Cell, no_state, with_feedback
 
 ENVIRONMENTS = {"open_ended": "Open-Ended", "skill_list": "Skill-List", "skill_tree": "Skill-Tree"}
 
@@ -107,10 +107,6 @@ class Preset:
         """
         base = self.cell(domain, "open_ended", seed)
         return replace(no_state(base, f"teachers/no_state_{self.teachers}"), name=f"{domain}-random")
-
-    def more_epochs(self, cell: Cell) -> Cell:
-        """The floor of a cell with its first step's records alone and the compute of all steps."""
-        return more_epochs(cell)
 
     def skills_file(self, domain: str) -> Path:
         """Where a domain's discovered skills are frozen."""

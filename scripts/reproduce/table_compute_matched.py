@@ -12,7 +12,7 @@ from presets import PRESETS
 from published import accuracy_in_paper, apart_from_ours
 
 from dataenvgym.reading.over_seeds import p_values
-from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.cells import Cell, more_epochs
 from dataenvgym.studies.comparisons import bars, percent
 from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
@@ -29,7 +29,7 @@ _PAPER_TENTH = published(13.98, "B")
 def cells_of(preset: Preset, seed: int) -> list[Cell]:
     """The episodes of a seed."""
     full = [preset.cell(DOMAIN, environment, seed) for environment in ENVIRONMENTS]
-    floors = [preset.random_records(DOMAIN, seed), *(preset.more_epochs(cell) for cell in full)]
+    floors = [preset.random_records(DOMAIN, seed), *(more_epochs(cell) for cell in full)]
     return [*full, *(tenth(preset, cell) for cell in full), *floors]
 
 

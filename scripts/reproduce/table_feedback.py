@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from presets import PRESETS
 
 from dataenvgym.reading.over_seeds import TeacherRuns, p_values
-from dataenvgym.studies.cells import Cell, with_feedback
+from dataenvgym.studies.cells import Cell, more_epochs, with_feedback
 from dataenvgym.studies.comparisons import bars
 from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
@@ -43,7 +43,7 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     for domain in preset.domains:
         true = preset.cell(domain, ENVIRONMENT, seed)
         cells += [true, preset.without_state(true), with_feedback(true, "shuffled"), with_feedback(true, "stale")]
-        cells += [preset.random_records(domain, seed), preset.more_epochs(true)]
+        cells += [preset.random_records(domain, seed), more_epochs(true)]
     return cells
 
 

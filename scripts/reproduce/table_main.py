@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from presets import PRESETS
 from published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
 
-from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.cells import Cell, more_epochs
 from dataenvgym.studies.comparisons import bars, differences, gains, percent
 from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
@@ -62,7 +62,7 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
         taught = [preset.cell(domain, environment, seed) for environment in ENVIRONMENTS]
         cells += [*taught, preset.random_records(domain, seed)]
         cells += [preset.without_state(cell) for cell in taught[1:]]
-        cells += [preset.more_epochs(cell) for cell in taught]
+        cells += [more_epochs(cell) for cell in taught]
     return cells
 
 
@@ -120,9 +120,9 @@ def _simpler(environment: str) -> dict[str, str]:
 def accuracies(preset: Preset, rows: Rows) -> Table:
     """The paper's Table 2: teachers by domains, the paper's numbers beside ours."""
     columns = ["teacher"]
-    for name, domain in preset.domains.items():
+    for name, place in preset.domains.items():
         benchmark = benchmark_of(name)
-        columns += [domain.label, *([f"paper: {LABELS[benchmark]}"] if benchmark else [])]
+        columns += [place.label, *([f"paper: {LABELS[benchmark]}"] if benchmark else [])]
     table = Table(columns, "Test accuracy (%) after the last step, mean over seeds")
 
     def add(line: Line, own: dict[str, Number]) -> None:
@@ -133,18 +133,10 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
                 entries.append(_in_paper(domain, line))
         table.add(*entries)
 
-    # The untouched student is the same in all rows of a domain.
-    before = {
-        domain: next(
-            (
-                number
-                for line in TAUGHT
-                if (number := percent(rows, f"{domain}-{line.cells}", "before")).value is not None
-            ),
-            Number(None),
-        )
-        for domain in preset.domains
-    }
+    before = {}
+    for domain in preset.domains:  # the untouched student is the same in all rows of a domain
+        taught = [name for line in TAUGHT if (name := f"{domain}-{line.cells}") in rows]
+        before[domain] = percent(rows, taught[0], "before") if taught else Number(None)
     add(Line("before teaching", "", "before"), before)
     best = []
     for domain in preset.domains:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from presets import PRESETS
 
 from dataenvgym.reading.over_seeds import TeacherRuns, p_values
-from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.cells import Cell, more_epochs
 from dataenvgym.studies.comparisons import bars, differences, percent, rejected
 from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import Preset
@@ -87,7 +87,7 @@ def arms_of(preset: Preset) -> list[Arm]:
 def cells_of(preset: Preset, seed: int) -> list[Cell]:
     """The episodes of a seed."""
     taught = [arm.cell(preset, seed) for arm in arms_of(preset)]
-    return [*taught, *(preset.more_epochs(cell) for cell in taught), preset.random_records(DOMAIN, seed)]
+    return [*taught, *(more_epochs(cell) for cell in taught), preset.random_records(DOMAIN, seed)]
 
 
 def summarise(preset: Preset, rows: Rows) -> Output:

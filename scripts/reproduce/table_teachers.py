@@ -15,7 +15,7 @@ from typing import Any
 from presets import PRESETS
 from published import accuracy_in_paper, apart_from_ours
 
-from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.cells import Cell, more_epochs
 from dataenvgym.studies.comparisons import bars, differences, gains, percent, rejected
 from dataenvgym.studies.figures import draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
@@ -51,7 +51,7 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     strong = [preset.cell(DOMAIN, environment, seed) for environment in ENVIRONMENTS]
     random = preset.random_records(DOMAIN, seed)
     taught = [*strong, *(weak(preset, cell) for cell in strong)]
-    return [*taught, *(preset.more_epochs(cell) for cell in taught), random, weak(preset, random)]
+    return [*taught, *(more_epochs(cell) for cell in taught), random, weak(preset, random)]
 
 
 def weak(preset: Preset, cell: Cell) -> Cell:
@@ -67,17 +67,18 @@ def summarise(preset: Preset, rows: Rows) -> Output:
         for name in ENVIRONMENTS
         for strength, ending in STRENGTHS.items()
     ]
+
+    def beside(name: str, strength: str, cells: str, random: str) -> list[Value]:
+        floors = percent(rows, random), percent(rows, f"{cells}-more_epochs")
+        in_paper = _WEAK_IN_PAPER.get(name, "") if strength == "weak" else accuracy_in_paper(DOMAIN, name, "with")
+        return [*floors, rejected(rows[cells]), in_paper]
+
     table = gains(
         f"Test accuracy (%) and gain of strong and weak teachers, {label}",
         ("environment", "teacher"),
         rows,
         (
-            (
-                (ENVIRONMENTS[name], strength),
-                cells,
-                [percent(rows, random), percent(rows, f"{cells}-more_epochs"), rejected(rows[cells])]
-                + [_in_paper(name, strength)],
-            )
+            ((ENVIRONMENTS[name], strength), cells, beside(name, strength, cells, random))
             for name, strength, cells, random in taught
             if cells in rows
         ),
@@ -124,10 +125,6 @@ def summarise(preset: Preset, rows: Rows) -> Output:
         {f"floor: {strength}, random records": f"{DOMAIN}-random{ending}" for strength, ending in STRENGTHS.items()},
     )
     return Output(tables, {"teachers": draw([panel], y="test gain, points")})
-
-
-def _in_paper(name: str, strength: str) -> Value:
-    return _WEAK_IN_PAPER.get(name, "") if strength == "weak" else accuracy_in_paper(DOMAIN, name, "with")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
-
 from dataenvgym.cli.main import main
+from dataenvgym.studies.cells import more_epochs
 from dataenvgym.studies.forecast import forecast
 from dataenvgym.studies.grid import run_grid
 from dataenvgym.studies.presets import Domain, Preset
@@ -76,7 +74,7 @@ def test_minutes_are_those_of_finished_episodes_and_these_are_not_counted_again(
 def test_language_models_are_asked_as_often_as_the_episode_says_times_seeds(tmp_path, capsys):
     chosen = preset(tmp_path, "llm", ON_GPU)
     cells = [chosen.cell("math", "open_ended", seed) for seed in (4, 2, 3)]
-    floors = [chosen.more_epochs(cell) for cell in cells[:1]]
+    floors = [more_epochs(cell) for cell in cells[:1]]
     text = forecast([*cells, *floors], chosen, jobs=2)
     expected = said(cells[1], tmp_path, capsys), said(floors[0], tmp_path, capsys)
     assert int(expected[0][0]) > int(expected[1][0]) > 0

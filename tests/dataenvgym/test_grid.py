@@ -15,12 +15,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import feedback_value
 import pytest
 import yaml
-
-sys.path += [str(Path(__file__).parents[2] / "scripts" / "reproduce"), str(Path(__file__).parents[2] / "scripts")]
-
-import feedback_value
 from kill_and_resume import comparable, differences
 
 from dataenvgym.cli.main import main

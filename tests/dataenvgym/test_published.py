@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
 
 import table_compute_matched
 import table_feedback

@@ -11,17 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-import yaml
-
-sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
-
 import feedback_ablation
+import pytest
 import table_compute_matched
 import table_feedback
 import table_iterations
 import table_main
 import table_skills
+import yaml
 from presets import EMBEDDED, PAPER, PRESETS
 
 from dataenvgym.cli.main import main
@@ -176,12 +173,12 @@ def test_instances_that_belong_together_count_once():
 
 def test_the_main_table_shows_losses_as_it_shows_wins():
     rows = rows_of(EMBEDDED, skill_list=(1, 1, 1, 1), skill_tree=(0, 0, 0, 1))
-    gains = table_main.gains(EMBEDDED, rows)
+    tables = table_main.summarise(EMBEDDED, rows).tables
+    gains, floors = tables["main_gains"], tables["main_floors"]
     lines = {row[1]: row for row in gains.rows if row[0] == "Mathematics"}
     assert lines["Skill-List, with state"][4].value == pytest.approx(50.0)
     assert lines["Skill-Tree, with state"][4].value == pytest.approx(-25.0)
     assert "-25.0" in gains.markdown()
-    floors = table_main.floors(EMBEDDED, rows)
     assert len(floors.rows) == 8 * len(EMBEDDED.domains)
     lost = [row for row in floors.rows if row[:3] == ["Mathematics", "Skill-Tree", "random valid records"]]
     assert lost[0][3].value == pytest.approx(-25.0)
@@ -194,10 +191,10 @@ def test_tables_are_written_from_what_there_is():
         del rows[gone]
     del rows["tool_use-open_ended"]
     for study in STUDIES:
-        outcome = study.summarise(EMBEDDED, rows)
-        assert outcome.tables
-        assert outcome.figures or study is table_compute_matched  # of which nothing is there
-        assert all(table.markdown() and table.latex() for table in outcome.tables.values())
+        output = study.summarise(EMBEDDED, rows)
+        assert output.tables
+        assert output.figures or study is table_compute_matched  # of which nothing is there
+        assert all(table.markdown() and table.latex() for table in output.tables.values())
         empty = study.summarise(EMBEDDED, {})
         assert all(not line[1].value for line in empty.tables.get("main", table_main.Table([])).rows)
 
@@ -215,10 +212,8 @@ def test_skills_are_sorted_by_validation_and_measured_on_test():
 def test_the_best_step_says_what_it_took_and_what_luck_added():
     val = ((0, 0, 0, 1) * 25, (0, 1, 1, 1) * 25, (0, 0, 1, 1) * 25)
     test = ((0, 0, 0, 1) * 25, (0, 0, 1, 1) * 25, (0, 1, 1, 1) * 25)
-    outcome = table_iterations.summarise(
-        EMBEDDED, {"math-skill_list": TeacherRuns("a", {0: a_run(val=val, test=test)})}
-    )
-    (line,) = outcome.tables["iterations"].rows
+    output = table_iterations.summarise(EMBEDDED, {"math-skill_list": TeacherRuns("a", {0: a_run(val=val, test=test)})})
+    (line,) = output.tables["iterations"].rows
     assert line[2] == "1"
     assert (line[3].value, line[4].value) == (10.0, 0.5)
     assert line[5].value == pytest.approx(75.0)
@@ -236,21 +231,21 @@ def test_feedback_of_each_kind_is_compared_with_the_true_one():
         "s": row((1, 1, 1, 1), (1, 1, 1, 1)),
     }
     names = {"true feedback": "t", "no feedback": "n", "stale feedback": "s", "shuffled feedback": "gone"}
-    outcome = feedback_ablation.summarise(rows, names, "Feedback")
-    lines = {line[0]: line for line in outcome.tables["feedback"].rows}
+    output = feedback_ablation.summarise(rows, names, "Feedback")
+    lines = {line[0]: line for line in output.tables["feedback"].rows}
     assert list(lines) == ["true feedback", "no feedback", "stale feedback"]
     assert lines["no feedback"][2].value == pytest.approx(25.0)
     assert lines["no feedback"][-1] == "1 of 2"
     assert lines["stale feedback"][2].value == pytest.approx(-12.5)
-    assert set(outcome.figures) == {"feedback"}
+    assert set(output.figures) == {"feedback"}
 
 
 def test_feedback_over_all_domains_counts_pairs_of_domain_and_seed():
     rows = rows_of(EMBEDDED, skill_list=(1, 1, 1, 1))
     for domain in EMBEDDED.domains:
         rows[f"{domain}-skill_list-shuffled"] = rows[f"{domain}-skill_list-no_state"]
-    outcome = table_feedback.summarise(EMBEDDED, rows)
-    lines = {line[0]: line for line in outcome.tables["feedback_all"].rows}
+    output = table_feedback.summarise(EMBEDDED, rows)
+    lines = {line[0]: line for line in output.tables["feedback_all"].rows}
     assert lines["shuffled feedback"][1] == str(2 * len(EMBEDDED.domains))
     assert lines["shuffled feedback"][2].value == pytest.approx(50.0)
     assert lines["floor: random records"][-1] == "8 of 8"

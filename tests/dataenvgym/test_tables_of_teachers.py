@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-import yaml
-
-sys.path.append(str(Path(__file__).parents[2] / "scripts" / "reproduce"))
-
 import table_main
 import table_skill_discovery
 import table_teachers
+import yaml
 from presets import EMBEDDED, PAPER, PRESETS
 
 from dataenvgym.cli.main import main
@@ -108,36 +102,36 @@ def test_strong_minus_weak_shows_both_and_their_floors():
     rows = {name: a_row(name, (0, 0, 0, 1) if "-weak" in name else (0, 0, 1, 1)) for name in names}
     rows["math-open_ended"] = a_row("math-open_ended", (0, 1, 1, 1), {"duplicate": 2, "answer_mismatch": 4})
     rows["math-skill_tree-weak"] = a_row("math-skill_tree-weak", (1, 1, 1, 1))
-    outcome = table_teachers.summarise(EMBEDDED, rows)
-    lines = {(row[0], row[1]): row for row in outcome.tables["teachers"].rows}
+    output = table_teachers.summarise(EMBEDDED, rows)
+    lines = {(row[0], row[1]): row for row in output.tables["teachers"].rows}
     assert lines["Open-Ended", "strong"][3].value == 75.0
     assert lines["Open-Ended", "strong"][10] == "6.0 (answer_mismatch 4.0, duplicate 2.0)"
     assert lines["Open-Ended", "weak"][8].value == 25.0
-    assert "15.78 %†" in outcome.tables["teachers"].markdown()
-    apart = {row[0]: row[2].value for row in outcome.tables["teachers_strong_minus_weak"].rows}
+    assert "15.78 %†" in output.tables["teachers"].markdown()
+    apart = {row[0]: row[2].value for row in output.tables["teachers_strong_minus_weak"].rows}
     assert apart == {
         "Open-Ended, strong": 50.0,
         "Skill-List, strong": 25.0,
         "Skill-Tree, strong": -50.0,
         "random records, strong": 25.0,
     }
-    assert len(outcome.tables["teachers_floors"].rows) == 12
-    assert outcome.figures
+    assert len(output.tables["teachers_floors"].rows) == 12
+    assert output.figures
 
 
 def test_skills_are_compared_with_gold_and_their_agreement_is_measured():
     rows = {name: a_row(name, (0, 0, 1, 1)) for name in cells(table_skill_discovery, EMBEDDED)}
     rows["math-skill_list-clusters6"] = a_row("math-skill_list-clusters6", (0, 0, 0, 1))
-    outcome = table_skill_discovery.summarise(EMBEDDED, rows)
-    lines = {row[0]: row for row in outcome.tables["skill_discovery"].rows}
+    output = table_skill_discovery.summarise(EMBEDDED, rows)
+    lines = {row[0]: row for row in output.tables["skill_discovery"].rows}
     assert list(lines) == ["gold", "6 clusters", "18 clusters", "54 clusters", "gold, ordered by name"]
     agreement = {name: row[2].value for name, row in lines.items()}
     assert agreement["gold"] == 1.0
     assert 0.3 < agreement["6 clusters"] < agreement["18 clusters"] < 1.0
     assert lines["gold"][7] == ""
     assert lines["6 clusters"][7].value == -25.0
-    assert len(outcome.tables["skill_discovery_floors"].rows) == 10
-    assert outcome.figures
+    assert len(output.tables["skill_discovery_floors"].rows) == 10
+    assert output.figures
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -145,5 +139,5 @@ def test_skills_are_compared_with_gold_and_their_agreement_is_measured():
 def test_tables_are_written_from_what_there_is(study, preset):
     some = {name: a_row(name, (0, 0, 1, 1)) for name in ("math-skill_list", "math-random")}
     for rows in ({}, some):
-        outcome = study.summarise(preset, rows)
-        assert all(table.markdown() and table.latex() and table.csv() for table in outcome.tables.values())
+        output = study.summarise(preset, rows)
+        assert all(table.markdown() and table.latex() and table.csv() for table in output.tables.values())
