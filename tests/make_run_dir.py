@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from environments.statistics import Gain, accuracy_interval, best_of_steps, paired_gain
+from environments.run.summary import summarise
 from tasks.records import write_json, write_json_lines
 from tasks.types import TrainingRecord
 
@@ -25,18 +26,11 @@ def make_run_dir(folder: Path, steps: int = 4, seed: int = 0, status: str = "fin
         tree: Whether the environment is Skill-Tree.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scores: list[dict[str, list[float]]] = []
-    lines: list[dict[str, Any]] = []
-    for step in range(steps if status == "running" else steps + 1):
-        rng = random.Random(f"{seed}/{step}")
-        scores.append(_scores(step, rng))
-        records = _records(step)
-        rejected = {"duplicate": 2 * step, "leak": 1} if step else {}
-        _write_step(folder / f"step_{step:02d}", step, scores[-1], records, rejected)
-        lines.append(_line(step, scores[-1], records, rejected, tree))
-        lines[-1]["pool"] = sum(line["records"] for line in lines)
+    lines, scores = _episode(steps, seed, status, tree)
+    for line, answered in zip(lines, scores, strict=True):
+        _write_step(folder / f"step_{line['step']:02d}", line["step"], answered, line["rejected"])
     write_json_lines(folder / "episode.jsonl", lines)
-    write_json(folder / "summary.json", _summary(scores, lines, steps, seed, status, tree))
+    write_json(folder / "summary.json", _summary(steps, seed, status, tree))
     write_json(
         folder / "provenance.json",
         {
@@ -64,12 +58,8 @@ def _scores(step: int, rng: random.Random) -> dict[str, list[float]]:
     return made
 
 
-def _skill_scores(scores: list[float], n: int) -> dict[str, list[float]]:
-    return {skill: scores[i * n : (i + 1) * n] for i, skill in enumerate(SKILLS)}
-
-
 def _report(scores: list[float], n: int) -> dict[str, Any]:
-    skills = _skill_scores(scores, n)
+    skills = {skill: scores[i * n : (i + 1) * n] for i, skill in enumerate(SKILLS)}
     return {
         "overall": {"value": sum(scores) / len(scores), "n": len(scores)},
         "skills": {skill: {"value": sum(part) / len(part), "n": len(part)} for skill, part in skills.items()},
@@ -88,9 +78,8 @@ def _records(step: int) -> list[TrainingRecord]:
     ]
 
 
-def _line(
-    step: int, scores: dict[str, list[float]], records: list[TrainingRecord], rejected: dict[str, int], tree: bool
-) -> dict[str, Any]:
+def _line(step: int, scores: dict[str, list[float]], tree: bool) -> dict[str, Any]:
+    records = _records(step)
     allocation = {skill: sum(record.skill == skill for record in records) for skill in SKILLS}
     trees = [
         {
@@ -110,7 +99,7 @@ def _line(
         "pool": 0,
         "trained": bool(step),
         "truncated_records": 0,
-        "rejected": rejected,
+        "rejected": {"duplicate": 2 * step, "leak": 1} if step else {},
         "val": _report(scores["val"], PER_SKILL["val"]),
         "test": _report(scores["test"], PER_SKILL["test"]),
         "allocation": allocation if step else {},
@@ -119,9 +108,7 @@ def _line(
     }
 
 
-def _write_step(
-    folder: Path, step: int, scores: dict[str, list[float]], records: list[TrainingRecord], rejected: dict[str, int]
-) -> None:
+def _write_step(folder: Path, step: int, scores: dict[str, list[float]], rejected: dict[str, int]) -> None:
     folder.mkdir(exist_ok=True)
     predictions = [
         {
@@ -153,68 +140,34 @@ def _write_step(
         {"accuracy": report["overall"]["value"], "n": len(scores["val"]), "skills": report["skills"], "errors": errors},
     )
     if step:
-        write_json_lines(folder / "records.jsonl", records)
+        write_json_lines(folder / "records.jsonl", _records(step))
         plain = {"instruction": "1 + 1 =", "response": "2", "answer": "2", "skill": "addition", "subskill": "easy"}
         rows = [plain | {"source": "made", "reason": reason} for reason, n in rejected.items() for _ in range(n)]
         write_json_lines(folder / "rejected.jsonl", rows)
 
 
-def _measured(scores: list[dict[str, list[float]]], step: int) -> dict[str, Any]:
-    splits = {
-        split: {"accuracy": sum(values) / len(values), "n": len(values), "ci95": accuracy_interval(values)}
-        for split, values in scores[step].items()
-    }
-    return {"step": step, **splits}
-
-
-def _gain(scores: list[dict[str, list[float]]], step: int) -> dict[str, Any]:
-    def plain(gain: Gain) -> dict[str, Any]:
-        return {"points": gain.points, "ci95": gain.ci95, "p_value": gain.p_value}
-
-    return {
-        split: plain(paired_gain(scores[0][split], scores[step][split], resamples=999)) for split in ("val", "test")
-    }
-
-
-def _val_of_choice(scores: list[dict[str, list[float]]]) -> dict[str, float]:
-    best = best_of_steps({step: by_split["val"] for step, by_split in enumerate(scores)}, splits=50)
-    return {"naive": best.naive, "corrected": best.corrected, "optimism_points": best.optimism}
-
-
-def _summary(
-    scores: list[dict[str, list[float]]], lines: list[dict[str, Any]], steps: int, seed: int, status: str, tree: bool
-) -> dict[str, Any]:
-    best = max(range(len(scores)), key=lambda step: sum(scores[step]["val"]))
-    before, after = (_skill_scores(scores[step]["test"], PER_SKILL["test"]) for step in (0, -1))
-    rejected: dict[str, int] = {}
-    seconds = dict.fromkeys(("fit", "evaluate", "teacher", "other"), 0.0)
-    for line in lines:
-        for reason, n in line["rejected"].items():
-            rejected[reason] = rejected.get(reason, 0) + n
-        for phase, spent in line["seconds"].items():
-            seconds[phase] += spent
-    return {
-        "status": status,
+@cache  # many tests break a copy of the same run
+def _summary(steps: int, seed: int, status: str, tree: bool) -> dict[str, Any]:
+    lines, scores = _episode(steps, seed, status, tree)
+    facts = {
         "seed": seed,
         "task": "math_procedural",
         "environment": "SkillTreeEnvironment" if tree else "OpenEndedEnvironment",
         "teacher": "SkillTreePolicy + ProceduralEngine" if tree else "OpenEndedPolicy + ProceduralEngine",
         "student": "tiny_text",
-        "steps": len(scores) - 1,
-        "records": lines[-1]["pool"],
-        "rejected": rejected,
-        "before": _measured(scores, 0),
-        "after": _measured(scores, len(scores) - 1),
-        "best": _measured(scores, best) | {"gain": _gain(scores, best), "val_of_choice": _val_of_choice(scores)},
-        "gain": _gain(scores, len(scores) - 1),
-        "skills": {
-            skill: {
-                "before": sum(before[skill]) / PER_SKILL["test"],
-                "after": sum(after[skill]) / PER_SKILL["test"],
-                "n": PER_SKILL["test"],
-            }
-            for skill in SKILLS
-        },
-        "cost": {"usd": 0.0, "tokens": 0, "calls": 0},
-        "seconds": seconds,
     }
+    cost = {"cost": {"usd": 0.0, "tokens": 0, "calls": 0}}
+    return summarise(lines, dict(enumerate(scores)), facts, status, cost)
+
+
+def _episode(
+    steps: int, seed: int, status: str, tree: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, list[float]]]]:
+    """The lines of episode.jsonl, and the scores of every step."""
+    lines: list[dict[str, Any]] = []
+    scores = []
+    for step in range(steps if status == "running" else steps + 1):
+        scores.append(_scores(step, random.Random(f"{seed}/{step}")))
+        lines.append(_line(step, scores[-1], tree))
+        lines[-1]["pool"] = sum(line["records"] for line in lines)
+    return lines, scores

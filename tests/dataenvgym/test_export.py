@@ -22,6 +22,7 @@ from dataenvgym.reporting.export import export_run
 from tasks.errors import MissingFileError, RecordError, RunDirectoryError
 from tasks.images import Image
 from tasks.types import TrainingRecord
+from tests.dataenvgym.golden import check_golden
 from tests.dataenvgym.judged_runs import judged_run
 
 ROOT = Path(__file__).parents[2]
@@ -63,18 +64,7 @@ def test_load_dataset_reads_it_back(run, tmp_path):
 
 
 def test_the_card_says_where_it_is_from(run, tmp_path):
-    front, text = front_matter(export_run(run, str(tmp_path / "made")))
-    assert front["license"] == "mit" and front["size_categories"] == ["n<1K"]
-    assert front["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.parquet"}]
-    summary = json.loads((run / "summary.json").read_text())
-    for expected in (
-        *("| task | ToyTask |", "| teacher | RewardHistoryPolicy |", "| student | tiny |", "| seed | 0 |"),
-        *("| commit | 0123abc |", "| dollars | 0.50 |", "| skill0 | 30 |", "| 2 | 10 |", "`messages`"),
-        f"{100 * summary['after']['test']['accuracy']:.1f} %",
-        f"{summary['gain']['test']['points']:+.1f}",
-    ):
-        assert expected in text, expected
-    assert "| rejected |" in text and "`image`" not in text
+    check_golden("card.md", (Path(export_run(run, str(tmp_path / "made"))) / "README.md").read_text(encoding="utf-8"))
 
 
 def test_images_come_along(tmp_path):

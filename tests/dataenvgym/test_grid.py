@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 import socket
@@ -26,6 +25,7 @@ from dataenvgym.studies.cells import Cell, more_epochs, no_state, with_feedback
 from dataenvgym.studies.grid import run_grid
 from dataenvgym.studies.tables import Number, Table, accuracy, gain, published
 from environments.statistics import Gain
+from tests.dataenvgym.golden import check_golden
 from tests.dataenvgym.judged_runs import run_of
 
 ROOT = Path(__file__).parents[2]
@@ -313,39 +313,11 @@ def test_feedback_value_table_is_as_it_was():
     assert text.splitlines()[4] == "| skill_list | 20.0 % | 60.5 % | +40.5 | +4.00 (+4.00 to +4.00) | 0.5 | 2 of 2 |"
 
 
-@pytest.fixture
-def table():
-    made = Table(["teacher", "ours & mine", "paper"], "Accuracy in %", ["A note_1."])
-    made.add("no state", accuracy([0.5, 0.6]), published(23.44, "B"))
-    made.add("skill | tree", gain(Gain(2.0, (1.0, 3.0), 0.01)), published(15.78, "S"))
-    made.add("blank", Number(None))
-    return made
-
-
-def test_markdown(table):
-    lines = table.markdown().splitlines()
-    assert lines[0] == "Accuracy in %"
-    assert lines[4].startswith("| no state | 55.0 % (0.0 to 100.0) | 23.44 %† |")
-    assert lines[5] == r"| skill \| tree | **+2.00 (+1.00 to +3.00)** | 15.78 % |"
-    assert lines[6] == "| blank |  |  |"
-    assert lines[-2:] == ["A note_1.", "† secondary source, not checked against the paper."]
-
-
-def test_csv_has_bare_numbers(table):
-    lines = table.csv().splitlines()
-    assert lines[0] == "teacher,ours & mine,ours & mine low,ours & mine high,paper,paper source"
-    assert lines[1].startswith("no state,55.0") and lines[1].endswith("23.44,secondary")
-    assert lines[2] == "skill | tree,2.0,1.0,3.0,15.78,"
-    assert lines[3] == "blank,,,,,"
-
-
-def test_latex_is_escaped(table):
-    text = table.latex()
-    for part in (r"ours \& mine", r"23.44 \%\textsuperscript{\dag}", r"\textbf{+2.00 (+1.00 to +3.00)}", r"A note\_1."):
-        assert part in text
-    assert text.count(r"\\") == 4 and r"\begin{tabular}{lrr}" in text
-
-
-def test_all_three_are_written(table, tmp_path):
-    assert [path.name for path in table.write(tmp_path / "main")] == ["main.md", "main.csv", "main.tex"]
-    assert json.dumps(table.markdown()) == json.dumps((tmp_path / "main.md").read_text(encoding="utf-8"))
+def test_a_table_is_written_as_markdown_csv_and_latex(tmp_path):
+    table = Table(["teacher", "ours & mine", "paper"], "Accuracy in %", ["A note_1."])
+    table.add("no state", accuracy([0.5, 0.6]), published(23.44, "B"))
+    table.add("skill | tree", gain(Gain(2.0, (1.0, 3.0), 0.01)), published(15.78, "S"))
+    table.add("less", gain(Gain(-2.0, (-5.0, 1.0), 0.2)), replace(published(3.72, "B"), label="gain"))
+    table.add("blank", Number(None))
+    for path in table.write(tmp_path / "table"):
+        check_golden(path.name, path.read_text(encoding="utf-8"))
