@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from dataenvgym.reading.run import Run
 from dataenvgym.studies.cells import Cell, undiscovered
@@ -214,22 +214,19 @@ def _missing(rows: Sequence[Expectation], preset: Preset) -> list[str]:
     for row in rows:
         if row.problem:
             problems.setdefault(row.problem, []).append(row.name)
-    lines = [f"{_summed_up(names, preset)}: {problem}" for problem, names in problems.items()]
+    lines = []
+    for problem, names in problems.items():
+        # A benchmark that cannot be reached is missing in every row of its domain.
+        by_domain: dict[str, list[str]] = {}
+        for name in names:
+            domain = _domain(name, preset)
+            by_domain.setdefault(name if domain is None else domain.name, []).append(name)
+        said = [own[0] if len(own) == 1 else f"{len(own)} rows of {domain}" for domain, own in by_domain.items()]
+        lines.append(f"{', '.join(said)}: {problem}")
     if problems:
         count = sum(map(len, problems.values()))
         lines.append(f"Missing from the total: calls, tokens and dollars of {count} of {len(rows)} rows.")
     return lines
-
-
-def _summed_up(names: Sequence[str], preset: Preset) -> str:
-    """Rows in few words: a benchmark that cannot be reached is missing in every row of its domain."""
-    by_domain: dict[str, list[str]] = {}
-    for name in names:
-        domain = _domain(name, preset)
-        by_domain.setdefault(name if domain is None else domain.name, []).append(name)
-    return ", ".join(
-        rows[0] if len(rows) == 1 else f"{len(rows)} rows of {domain}" for domain, rows in by_domain.items()
-    )
 
 
 def _wall_clock(rows: Sequence[Expectation], jobs: int) -> list[str]:
@@ -242,22 +239,19 @@ def _wall_clock(rows: Sequence[Expectation], jobs: int) -> list[str]:
         minutes = max(minutes / max(1, jobs), *(row.minutes or 0 for row in timed))
         shared = " with a GPU each" if any(row.gpu_hours for row in timed) else ""
         side_by_side = f"{jobs} side by side{shared}" if jobs > 1 else "one after the other"
-        lines.append(f"Wall clock: about {_duration(minutes)}, {side_by_side}; waiting for chat models not counted.")
+        hours, rest = divmod(max(1, round(minutes)), 60)
+        about = f"{hours} h {rest} min" if hours else f"{rest} min"
+        lines.append(f"Wall clock: about {about}, {side_by_side}; waiting for chat models not counted.")
     if untimed:
         known = f"{len(untimed)} of {len(timed) + len(untimed)} rows" if timed else "all rows"
         lines.append(f"Minutes not known of {known}: no episode of their domains is finished in this folder.")
     return lines
 
 
-def _duration(minutes: float) -> str:
-    hours, rest = divmod(max(1, round(minutes)), 60)
-    return f"{hours} h {rest} min" if hours else f"{rest} min"
-
-
 def _drawn(rows: Sequence[Expectation]) -> str:
     """The table: drawn on a terminal, else as Markdown."""
     on_terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD if on_terminal else box.MARKDOWN)
+    table = RichTable(box=box.SIMPLE_HEAD if on_terminal else box.MARKDOWN)
     lines = [_cells(row) for row in (*rows, _total(rows))]
     shown = [place for place in range(len(_COLUMNS)) if any(line[place] for line in lines)]
     for place in shown:

@@ -143,6 +143,26 @@ def add_grid_arguments(parser: argparse.ArgumentParser, out: Path | None, seeds:
     parser.add_argument("options", nargs="*", help="further options of `dataenvgym episode`, after --")
 
 
+def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of grids that teach one student one task."""
+    parser.add_argument("--task", default="math_procedural", help="fragment under configs/tasks")
+    parser.add_argument("--student", default="tiny_text", help="fragment under configs/students")
+    parser.add_argument("--max_records", type=int, default=1000)
+    parser.add_argument("--max_steps", type=int, default=5)
+
+
+def cell_from(arguments: argparse.Namespace, name: str, seed: int, environment: str, teacher: str) -> Cell:
+    """An episode with the options of ``add_budget_arguments``."""
+    fragments = (
+        f"tasks/{arguments.task}",
+        f"students/{arguments.student}",
+        f"environments/{environment}",
+        f"teachers/{teacher}",
+    )
+    budget = {f"environment.budget.{limit}": getattr(arguments, limit) for limit in ("max_records", "max_steps")}
+    return Cell(name, seed, fragments, budget, tuple(arguments.options))
+
+
 def run_from(arguments: argparse.Namespace, cells: Sequence[Cell]) -> Results:
     """Runs cells as the options of ``add_grid_arguments`` say."""
     return run_grid(

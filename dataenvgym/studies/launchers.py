@@ -19,7 +19,7 @@ from pathlib import Path
 _GRACE_SECONDS = 60
 
 # How long a cluster may take to answer at all.
-_KNOCK_SECONDS = 10
+_ANSWER_SECONDS = 10
 
 # Runs a command in its own place, to be killed by the kernel (PR_SET_PDEATHSIG) when the process that started it dies:
 # a cell that outlived a killed grid would write into its run directory beside the cell of the next one.
@@ -128,10 +128,11 @@ def execute(job: Job, stop: threading.Event | None = None) -> Finished:
 
 def _run(job: Job, output: int, stop: threading.Event | None) -> int:
     """The exit status of one try."""
+    tie = [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid())] if sys.platform == "linux" else []
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the jobs one by one.
     resume = ("--resume",) if job.begun is not None and job.begun.is_file() else ()
     process = subprocess.Popen(
-        _tied((*job.command, *resume)),
+        [*tie, *job.command, *resume],
         cwd=job.folder,
         env={**os.environ, **job.environ},
         stdin=subprocess.DEVNULL,
@@ -149,12 +150,6 @@ def _run(job: Job, output: int, stop: threading.Event | None) -> int:
     except BaseException:
         _interrupted(process)
         raise
-
-
-def _tied(command: Sequence[str]) -> Sequence[str]:
-    if sys.platform != "linux":
-        return command
-    return [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *command]
 
 
 def _interrupted(process: subprocess.Popen[bytes]) -> int:
@@ -223,8 +218,9 @@ def _start_ray(cores: int) -> None:
         raise SystemExit("--launcher ray needs Ray: pip install 'dataenvgym[ray]', or use --launcher local.") from None
     here = {"num_cpus": max(1, cores), "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     try:
-        if address:
-            _knock(address)
+        host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+        if host and port.isdigit():  # Ray itself tries for minutes before it says that nobody listens there
+            socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
         ray.init(
             address=address or "local",  # None would join whatever cluster was last started here
             log_to_driver=False,
@@ -240,14 +236,3 @@ def _start_ray(cores: int) -> None:
                 f"No Ray cluster at RAY_ADDRESS={address} ({said}): start it, or unset the variable."
             ) from None
         raise SystemExit(f"Ray does not start here ({said}): try again, or use --launcher local.") from None
-
-
-def _knock(address: str) -> None:
-    """Whether somebody listens at an address: Ray itself tries for minutes before it says that nobody does.
-
-    Raises:
-        OSError: Nobody does.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()

@@ -19,7 +19,7 @@ from table_feedback import COLUMNS, lines
 from dataenvgym.studies.cells import ROOT, Cell, more_epochs, no_state, with_feedback
 from dataenvgym.studies.comparisons import bars
 from dataenvgym.studies.figures import draw
-from dataenvgym.studies.grid import add_grid_arguments, run_from, seeds_of
+from dataenvgym.studies.grid import add_budget_arguments, add_grid_arguments, cell_from, run_from, seeds_of
 from dataenvgym.studies.study import Output, Rows, provenance, write
 from dataenvgym.studies.tables import INTERVALS, Table
 
@@ -28,17 +28,7 @@ KINDS = ("true", "none", "shuffled", "stale")
 
 def rows_of(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
     """The episodes of a seed, by what the table calls them."""
-    fragments = (
-        f"tasks/{arguments.task}",
-        f"students/{arguments.student}",
-        f"environments/{arguments.environment}",
-        f"teachers/{arguments.teacher}",
-    )
-    budget = {
-        "environment.budget.max_records": arguments.max_records,
-        "environment.budget.max_steps": arguments.max_steps,
-    }
-    base = Cell(arguments.teacher, seed, fragments, budget, tuple(arguments.options))
+    base = cell_from(arguments, arguments.teacher, seed, arguments.environment, arguments.teacher)
     labels = {"none": "no feedback"}
     cells = {labels.get(kind, f"{kind} feedback"): with_feedback(base, kind) for kind in KINDS}
     return cells | {"floor: no state": no_state(base), "floor: step 1, more epochs": more_epochs(base)}
@@ -66,12 +56,9 @@ def main() -> None:
     """Runs the grid and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_grid_arguments(parser, ROOT / "runs" / "feedback_ablation", seeds=5)
-    parser.add_argument("--task", default="math_procedural", help="fragment under configs/tasks")
-    parser.add_argument("--student", default="tiny_text", help="fragment under configs/students")
+    add_budget_arguments(parser)
     parser.add_argument("--environment", default="skill_list", help="fragment under configs/environments")
     parser.add_argument("--teacher", default="skill_list_procedural", help="fragment under configs/teachers")
-    parser.add_argument("--max_records", type=int, default=1000)
-    parser.add_argument("--max_steps", type=int, default=5)
     arguments = parser.parse_args()
 
     by_seed = {seed: rows_of(arguments, seed) for seed in seeds_of(arguments)}

@@ -14,8 +14,8 @@ import os
 import platform
 import sys
 
-from dataenvgym.studies.cells import ROOT, Cell
-from dataenvgym.studies.grid import add_grid_arguments, run_from, seeds_of
+from dataenvgym.studies.cells import ROOT
+from dataenvgym.studies.grid import add_budget_arguments, add_grid_arguments, cell_from, run_from, seeds_of
 from dataenvgym.studies.study import Rows
 from tasks.markdown import markdown_table
 
@@ -28,22 +28,6 @@ CELLS = {
     "skill_list": ("skill_list", "skill_list_procedural"),
     "skill_tree": ("skill_tree", "skill_tree_procedural"),
 }
-
-
-def cell(name: str, seed: int, arguments: argparse.Namespace) -> Cell:
-    """The episode of a row and a seed."""
-    environment, teacher = CELLS[name]
-    fragments = (
-        f"tasks/{arguments.task}",
-        f"students/{arguments.student}",
-        f"environments/{environment}",
-        f"teachers/{teacher}",
-    )
-    budget = {
-        "environment.budget.max_records": arguments.max_records,
-        "environment.budget.max_steps": arguments.max_steps,
-    }
-    return Cell(name, seed, fragments, budget, tuple(arguments.options))
 
 
 def table(rows: Rows) -> str:
@@ -70,14 +54,12 @@ def main() -> None:
     """Runs the grid and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_grid_arguments(parser, ROOT / "runs" / "feedback_value")
-    parser.add_argument("--task", default="math_procedural", help="fragment under configs/tasks")
-    parser.add_argument("--student", default="tiny_text", help="fragment under configs/students")
-    parser.add_argument("--max_records", type=int, default=1000)
-    parser.add_argument("--max_steps", type=int, default=5)
+    add_budget_arguments(parser)
     arguments = parser.parse_args()
 
     seeds = seeds_of(arguments)
-    results = run_from(arguments, [cell(name, seed, arguments) for seed in seeds for name in CELLS])
+    cells = [cell_from(arguments, name, seed, *parts) for seed in seeds for name, parts in CELLS.items()]
+    results = run_from(arguments, cells)
     results.check()
     text = table(results.teachers())
     provenance = (

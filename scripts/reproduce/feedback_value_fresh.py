@@ -16,8 +16,8 @@ from pathlib import Path
 from feedback_value import BASELINE, CELLS
 from lightning.pytorch import Trainer
 
+from dataenvgym.reading.run import SPLITS, read_run
 from datamodules import StudentDataModule
-from environments.run.directory import RunDir
 from environments.statistics import paired_by_seed
 from lightning_modules import CausalLMStudent
 from lightning_modules.callbacks import SkillMetrics
@@ -25,16 +25,12 @@ from tasks.math import ProceduralMathTask
 from tasks.types import TaskInstance
 
 
-def fresh_instances(task: ProceduralMathTask) -> list[TaskInstance]:
-    """The test instances of a task whose questions are in neither evaluation split of task seed 0."""
-    known = {instance.instruction for split in ("val", "test") for instance in ProceduralMathTask().instances(split)}
-    return [instance for instance in task.instances("test") if instance.instruction not in known]
-
-
-def accuracy(run: RunDir, task: ProceduralMathTask, instances: list[TaskInstance]) -> float:
+def accuracy(path: Path, task: ProceduralMathTask, instances: list[TaskInstance]) -> float:
     """Accuracy on the instances of the student that a run's last step trained."""
-    last = max(line["step"] for line in run.episode() if line["trained"])
-    student = CausalLMStudent(str(run.student(last)), tuning="full", max_length=128, max_new_tokens=32)
+    run = read_run(path)
+    student = CausalLMStudent(
+        str(run.folder(max(run.trained)) / "student"), tuning="full", max_length=128, max_new_tokens=32
+    )
     metrics = SkillMetrics(task)
     trainer = Trainer(
         accelerator="cpu",
@@ -62,12 +58,13 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     task = ProceduralMathTask(seed=arguments.task_seed, test_size=arguments.test_size)
-    instances = fresh_instances(task)
+    known = {instance.instruction for split in SPLITS for instance in ProceduralMathTask().instances(split)}
+    instances = [instance for instance in task.instances("test") if instance.instruction not in known]
     print(f"{len(instances)} fresh test instances")
     values: dict[str, list[float]] = {}
     for name in CELLS:
-        runs = [RunDir(arguments.runs / f"{name}-seed{seed}") for seed in range(arguments.seeds)]
-        values[name] = [accuracy(run, task, instances) for run in runs]
+        runs = [arguments.runs / f"{name}-seed{seed}" for seed in range(arguments.seeds)]
+        values[name] = [accuracy(path, task, instances) for path in runs]
         differences = [own - base for own, base in zip(values[name], values[BASELINE], strict=True)]
         gain = paired_by_seed(differences)
         interval = "" if gain.ci95 is None else f" ({gain.ci95[0]:+.2f} to {gain.ci95[1]:+.2f}), p = {gain.p_value:.2g}"
