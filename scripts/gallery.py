@@ -14,20 +14,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tasks.base import ProceduralTask
+from tasks.markdown import markdown_table
 
 
 def gallery(task: ProceduralTask) -> str:
     """The table; the same task always gives the same examples."""
-    lines = ["| skill | subskill | question | answer |", "|---|---|---|---|"]
+    rows = []
     for skill, subskill in task.subskill_pairs():
         record = task.record(skill, subskill, random.Random(f"gallery/{skill}/{subskill}"))
-        lines.append(f"| {skill} | {subskill} | {_cell(record.instruction)} | {_cell(record.answer)} |")
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """Text as one table cell in which Markdown changes nothing."""
-    return "`" + " ".join(text.split()).replace("|", "\\|") + "`"
+        texts = (" ".join(text.split()) for text in (record.instruction, record.answer))
+        rows.append([skill, subskill, *(f"`{text}`" for text in texts)])  # as code, in which Markdown changes nothing
+    return "\n".join(markdown_table(("skill", "subskill", "question", "answer"), rows))
 
 
 def main(words: list[str] | None = None) -> None:

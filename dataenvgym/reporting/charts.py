@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from dataenvgym.reading.curves import CurvePoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 XAxis = Literal["step", "records"]
 
@@ -85,7 +83,8 @@ def curves(series: Mapping[str, Sequence[CurvePoint]], x: XAxis, prefix: str) ->
         axes.grid(axis="y", color=_GRID, linewidth=0.8)
         _legend(axes, columns)
 
-    columns = _columns(drawn)
+    # The width of a chart holds about ninety letters.
+    columns = max(1, min(4, 90 // (8 + max(len(_label(name)) for name in drawn))))
     return _drawing(draw, (7.2, 3.1 + 0.2 * -(-len(drawn) // columns)), prefix)
 
 
@@ -164,11 +163,6 @@ def _label(name: str) -> str:
     return f"\u200b{short}" if short.startswith("_") else short
 
 
-def _columns(names: Iterable[str]) -> int:
-    """Columns of a legend that fit the width of a chart, which holds about ninety letters."""
-    return max(1, min(4, 90 // (8 + max(len(_label(name)) for name in names))))
-
-
 def _legend(axes: Axes, columns: int) -> None:
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, frameon=False, labelcolor=_INK, borderaxespad=0.2
@@ -177,7 +171,21 @@ def _legend(axes: Axes, columns: int) -> None:
 
 def _drawing(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str) -> str:
     """One figure as SVG text without document header; the same input gives the same bytes."""
-    with _figure(size, prefix) as figure:
+    # The object interface: no pyplot, so that there is no display, no global list of figures and no user's style.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = {
+        **matplotlib.rcParamsDefault,
+        "backend": "svg",
+        "svg.fonttype": "none",
+        "svg.hashsalt": prefix,
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "axes.labelsize": 9.5,
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         axes.set_axisbelow(True)
         for side in ("top", "right", "left"):
@@ -199,22 +207,3 @@ def _drawing(draw: Callable[[Axes], None], size: tuple[float, float], prefix: st
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     return svg
-
-
-@contextmanager
-def _figure(size: tuple[float, float], prefix: str) -> Iterator[Figure]:
-    # The object interface: no pyplot, hence no display, no global figure list and no user's matplotlibrc style.
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = {
-        **matplotlib.rcParamsDefault,
-        "backend": "svg",
-        "svg.fonttype": "none",
-        "svg.hashsalt": prefix,
-        "font.family": "sans-serif",
-        "font.size": 10,
-        "axes.labelsize": 9.5,
-    }
-    with matplotlib.rc_context(settings):
-        yield Figure(figsize=size, layout="constrained")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from environments.statistics import Interval
 # Colours that stay apart for colour-blind readers and in grey (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MUTED = "#707070"
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -96,15 +95,23 @@ def draw(panels: Sequence[Panel], x: str = "", y: str = "", columns: int = 2) ->
     """
     columns = max(1, min(columns, len(panels)))
     lines = -(-len(panels) // columns)
-    with _styled():
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.6 * columns, 3.1 * lines + 0.5), layout="constrained")
-        colours = _colours(panels)
+        names: dict[str, None] = {}
+        for panel in panels:
+            names |= dict.fromkeys([*(bar.series for bar in panel.bars), *(curve.series for curve in panel.curves)])
+            names |= dict.fromkeys(name for name, _, _ in panel.points)
+        colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
         for place, panel in enumerate(panels):
             axes = figure.add_subplot(lines, columns, place + 1)
             _bars(axes, panel.bars, colours)
-            _curves(axes, panel.curves, colours)
-            for series, at, height in panel.points:
-                axes.plot([at], [height], "o", color=colours[series], markersize=5, alpha=0.8, label=series)
+            for curve in panel.curves:
+                colour = colours[curve.series]
+                if len(curve.low):
+                    axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.13, linewidth=0)
+                axes.plot(curve.x, curve.y, color=colour, marker="o", markersize=3.5, label=curve.series)
+            for name, at, height in panel.points:
+                axes.plot([at], [height], "o", color=colours[name], markersize=5, alpha=0.8, label=name)
             for style, (name, level) in zip(("--", ":", "-."), panel.levels.items(), strict=False):
                 axes.axhline(level, color=_MUTED, linestyle=style, linewidth=1.3, label=name)
             axes.set_title(panel.title, fontsize=10, loc="left")
@@ -120,7 +127,7 @@ def draw(panels: Sequence[Panel], x: str = "", y: str = "", columns: int = 2) ->
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Writes a figure as ``stem``.png and ``stem``.svg; the same figure is the same file."""
     made = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
-    with _styled():
+    with mpl.rc_context(_STYLE):
         figure.savefig(made[0], dpi=160)
         figure.savefig(made[1], metadata={"Date": None})
     return made
@@ -138,24 +145,3 @@ def _bars(axes: Axes, bars: Sequence[Bar], colours: Mapping[str, str]) -> None:
             axes.vlines(at, *bar.ci95, color="black", linewidth=1.2)
     axes.set_xticks(range(len(groups)), groups)
     axes.grid(False, axis="x")
-
-
-def _curves(axes: Axes, curves: Sequence[Curve], colours: Mapping[str, str]) -> None:
-    for curve in curves:
-        if len(curve.low):
-            axes.fill_between(curve.x, curve.low, curve.high, color=colours[curve.series], alpha=0.13, linewidth=0)
-        axes.plot(curve.x, curve.y, color=colours[curve.series], marker="o", markersize=3.5, label=curve.series)
-
-
-def _colours(panels: Sequence[Panel]) -> dict[str, str]:
-    names: dict[str, None] = {}
-    for panel in panels:
-        drawn: list[Bar | Curve] = [*panel.bars, *panel.curves]
-        names |= dict.fromkeys([*(item.series for item in drawn), *(series for series, _, _ in panel.points)])
-    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
-
-
-@contextmanager
-def _styled() -> Iterator[None]:
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
-        yield

@@ -80,7 +80,12 @@ def forecast(cells: Sequence[Cell], preset: Preset, jobs: int) -> str:
     rows: dict[str, list[Cell]] = {}
     for cell in sorted(due, key=lambda cell: cell.seed):
         rows.setdefault(cell.name, []).append(cell)
-    seconds = _seconds_by_domain(preset)
+    finished: dict[str, list[float]] = {}
+    for path in sorted(preset.folder.glob("*")):
+        domain = _domain(path.name, preset)
+        if domain is not None and (run := Run(path)).status == "finished":
+            finished.setdefault(domain.name, []).append(sum(run.summary["seconds"].values()))
+    seconds = {name: sum(values) / len(values) for name, values in finished.items()}
     found: dict[str, Expectation] = {}
     unreachable: dict[tuple[str, ...], str] = {}
     with Console(stderr=True).status("") as status:
@@ -89,8 +94,8 @@ def forecast(cells: Sequence[Cell], preset: Preset, jobs: int) -> str:
             for row in _expect(members, preset, seconds, unreachable):
                 found.setdefault(row.name, row)
     expected = list(found.values())
-    finished = len({cell.folder for cell in cells}) - len(due)
-    text = "\n".join([_drawn(expected), "", *_told(expected, finished, jobs), *_missing(expected, preset)])
+    done = len({cell.folder for cell in cells}) - len(due)
+    text = "\n".join([_drawn(expected), "", *_told(expected, done, jobs), *_missing(expected, preset)])
     if any(row.problem for row in expected):
         print(text)
         raise SystemExit(2)
@@ -185,16 +190,6 @@ def _runtime(row: Expectation, cell: Cell, preset: Preset, seconds: Mapping[str,
 def _domain(name: str, preset: Preset) -> Domain | None:
     """The domain of a row or a run directory: what its name begins with."""
     return next((domain for domain in preset.domains.values() if name.startswith(f"{domain.name}-")), None)
-
-
-def _seconds_by_domain(preset: Preset) -> dict[str, float]:
-    """Mean seconds of the finished episodes in the preset's folder."""
-    found: dict[str, list[float]] = {}
-    for path in sorted(preset.folder.glob("*")):
-        domain = _domain(path.name, preset)
-        if domain is not None and (run := Run(path)).status == "finished":
-            found.setdefault(domain.name, []).append(sum(run.summary["seconds"].values()))
-    return {name: sum(values) / len(values) for name, values in found.items()}
 
 
 def _told(rows: Sequence[Expectation], finished: int, jobs: int) -> list[str]:

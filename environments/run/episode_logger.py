@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from environments.run.contact_sheet import contact_sheet
 from tasks.images import Image
+from tasks.markdown import markdown_table
 from tasks.types import TrainingRecord
 
 T = TypeVar("T")
@@ -120,8 +121,7 @@ class EpisodeLogger:
             self._writer.add_image(tag, np.asarray(contact_sheet(pictures)), global_step=step, dataformats="HWC")
 
     def _text(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[Any]], of: int, step: int) -> None:
-        lines = [header, ["---"] * len(header), *[[_cell(value) for value in row] for row in rows]]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        table = "\n".join(markdown_table(header, [["" if value is None else value for value in row] for row in rows]))
         self._writer.add_text(tag, f"{len(rows)} of {of}\n\n{table}", global_step=step)
 
 
@@ -135,8 +135,3 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 def _accuracy(tag: str, accuracy: Mapping[str, Any] | None) -> Iterator[tuple[str, float]]:
     if accuracy and accuracy.get("value") is not None:
         yield tag, float(accuracy["value"])
-
-
-def _cell(value: Any) -> str:
-    """A table cell of Markdown: one line, bars escaped."""
-    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")

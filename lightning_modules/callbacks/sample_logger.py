@@ -8,6 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_modules.callbacks.feedback_writer import find_metrics
 from lightning_modules.callbacks.skill_metrics import SkillMetrics
 from tasks.errors import check_range
+from tasks.markdown import markdown_table
 
 
 class SampleLogger(Callback):
@@ -32,11 +33,12 @@ class SampleLogger(Callback):
     def table(self, metrics: SkillMetrics, name: str) -> str:
         """The samples of a set as a Markdown table."""
         rows = list(zip(metrics.instances(name), metrics.predictions(name), strict=True))
-        lines = ["| question | answer | reply | score |", "|---|---|---|---|"]
-        for instance, prediction in rows[:: -(-len(rows) // self.count) or 1]:
-            cells = (instance.instruction, instance.answer, prediction.text, f"{prediction.score:g}")
-            lines.append("| " + " | ".join(_cell(text) for text in cells) + " |")
-        return "\n".join(lines)
+        samples = [
+            (instance.instruction, instance.answer, prediction.text, f"{prediction.score:g}")
+            for instance, prediction in rows[:: -(-len(rows) // self.count) or 1]
+        ]
+        shown = [[text.replace("\n", "<br>") for text in sample] for sample in samples]
+        return "\n".join(markdown_table(("question", "answer", "reply", "score"), shown))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the samples."""
@@ -49,8 +51,3 @@ class SampleLogger(Callback):
                 logger.experiment.add_text(f"samples/{name}", self.table(metrics, name), trainer.global_step)
 
     on_test_end = on_predict_end = on_validation_end
-
-
-def _cell(text: str) -> str:
-    """Text that stays inside one cell of a table."""
-    return text.replace("|", "\\|").replace("\n", "<br>")
