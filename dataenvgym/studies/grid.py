@@ -143,9 +143,9 @@ def add_grid_arguments(parser: argparse.ArgumentParser, out: Path | None, seeds:
     parser.add_argument("options", nargs="*", help="further options of `dataenvgym episode`, after --")
 
 
-def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
+def add_budget_arguments(parser: argparse.ArgumentParser, task: str) -> None:
     """The options of grids that teach one student one task."""
-    parser.add_argument("--task", default="math_procedural", help="fragment under configs/tasks")
+    parser.add_argument("--task", default=task, help="fragment under configs/tasks")
     parser.add_argument("--student", default="tiny_text", help="fragment under configs/students")
     parser.add_argument("--max_records", type=int, default=1000)
     parser.add_argument("--max_steps", type=int, default=5)

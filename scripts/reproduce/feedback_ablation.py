@@ -56,7 +56,7 @@ def main() -> None:
     """Runs the grid and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_grid_arguments(parser, ROOT / "runs" / "feedback_ablation", seeds=5)
-    add_budget_arguments(parser)
+    add_budget_arguments(parser, "math_procedural")
     parser.add_argument("--environment", default="skill_list", help="fragment under configs/environments")
     parser.add_argument("--teacher", default="skill_list_procedural", help="fragment under configs/teachers")
     arguments = parser.parse_args()

@@ -54,7 +54,7 @@ def main() -> None:
     """Runs the grid and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_grid_arguments(parser, ROOT / "runs" / "feedback_value")
-    add_budget_arguments(parser)
+    add_budget_arguments(parser, "math_procedural")
     arguments = parser.parse_args()
 
     seeds = seeds_of(arguments)
