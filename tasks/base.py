@@ -53,10 +53,9 @@ def identity(item: Asked) -> str:
 
 
 def split_of(item: Asked) -> Split:
-    """The split that a question belongs to, decided by a hash of its identity.
+    """The split that a question belongs to, by a hash of its identity: 60 % are train, 20 % val, 20 % test.
 
-    Since that alone decides, a training question can never equal an evaluation question, whichever
-    generator, seed or teacher produced it: 60 % of all questions are train, 20 % val, 20 % test.
+    So a training question never equals an evaluation question, whatever generator, seed or teacher made it.
     """
     digest = hashlib.sha256(identity(item).encode()).digest()
     tenth = int.from_bytes(digest[:8], "big") % 10
@@ -129,8 +128,8 @@ class Task(ABC):
     def cluster_of(self, instance: TaskInstance) -> str | None:
         """The group of instances that this one belongs to; None if it is independent of all others.
 
-        Questions about one picture, or one question asked of several, tend to be answered rightly or wrongly together.
-        Intervals that take them for independent are too narrow: those of summaries and leaderboards keep groups whole.
+        Questions about one picture, or one question asked of several, tend to be answered rightly or wrongly together:
+        intervals would be too narrow if groups were not kept whole.
         """
         return None
 
@@ -152,11 +151,9 @@ class Task(ABC):
         raise ConfigurationError(f"{self.name} cannot draw images itself: choose a text-to-image illustrator.")
 
     def extra_metrics(self, split: Split, predictions: Sequence[Prediction]) -> Mapping[str, float]:
-        """The benchmark's further scores of a whole split, in [0, 1] by name; none by default.
+        """The benchmark's further scores of a whole split (``val`` or ``test``), in [0, 1] by name; none by default.
 
-        Args:
-            split: ``val`` or ``test``.
-            predictions: One for each instance of the split, in the order of the instances.
+        There is one prediction for each instance of the split, in the order of the instances.
         """
         return {}
 
@@ -181,13 +178,7 @@ class SplitTask(Task):
     no_train: ClassVar[str | None] = None
 
     def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The instances of a split, in a fixed order.
-
-        Raises:
-            ConfigurationError: The train split is asked for and there is none, or a setting does not fit the rows.
-            MissingFileError: A benchmark's rows, or an image of them, cannot be read.
-            RecordError: A row cannot be used.
-        """
+        """The instances of a split, in a fixed order."""
         if split == "train" and self.no_train is not None:
             raise ConfigurationError(self.no_train)
         if split not in self._made:
@@ -214,9 +205,6 @@ class ProceduralTask(SplitTask):
             different seeds are measured on the same instances.
         val_size: Number of validation instances, dealt evenly over all subskills.
         test_size: Number of test instances, dealt evenly over all subskills.
-
-    Raises:
-        ConfigurationError: A size is not positive.
     """
 
     no_train = "A procedural task has no fixed train split: draw records with record()."
@@ -233,21 +221,13 @@ class ProceduralTask(SplitTask):
         return tuple(self.table)
 
     def subskills(self, skill: str) -> Sequence[str]:
-        """All subskills of a skill, in a fixed order.
-
-        Raises:
-            ConfigurationError: The task has no such skill.
-        """
+        """All subskills of a skill, in a fixed order."""
         if skill not in self.table:
             raise ConfigurationError(f"{self.name} has no skill {skill!r}; its skills are {', '.join(self.table)}.")
         return tuple(self.table[skill])
 
     def entry(self, skill: str, subskill: str) -> Any:
-        """What the task's table holds for a subskill.
-
-        Raises:
-            ConfigurationError: The task has no such skill or subskill.
-        """
+        """What the task's table holds for a subskill."""
         if subskill not in self.subskills(skill):
             known = ", ".join(self.subskills(skill))
             raise ConfigurationError(f"{self.name} has no subskill {skill}/{subskill}; {skill} has {known}.")
@@ -264,11 +244,7 @@ class ProceduralTask(SplitTask):
         return TrainingRecord(instance.instruction, response, instance.answer, skill, subskill, image=instance.image)
 
     def similar_record(self, instance_id: str, rng: random.Random) -> TrainingRecord:
-        """One verified training record like an evaluation instance: same skill and subskill, other numbers.
-
-        Raises:
-            ConfigurationError: The task has no instance of this id.
-        """
+        """One verified training record like an evaluation instance: same skill and subskill, other numbers."""
         by_id = {instance.instance_id: instance for instance in self.instances("val")}
         instance = by_id.get(instance_id)
         if instance is None or instance.skill is None or instance.subskill is None:

@@ -29,24 +29,14 @@ _REACH_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """One row of a split.
-
-    Args:
-        index: Its place in the split, from 0.
-        fields: The benchmark's own fields.
-        where: File and line, or hub id, split and row, for messages.
-    """
+    """One row of a split: its place from 0, the benchmark's own fields, and where it is from, for messages."""
 
     index: int
     fields: Mapping[str, Any]
     where: str
 
     def text(self, field: str) -> str:
-        """A field that must be text and not empty.
-
-        Raises:
-            RecordError: It is missing, empty or something else; the message names file, line and field.
-        """
+        """A field that must be text and not empty."""
         value = self.fields.get(field)
         if not isinstance(value, str) or not value.strip() or not is_text(value):
             found = "is missing" if field not in self.fields else f"is {value!r:.60}"
@@ -63,9 +53,6 @@ class BenchmarkRows:
         hub_id: The data set on the Hugging Face hub.
         revision: Commit of the data set; None takes the newest.
         config_name: The configuration of the data set; None takes its default.
-
-    Raises:
-        MissingFileError: The folder does not exist.
     """
 
     def __init__(
@@ -100,10 +87,6 @@ class BenchmarkRows:
             split: Its name; on the hub also a part of it, like ``train[:50]``.
             only: A field and the values that are wanted of it; None takes all rows. From the hub, no other row's
                 images are read. Images are given undecoded, as their files' bytes.
-
-        Raises:
-            MissingFileError: The local folder has no such split, or the hub cannot be reached.
-            RecordError: A line is not a JSON object, or there are no rows.
         """
         rows = self._from_hub(split, only) if self.folder is None else self._from_file(split)
         if only is not None:
@@ -194,7 +177,7 @@ def _offline(offline: bool) -> Iterator[None]:
 
 
 def _reachable() -> bool:
-    """Whether the hub answers; True behind a proxy, whose business it is."""
+    """Whether the hub answers; True behind a proxy, which answers for itself."""
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         return False
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):

@@ -1,7 +1,7 @@
 """Which of two options a reply chooses: yes or no, true or false, A or B.
 
-The benchmarks' own readers take the first option that occurs as a word (NaturalBench, ``extract_answer``). So does this
-one, except where a careful reader would see no answer: an article, a negated option, an open "yes or no".
+Like the benchmarks' own readers (NaturalBench, ``extract_answer``), this takes the first option that occurs as a word,
+except where a careful reader would see no answer: an article, a negated option, an open "yes or no".
 """
 
 from __future__ import annotations
@@ -16,12 +16,7 @@ from tasks.replies import plain_text, statements
 
 @dataclass(frozen=True)
 class Options:
-    """What a reply may choose from.
-
-    Args:
-        words: The two options, in lower case.
-        opposites: Whether "not" before one of them means the other, as in "not true".
-    """
+    """What a reply may choose from: two words in lower case; with ``opposites``, "not" before one means the other."""
 
     words: tuple[str, str]
     opposites: bool = False
@@ -127,10 +122,6 @@ def choose(reply: str, options: Options) -> str | None:
     In this order: what is called the final answer (a box, an answer tag), the option that the reply begins with, what
     is called the answer, a conclusion ("so no", a last sentence "Yes."), and then the first option that occurs at
     all. What follows "wait" or "I mean" replaces what was said before, if it chooses an option.
-
-    Args:
-        reply: The reply, of any length.
-        options: What it may choose from.
     """
     text = plain_text(reply)
     corrections = [match.end() for match in _CORRECTION.finditer(text)]
@@ -167,7 +158,6 @@ def _chosen(text: str, options: Options) -> str | None:
 
 
 def _mentions(text: str, every: list[re.Match[str]], options: Options) -> list[_Mention]:
-    """The options that a text mentions as possible answers, in order."""
     mentions: list[_Mention] = []
     for match in every:
         start, end = match.span()
@@ -216,7 +206,6 @@ def _is_article(text: str, match: re.Match[str], before: str) -> bool:
 
 
 def _last_sentence(text: str, mentions: list[_Mention]) -> str | None:
-    """The option that is all of the last sentence."""
     last = mentions[-1] if mentions else None
     if last is None or last.weak or re.search(r"\w", text[last.end :]):
         return None

@@ -51,17 +51,10 @@ class StorageError(DataEnvGymError, OSError):
 def check_range(
     where: str, low: float = 1, high: float = math.inf, *, open_ends: bool = False, **values: float | None
 ) -> None:
-    """Refuses settings out of their range; None, which stands for no limit or a default, passes.
+    """Refuses settings (by name) that are out of range, infinite or no numbers; None (no limit, or a default) passes.
 
-    Args:
-        where: Whose settings they are: a class, or the key that leads to them (``task.init_args``).
-        low: The least value.
-        high: The greatest one.
-        open_ends: Whether both ends themselves are out of range.
-        values: The settings, by name.
-
-    Raises:
-        ConfigurationError: One is out of range, not a number, or infinite.
+    ``where`` is a class or the key that leads to the settings (``task.init_args``); with ``open_ends``, neither end
+    is in the range.
     """
     for name, value in values.items():
         inside = value is None or (low < value < high if open_ends else low <= value <= high)
@@ -75,16 +68,7 @@ def check_range(
 
 
 def check_choice(where: str, choices: Iterable[str], **values: str) -> None:
-    """Refuses settings that are none of the words that can be chosen.
-
-    Args:
-        where: Whose settings they are: a class, or the key that leads to them (``task.init_args``).
-        choices: The words.
-        values: The settings, by name.
-
-    Raises:
-        ConfigurationError: One is no such word.
-    """
+    """Refuses settings, given by name, that are none of the choices; ``where`` is as in check_range()."""
     for name, value in values.items():
         if value not in (known := tuple(choices)):
             raise ConfigurationError(f"{where}.{name} is {value!r}: choose {', '.join(known[:-1])} or {known[-1]}.")
@@ -95,15 +79,12 @@ def failing_as(kind: type[DataEnvGymError], what: str, advice: str = "") -> Iter
     """Makes every failure of a library inside into one error that says what was being done.
 
     It belongs around the reading of a user's file by code that is not ours (weights, tokenizers, images,
-    configurations), where no list of the exceptions that can come is ever complete; never around our own loops.
+    configurations), which may raise anything; never around our own loops.
 
     Args:
-        kind: The error to raise.
+        kind: The error to raise; a DataEnvGymError from inside passes as it is.
         what: What cannot be done, with the file or the setting: "the tokenizer of models/x cannot be used".
         advice: What to do about it.
-
-    Raises:
-        DataEnvGymError: Of this kind; one that is raised inside passes as it is.
     """
     try:
         yield

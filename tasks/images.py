@@ -31,9 +31,6 @@ class Image:
 
     Args:
         content: A PNG, JPEG, WebP or GIF file's bytes.
-
-    Raises:
-        RecordError: The bytes are of no such file.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -51,12 +48,7 @@ class Image:
 
     @classmethod
     def read(cls, path: str | Path) -> Image:
-        """The image in a file.
-
-        Raises:
-            MissingFileError: There is no such file.
-            RecordError: It is no image file, or too large.
-        """
+        """The image in a file."""
         path = Path(path)
         if not path.is_file():
             raise MissingFileError(f"the image {path} does not exist: copy the images folder along with its records.")
@@ -69,13 +61,9 @@ class Image:
 
     @classmethod
     def within(cls, folder: Path, name: str) -> Image:
-        """The image that a row of a file names: in the file's folder, or in ``images`` of the run that it is part of.
+        """The image that a row of a file names, relative to the file's folder, or in ``images`` of the run around it.
 
         Rows come from elsewhere and are shown in reports, so they may name no other file of this machine.
-
-        Args:
-            folder: The folder of the file with the row.
-            name: A path relative to that folder.
 
         Raises:
             MissingFileError: There is no such file.
@@ -107,11 +95,7 @@ class Image:
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """Width and height as picture() has them, read off the head of the file.
-
-        Raises:
-            RecordError: The head is damaged, or announces no pixels or too many.
-        """
+        """Width and height as picture() has them, read off the head of the file."""
         from PIL import Image as pillow
 
         with failing_as(RecordError, f"the image {self.name} cannot be decoded", "replace it"), _quiet():
@@ -126,11 +110,7 @@ class Image:
         return (height, width) if sideways else (width, height)
 
     def picture(self) -> PILImage:
-        """The pixels, upright, as an RGB picture of Pillow; of an animation, the first frame.
-
-        Raises:
-            RecordError: The file is cut off or damaged, or the picture is too large.
-        """
+        """The pixels, upright, as an RGB picture of Pillow; of an animation, the first frame."""
         from PIL import Image as pillow
         from PIL import ImageOps
 
@@ -162,5 +142,5 @@ def _says_how_held(opened: PILImage) -> bool:
 
 
 def _quiet() -> warnings.catch_warnings:
-    """Without Pillow's warnings: of damaged tags, which it can do without, and of size, which is limited here."""
+    """Without Pillow's warnings of damaged tags, which it can do without, and of size, which is limited here."""
     return warnings.catch_warnings(action="ignore")

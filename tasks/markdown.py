@@ -9,12 +9,7 @@ _SPACE = re.compile(r"[^\S\u00a0]+")  # white space but for the one that keeps a
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """The lines of a table; what is in a cell stays in it.
-
-    Args:
-        heads: The headings.
-        rows: The cells of each row.
-    """
+    """The lines of a table; what is in a cell stays in it."""
     lines = ["| " + " | ".join(markdown_cell(cell) for cell in row) + " |" for row in (heads, *rows)]
     return [lines[0], "|" + "---|" * len(heads), *lines[1:]]
 

@@ -31,9 +31,8 @@ class PlainRecord(BaseModel):
 class RecordStage:
     """One kind of reply out of which records are made; most tasks have one, which gives whole records.
 
-    The first stage is asked for many items at once. Every further stage is asked once for each item, is shown the
-    item as it is so far, and adds its fields to it (first a problem, say, and then its solution). The merged fields
-    are what ``Task.parse_record`` gets.
+    The first stage is asked for many items at once. Each further stage is asked once for each item as it is so far, and
+    adds its fields (first a problem, say, and then its solution). ``Task.parse_record`` gets the merged fields.
 
     Args:
         guide: How to write an item: what each field holds, what makes it right. Plain text for a model to read.
@@ -69,12 +68,7 @@ class DomainText:
 def read_domain_text(package: str, name: str, schemas: Sequence[type[BaseModel]] = (PlainRecord,)) -> DomainText:
     """The domain text of a task, from ``<package>/prompts/<name>.yaml``.
 
-    The file has the keys ``persona``, ``topic`` and ``stages``, a list of ``guide`` and ``example``, one for each
-    schema.
-
-    Raises:
-        MissingFileError: There is no such file.
-        ConfigurationError: The file lacks a key, or an example does not fit its schema.
+    The file has the keys ``persona``, ``topic`` and ``stages``: a ``guide`` and an ``example`` for each schema.
     """
     where = f"{package.replace('.', '/')}/prompts/{name}.yaml"
     file = resources.files(package) / "prompts" / f"{name}.yaml"

@@ -22,14 +22,8 @@ _LEFT_OUT = ("image", "rejected", "cluster")  # most rows have none of them
 def record_from_mapping(row: Mapping[str, Any], folder: Path | None = None) -> TrainingRecord:
     """A training record from a mapping; a missing ``answer`` defaults to the response.
 
-    Args:
-        row: The fields; ``image`` is the path of an image file.
-        folder: The folder of the file that the row is from, which its image must lie in (Image.within). None for rows
-            that are from no file, such as a language model's reply: those may name none.
-
-    Raises:
-        RecordError: A key is missing, empty or not text, or the image cannot be used.
-        MissingFileError: The image does not exist.
+    The row's ``image`` is a path, which must lie in ``folder``, that of the row's file (Image.within). Rows from no
+    file (None), such as a language model's reply, may name no image.
     """
     for key in ("instruction", "response"):
         if not isinstance(row.get(key), str) or not row[key].strip():
@@ -67,16 +61,7 @@ def is_text(text: str) -> bool:
 
 
 def read_records(path: str | Path, may_be_empty: bool = False) -> list[TrainingRecord]:
-    """The training records of a JSON-lines file.
-
-    Args:
-        path: The file.
-        may_be_empty: Whether a file without a record will do.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: A line is not a record (the message names file and line), or the file holds none.
-    """
+    """The training records of a JSON-lines file; unless it may be empty, a file without any is refused."""
     path = Path(path)
     records = []
     for number, row in read_json_lines(path):
@@ -90,12 +75,7 @@ def read_records(path: str | Path, may_be_empty: bool = False) -> list[TrainingR
 
 
 def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
-    """The objects of a JSON-lines file with their 1-based line numbers; blank lines are skipped.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: It is no file of text, or a line is not a JSON object.
-    """
+    """The objects of a JSON-lines file with their 1-based line numbers; blank lines are skipped."""
     path = Path(path)
     rows = []
     for number, line in enumerate(read_file(path).split(b"\n"), start=1):
@@ -112,12 +92,7 @@ def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """The object that a JSON file holds.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: It is not a JSON object.
-    """
+    """The object that a JSON file holds."""
     try:
         value = json.loads(read_file(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -128,12 +103,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def read_file(path: str | Path) -> bytes:
-    """The content of a file that a user names.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: It is a folder or a device, is compressed, or may not be read.
-    """
+    """The content of a file that a user names; folders, devices and compressed files are refused."""
     path = Path(path)
     if not path.is_file():
         if path.exists():
@@ -151,15 +121,9 @@ def read_file(path: str | Path) -> bytes:
 def write_json_lines(path: str | Path, rows: Iterable[Any], images: Path | None = None) -> None:
     """Writes dataclasses or mappings as JSON lines, atomically.
 
-    Args:
-        path: The file.
-        rows: One for each line. Images among their values are stored once each, and the line holds the path,
-            relative to the file's folder; fields for an image, a rejected response or a cluster that have none are
-            left out.
-        images: Folder of the images; None takes ``images`` beside the file.
-
-    Raises:
-        StorageError: The disk is full or the folder cannot be written.
+    Images among their values are stored once each, in ``images`` beside the file if no other folder is given, and the
+    line holds the path relative to the file's folder. Empty fields for an image, a rejected response or a cluster are
+    left out.
     """
     path = Path(path)
     plain = _ImagePaths(path.parent, images or path.parent / "images")
@@ -205,11 +169,7 @@ class _ImagePaths:
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:
-    """Writes a file so that a reader, or a kill at any moment, sees the old content or the new, never a part.
-
-    Raises:
-        StorageError: The disk is full or the folder cannot be written.
-    """
+    """Writes a file so that a reader, or a kill at any moment, sees the old content or the new, never a part."""
     path = Path(path)
     part = path.with_name(f".{path.name}.part")
     try:

@@ -1,7 +1,7 @@
 """What a student's reply says: its text without reasoning and markup, and where it states its answer.
 
-Chat models wrap a short answer in markdown, LaTeX, JSON, tags and sentences. Scorers of short answers read the reply
-through here, so that none depends on how an answer is dressed up. Every pattern takes linear time, and no text raises.
+Scorers of short answers read replies through here, so that none depends on markdown, LaTeX, JSON, tags and sentences
+around an answer. Every pattern takes linear time, and no text raises.
 """
 
 from __future__ import annotations
@@ -81,11 +81,7 @@ def plain_text(reply: str) -> str:
 
 
 def statements(text: str) -> Iterator[tuple[int, bool]]:
-    """Where a plain text says what its answer is: the places after "the answer is", "Answer:", ``"answer":`` and so on.
-
-    Yields:
-        A place in the text, and whether the answer is called the final one (boxes and answer tags are).
-    """
+    """Where a text states its answer ("the answer is", "Answer:", ``"answer":``), and whether it is the final one."""
     for match in _CUE.finditer(text):
         yield match.end(), match["final"] is not None
 

@@ -51,9 +51,6 @@ def check_task(make: Callable[[], Task], distinct: int = 200) -> None:
         make: Makes the task; called twice, since two tasks of the same settings must be equal.
         distinct: Distinct training questions that each subskill of a procedural task must yield. Fewer, and what
             looks like a skill is memory.
-
-    Raises:
-        AssertionError: The task breaks the contract; the message says where.
     """
     task, again = make(), make()
     assert isinstance(task, Task), f"{make} made {type(task).__name__}, which is no Task"

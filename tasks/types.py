@@ -117,11 +117,11 @@ class SkillReport:
         skills: Sequence[str | None],
         slices: Sequence[Mapping[str, str]] | None = None,
     ) -> SkillReport:
-        """The report of scored instances and their skills; instances of no skill count overall only.
+        """The report of scored instances; those of no skill count overall only.
 
         Args:
             scores: Scores in [0, 1].
-            skills: The skill of each scored instance, in the same order.
+            skills: The skill of each, in the same order.
             slices: The further groups of each, as ``Task.slices_of`` gives them; None for none.
         """
         by_skill: dict[str, list[float]] = {}

@@ -118,7 +118,6 @@ def _last_sentence(text: str, after: int | None) -> str | None:
 
 
 def _sentence_content(rest: str) -> str:
-    """The answer at the beginning of what follows an answer sentence."""
     for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]")):
         rest = rest.replace(opening, "$").replace(closing, "$")
     rest = _TAG.sub(" ", rest)
@@ -145,7 +144,6 @@ def _sentence_content(rest: str) -> str:
 
 
 def _formulas(rest: str, formula: re.Match[str]) -> str:
-    """The formulas in dollars that a text begins with."""
     # "$3$ and $5$" are two answers, "$x = 3$, since $y = 2$" is one.
     parts = [formula[1]]
     while (gap := _CONJUNCTION.match(rest, formula.end())) and (following := _MATHEMATICS.match(rest, gap.end())):

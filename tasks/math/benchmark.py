@@ -73,18 +73,12 @@ class MATHTask(SplitTask):
         revision: Its commit; None takes the newest.
         val_from: The split that validation is drawn from. The paper drew it from the test split.
         overlap: With ``val_from: test``, leave the validation rows in the test set too, as in the paper: then the
-            test accuracy is not independent of what the teacher saw. By default they are taken out of it.
-        val_per_group: Validation rows of each of the 35 cells of level and topic, drawn at random; a smaller cell gives
-            all that it has.
+            test accuracy is not independent of what the teacher saw.
+        val_per_group: Random validation rows of each of the 35 cells of level and topic; smaller cells give all.
         seed: Seed of that draw and of the test subset, apart from the run's seed.
         test_size: Size of a random subset of the test set, for quick runs; None takes all of it.
-        instruction_suffix: Added to every problem, in evaluation, in records and in the training pool alike, after a
-            blank line: "Put the final answer in \\boxed{}.", say, so that a student that was not trained knows the
-            format, too. Empty asks the problem alone.
-
-    Raises:
-        ConfigurationError: A setting has a value that cannot work.
-        MissingFileError: The local folder, or the split that validation is drawn from, does not exist.
+        instruction_suffix: Added to every problem after a blank line, in evaluation, records and training pool alike:
+            "Put the final answer in \\boxed{}.", say, which tells the format to a student that was not trained.
     """
 
     name: ClassVar[str] = "math"
@@ -149,12 +143,7 @@ class MATHTask(SplitTask):
         return TrainingRecord(self._ask(problem), render_response(record.solution, record.answer), record.answer)
 
     def training_pool(self) -> Sequence[TrainingRecord]:
-        """The train split without the validation instances, in the target format.
-
-        Raises:
-            ConfigurationError: There is no train split here.
-            RecordError: A row lacks a field.
-        """
+        """The train split without the validation instances, in the target format."""
         if not self._rows.has("train"):
             raise ConfigurationError(
                 f"{self.name} has no training split in {self._rows.folder}: add train.jsonl, or choose an engine that "
@@ -205,7 +194,6 @@ class MATHTask(SplitTask):
         return {}
 
     def _problems(self, split: Literal["train", "test"]) -> tuple[_Problem, ...]:
-        """The rows of a benchmark's split that have an answer."""
         if split not in self._splits:
             rows = self._rows.read(split)
             problems = [_problem(row) for row in rows]

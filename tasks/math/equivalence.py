@@ -2,8 +2,8 @@ r"""Whether two answers are the same: by their text, as numbers, part by part, a
 
 Lists, tuples, intervals, unions, matrices and relations are compared part by part, so that sympy sees only single
 formulas. Notation that MATH's questions ask for is kept apart: ``10`` is not ``10\%``, ``25_6`` not ``25_8``, ``(1,2)``
-not ``[1,2]``, ``1:2`` not ``2:4``, and words are equal only letter by letter. ``x = 5`` answers ``5``, since a name
-stands before its value; no other left side of an equation is dropped.
+not ``[1,2]``, ``1:2`` not ``2:4``, and words are equal only letter by letter. ``x = 5`` answers ``5``; no other left
+side of an equation is dropped.
 """
 
 from __future__ import annotations
@@ -101,9 +101,6 @@ def equivalent(
         process: Compares the formulas that text and arithmetic cannot; the one of this Python process if None. Its
             limit holds for all formulas of an answer together.
         asked: What the question asks for, as ``asked_formulas`` gives it: with ``x+y`` in it, ``x+y=5`` answers 5.
-
-    Raises:
-        ConfigurationError: The sympy worker cannot be started.
     """
     if max(len(gold), len(candidate)) > LONGEST_ANSWER or NO_ANSWER in (gold.strip(), candidate.strip()):
         return False
@@ -173,7 +170,6 @@ class _Comparison:
         return self.same(spell(one), spell(other))
 
     def same(self, first: str, second: str) -> bool:
-        """Whether two spelled answers are the same."""
         if first == second:
             return True
         if not any(split_top(side, ",")[1:] for side in (first, second)):
@@ -296,7 +292,6 @@ class _Comparison:
 
 
 def _readable(text: str) -> bool:
-    """Whether sympy's reader takes all of a text for what it is."""
     return bool(
         text
         and _READABLE.fullmatch(text)
@@ -307,7 +302,6 @@ def _readable(text: str) -> bool:
 
 
 def _inside(text: str) -> str:
-    """A formula without brackets around the whole of it."""
     while text.startswith("(") and text.endswith(")") and closing_bracket(text, 1) == ")":
         if len(split_top(text[1:-1], ",")) > 1:
             break

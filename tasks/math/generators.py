@@ -1,9 +1,9 @@
 """The questions of elementary mathematics: eighteen skills, three subskills each.
 
-Subskills of one skill differ by notation or phrasing, by range, or by length. Every subskill has at least
-several hundred distinct questions, because a smaller space is split so thinly by the hash of its texts that
-what looks like skill would be memory. Skills ask for what a model of a million parameters can learn: copying,
-selecting, comparing digits and changing notation; ``addition`` with its carries is there as the hard one.
+Subskills of one skill differ by notation or phrasing, by range, or by length. Each has at least several hundred
+distinct questions, because a smaller space is split so thinly by the hash of its texts that what looks like skill
+would be memory. Skills ask for what a model of a million parameters can learn: copying, selecting, comparing digits
+and changing notation; ``addition`` with its carries is there as the hard one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ def number_in_words(number: int) -> str:
 
 
 def _number(rng: Random, digits: int) -> int:
-    """A number of exactly so many digits."""
     return rng.randrange(10 ** (digits - 1), 10**digits)
 
 

@@ -148,7 +148,6 @@ def _kept_blank(blank: re.Match[str]) -> str:
 
 
 def _unwrap(text: str) -> str:
-    """The answer out of its boxes, dollars and final full stop, without LaTeX spacing."""
     text = text.strip()
     for _ in range(5):
         before = text

@@ -36,11 +36,7 @@ class ProceduralMathTask(ProceduralTask):
         super().__init__(seed=seed, val_size=val_size, test_size=test_size)
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
-        """One question of a subskill.
-
-        Raises:
-            ConfigurationError: There is no such skill or subskill.
-        """
+        """One question of a subskill."""
         instruction, answer = self.entry(skill, subskill)(rng)
         return TaskInstance("", instruction, answer, skill, subskill)
 

@@ -105,9 +105,6 @@ class ReasoningGymTask(ProceduralTask):
         val_size: Number of validation instances, dealt evenly over all subskills.
         test_size: Number of test instances, dealt evenly over all subskills.
         skills: The skills to use; all of them by default.
-
-    Raises:
-        ConfigurationError: The package is not installed, or there is no such skill.
     """
 
     name: ClassVar[str] = "reasoning_gym"
@@ -133,11 +130,7 @@ class ReasoningGymTask(ProceduralTask):
         return self._skills
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
-        """The first item of the configured dataset with a seed from ``rng``; its entry's metadata is kept.
-
-        Raises:
-            ConfigurationError: There is no such skill or subskill.
-        """
+        """The first item of the configured dataset with a seed from ``rng``; its entry's metadata is kept."""
         self.entry(skill, subskill)
         entry = _dataset(skill, subskill, seed=rng.getrandbits(32))[0]
         # Through JSON, so that an instance equals itself after it was written and read: tuples become lists.

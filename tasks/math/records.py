@@ -50,9 +50,7 @@ class MATHRecord(BaseModel):
 def repair_latex(text: str, formula: bool = False) -> str:
     r"""Gives commands back the backslash that JSON took, as in ``\x0crac``, ``\x08oxed`` and a tab before ``imes``.
 
-    Args:
-        text: Text with formulas between dollars or LaTeX's brackets.
-        formula: Whether all of the text is a formula, as an answer is.
+    Formulas stand between dollars or LaTeX's brackets; with ``formula``, the whole text is one, as an answer is.
     """
     text = _NO_TEXT.sub(lambda match: {"\x08": r"\b", "\x0c": r"\f"}[match[0]], text)
     for character, pattern in _PATTERNS.items():

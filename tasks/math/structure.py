@@ -1,6 +1,6 @@
 r"""What an answer says: a number, words, a formula, a relation with its sides, or something made of parts.
 
-``read_structure`` sees only brackets, commas, ``=`` and the like; it never decides what a formula is worth.
+``read_structure`` sees only brackets, commas, ``=`` and similar marks; it never decides what a formula is worth.
 """
 
 from __future__ import annotations
@@ -88,11 +88,9 @@ def number(text: str) -> Fraction | None:
 
 @lru_cache(maxsize=65_536)
 def read_structure(text: str, asked: frozenset[str] = frozenset()) -> Structure | None:
-    """What a spelled answer is made of; None if it is a single number, word or formula.
+    """What a normalised and spelled answer is made of; None if it is a single number, word or formula.
 
-    Args:
-        text: The answer, normalised and spelled.
-        asked: Formulas that the question asks the value of: one before ``=`` is a name, too.
+    A formula in ``asked`` (those that the question asks the value of) is a name, too, before ``=``.
     """
     if matrix := _MATRIX.fullmatch(text):
         rows = [row.split("&") for row in re.split(r"\\\\", matrix[2].strip()) if row.strip()]
@@ -188,7 +186,6 @@ def _list(items: Sequence[str], asked: frozenset[str]) -> Structure:
 
 
 def _split_relation(text: str) -> tuple[list[str], list[str]]:
-    """The sides and the signs of a chain of relations outside all brackets."""
     sides, signs, depth, start = [], [], 0, 0
     for mark in re.finditer(rf"\\[{{}}]|[(\[{{)\]}}]|{_RELATION.pattern}", text):
         token = mark[0][-1]

@@ -1,7 +1,7 @@
 """The parent's side of the sympy worker: started when first needed, used again and again, replaced when it dies.
 
-Works in any thread of any process: no signals of ours, one worker per process, one request at a time. A forked child
-starts a worker of its own. Time-outs and crashes are counted (``counts()``) and logged.
+Works in any thread of any process: no signals, one worker per process (a forked child starts its own), one request at
+a time. Time-outs and crashes are counted (``counts()``) and logged.
 """
 
 from __future__ import annotations
@@ -51,11 +51,7 @@ class Counts:
 
 
 class SympyProcess:
-    """Compares LaTeX expressions in a process that can be killed.
-
-    Args:
-        seconds: Processor time that one comparison may take, in seconds.
-    """
+    """Compares LaTeX expressions in a process that can be killed, within ``seconds`` of processor time each."""
 
     def __init__(self, seconds: float = 5.0) -> None:
         self.seconds = seconds
@@ -67,12 +63,8 @@ class SympyProcess:
         """Whether two expressions have the same value, and the processor seconds that it took to say so.
 
         Other modes ask whether one is a constant multiple of the other, as the differences of the sides of two
-        equations are that say the same, or a positive one, as those of two inequalities are.
-
-        If it cannot be said within the limit, it is False, and the seconds are the limit's.
-
-        Raises:
-            ConfigurationError: The worker cannot be started: sympy or the LaTeX grammar is not installed.
+        equations are that say the same, or a positive one, as those of two inequalities are. What cannot be said within
+        the limit is False, and the seconds are the limit's.
         """
         with self._lock:
             try:
@@ -157,7 +149,6 @@ def _ask(process: subprocess.Popen[bytes], request: tuple[str, str, Mode], secon
 
 
 def _read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
-    """A line of a process's output; empty if it ended, None if the time is up."""
     assert process.stdout is not None
     line, deadline = b"", time.monotonic() + seconds
     poller = select.poll()  # select() itself cannot watch a descriptor above 1023

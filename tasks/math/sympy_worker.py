@@ -1,9 +1,8 @@
 """A process of its own that compares two LaTeX expressions with sympy: ``python -P sympy_worker.py CPU_SECONDS``.
 
 It reads one JSON list ``[first, second, mode]`` per line and answers each with a line ``[same, processor seconds]``.
-An item that takes more than it may ends the process: by the kernel's timer and its default action, which no busy
-computation can hold up, as it can a signal handler in Python. So nothing outlives its limit, not even if the parent
-was killed in the meantime; an idle worker ends with its standard input.
+An item over its limit ends the process by the kernel's timer and its default action, which no busy computation can
+delay as it can a signal handler in Python, even if the parent was killed. An idle worker ends with its standard input.
 
 This file imports nothing of the package, so that starting it costs the import of sympy alone.
 """
@@ -135,7 +134,6 @@ def _is_zero(difference: Any, size: Any) -> bool | None:
 
 
 def _same_value(left: Any, right: Any) -> bool:
-    """Whether the difference is 0 at several points."""
     from sympy import Abs
 
     if left == right:

@@ -31,17 +31,13 @@ class GQATask(DescribedTask):
     equality of every letter; here case, white space and final punctuation do not count.
 
     Args:
-        path: Folder with the benchmark's rows in ``val.jsonl``, ``testdev.jsonl`` and, for a training pool,
-            ``train.jsonl`` (``id``, ``imageId``, ``question``, ``answer``, ``types``, ``equivalent``), and the images
-            in ``images``. None takes ``gqa`` under DATAENVGYM_DATA_DIR, or else the hub.
+        path: Folder with ``val.jsonl``, ``testdev.jsonl`` and, for a training pool, ``train.jsonl`` (``id``,
+            ``imageId``, ``question``, ``answer``, ``types``, ``equivalent``), and the images in ``images``. None takes
+            ``gqa`` under DATAENVGYM_DATA_DIR, or else the hub.
         seed: Seed of the samples.
         per_type: Questions of each detailed type; a type that has fewer gives all of them.
         hub_id: The data set on the Hugging Face hub.
         revision: Its commit; None takes the newest.
-
-    Raises:
-        ConfigurationError: The number of questions is not positive.
-        MissingFileError: The folder does not exist.
     """
 
     name: ClassVar[str] = "gqa"
@@ -72,13 +68,7 @@ class GQATask(DescribedTask):
         return None if image_id is None else str(image_id)
 
     def training_pool(self) -> Sequence[TrainingRecord]:
-        """The questions of ``train.jsonl``; from a local folder only, since the hub's training images are 10 GB.
-
-        Raises:
-            ConfigurationError: There is no such file.
-            MissingFileError: An image is missing.
-            RecordError: A row lacks a field.
-        """
+        """The questions of ``train.jsonl``; from a local folder only, since the hub's training images are 10 GB."""
         return self._pool
 
     @cached_property

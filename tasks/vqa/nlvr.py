@@ -30,10 +30,6 @@ class NLVRTask(SplitTask):
             takes ``nlvr`` under the directory that DATAENVGYM_DATA_DIR names.
         seed: Seed of the deal.
         val_share: Share of the sentences that are validation.
-
-    Raises:
-        MissingFileError: The folder does not exist.
-        ConfigurationError: The share leaves a split empty.
     """
 
     name: ClassVar[str] = "nlvr"
@@ -71,11 +67,7 @@ class NLVRTask(SplitTask):
         return None if sentence is None else normalise_text(str(sentence))
 
     def draw(self, description: str) -> Image:
-        """The picture of a scene in NLVR's own notation, a JSON list of three lists of items.
-
-        Raises:
-            RecordError: It is not one.
-        """
+        """The picture of a scene in NLVR's own notation, a JSON list of three lists of items."""
         return drawn(read_boxes(description))
 
     def make_split(self, split: Split) -> list[TaskInstance]:

@@ -1,8 +1,8 @@
 """NLVR's pictures: drawn from the coordinates that its rows give, as near to its own PNGs as their renderer is known.
 
 A picture is 400 x 100 pixels: three light grey boxes of 100 x 100, with dark grey between them. An item has the top
-left corner of its bounding box (``x_loc``, ``y_loc``), its width (``size``), a colour and a type. Edges that are not
-straight are smoothed: a pixel's colour is mixed in proportion to how much of it the item covers.
+left corner of its bounding box (``x_loc``, ``y_loc``), its width (``size``), a colour and a type. A pixel on an edge
+is mixed in proportion to how much of it the item covers.
 """
 
 from __future__ import annotations
@@ -33,11 +33,7 @@ _FINE = 16  # sub-pixels in each direction by which coverage is measured
 
 
 def read_boxes(description: str) -> list[list[dict[str, Any]]]:
-    """The boxes of a scene in NLVR's own notation, a JSON list of three lists of items.
-
-    Raises:
-        RecordError: It is not that.
-    """
+    """The boxes of a scene in NLVR's own notation, a JSON list of three lists of items."""
     try:
         boxes = json.loads(description)
     except (ValueError, RecursionError) as error:
@@ -47,11 +43,7 @@ def read_boxes(description: str) -> list[list[dict[str, Any]]]:
 
 
 def check_boxes(boxes: Any) -> None:
-    """Whether a value is the scene of a picture.
-
-    Raises:
-        RecordError: It is not three lists of items that lie within their boxes.
-    """
+    """Refuses what is not three lists of items that lie within their boxes."""
     if not (isinstance(boxes, list) and len(boxes) == _BOXES and all(isinstance(box, list) for box in boxes)):
         raise RecordError(f"a scene has {_BOXES} lists of items, found {str(boxes)[:60]!r}")
     for item in (item for box in boxes for item in box):

@@ -50,11 +50,7 @@ class ProceduralVQATask(ProceduralTask):
         self.preferences = preferences
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
-        """One question of a subskill with its image; the metadata holds the scene's description.
-
-        Raises:
-            ConfigurationError: There is no such skill or subskill.
-        """
+        """One question of a subskill with its image; the metadata holds the scene's description."""
         question, scene, answer = self.entry(skill, subskill).make(rng)
         return TaskInstance("", question, answer, skill, subskill, {"scene": str(scene)}, draw_scene(scene))
 
@@ -64,11 +60,7 @@ class ProceduralVQATask(ProceduralTask):
         return self.with_rejected(record, rng) if self.preferences else record
 
     def with_rejected(self, record: TrainingRecord, rng: random.Random) -> TrainingRecord:
-        """The record with a wrong answer as its rejected response: of the same kind, if possible named in the question.
-
-        Raises:
-            RecordError: The answer is of no kind that the task knows.
-        """
+        """The record with a wrong answer as its rejected response: of one kind, if possible named in the question."""
         answer = clean_answer(record.answer)
         kind = next((kind for kind in _KINDS if answer in kind or (answer == EQUAL and kind is COLOURS)), None)
         if kind is None:
@@ -82,19 +74,11 @@ class ProceduralVQATask(ProceduralTask):
         return float(same_answer(instance.answer, text))
 
     def draw(self, description: str) -> Image:
-        """The picture of a scene's description, always the same bytes.
-
-        Raises:
-            RecordError: It describes no scene that can be drawn.
-        """
+        """The picture of a scene's description, always the same bytes."""
         return draw_scene(read_scene(description))
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A training record from ``instruction``, ``image_description`` and ``response``, its image drawn.
-
-        Raises:
-            RecordError: A key is missing or has the wrong type, or the description cannot be drawn.
-        """
+        """A training record from ``instruction``, ``image_description`` and ``response``, its image drawn."""
         record, description = described_record(reply)
         return replace(record, image=self.draw(description))
 

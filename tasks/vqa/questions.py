@@ -1,8 +1,8 @@
 """Questions about scenes: ten skills, three forms each, every one written by, and read back to, a function over scenes.
 
-A form's text and the pattern that reads it back are the same line, and its items are drawn answer first: an answer is
-chosen evenly among those that the form can have, then scenes and words are drawn until the function gives it. So no
-constant answer is right often, and no question is asked that its scene leaves open.
+A form's text is also the pattern that reads it back. Its items are drawn answer first: an answer is chosen evenly among
+those that the form can have, then scenes and words are drawn until the function gives it. So no constant answer is
+right often, and no question is asked that its scene leaves open.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ def answer_of(question: str, scene: Scene) -> tuple[bool, str | None]:
 
 
 def _matching(scene: Scene, words: Words) -> list[Figure]:
-    """The shapes that have the colour, shape and size that the words name."""
     kinds = ("colour", "shape", "size")
     return [f for f in scene.figures if all(getattr(f, kind) == words[kind] for kind in kinds if kind in words)]
 
@@ -119,8 +118,6 @@ def _place(corner: bool) -> Answer:
 
 
 def _more(kind: str) -> Answer:
-    """Which of two colours, or of two shapes, there is more of."""
-
     def answer(scene: Scene, words: Words) -> str | None:
         left, right = words.values()
         counts = Counter(getattr(figure, kind) for figure in scene.figures)

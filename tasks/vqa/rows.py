@@ -28,11 +28,7 @@ class DescribedRecord(BaseModel):
 
 
 def described_record(reply: Mapping[str, Any]) -> tuple[TrainingRecord, str]:
-    """A record from ``instruction``, ``image_description`` and ``response``, and the description of its image.
-
-    Raises:
-        RecordError: A key is missing or has the wrong type.
-    """
+    """A record from ``instruction``, ``image_description`` and ``response``, and the description of its image."""
     record = record_from_mapping(reply)
     description = reply.get("image_description")
     if not isinstance(description, str) or not description.strip():
@@ -46,21 +42,12 @@ class DescribedTask(SplitTask):
     schemas = (DescribedRecord,)
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A record without its image, for an illustrator to make after ``image_description``.
-
-        Raises:
-            RecordError: A key is missing or has the wrong type.
-        """
+        """A record without its image, for an illustrator to make after ``image_description``."""
         return described_record(reply)[0]
 
 
 def image_of(value: Any, folder: Path | None, where: str) -> Image:
-    """The image in a row's field: a path in the rows' folder, a hub's bytes, or a picture of Pillow.
-
-    Raises:
-        MissingFileError: The path names no file.
-        RecordError: The field is none of these, or the image cannot be used.
-    """
+    """The image in a row's field: a path in the rows' folder, a hub's bytes, or a picture of Pillow."""
     if isinstance(value, str) and value and folder is not None:
         try:
             return Image.within(folder, value)
@@ -76,12 +63,7 @@ def image_of(value: Any, folder: Path | None, where: str) -> Image:
 
 
 def image_by_id(folder: Path, image_id: str) -> Image:
-    """The image ``images/<id>`` of a folder, whatever its format.
-
-    Raises:
-        MissingFileError: There is no such image.
-        RecordError: It lies outside the folder, or cannot be used.
-    """
+    """The image ``images/<id>`` of a folder, whatever its format."""
     for suffix in _SUFFIXES:
         name = f"images/{image_id}{suffix}"
         if (folder / name).is_file():

@@ -1,9 +1,9 @@
 """Scenes of coloured shapes: a line of text that describes one, and the picture of it, each made from the other.
 
-The line is for people and language models to read and write: ``red circle large at 12 40; blue square small at 45 20``.
-The numbers are the centre in pixels from the left and from the top. A picture of ours carries its line in a text chunk
-of the PNG, so it can be read back. Shapes are laid out and the PNG is written here, pixel by pixel and without
-compression, because the split of a question hangs on its image's digest: compressors differ between machines.
+The line is for people and language models: ``red circle large at 12 40; blue square small at 45 20``, the centres in
+pixels from the left and from the top. A picture of ours carries its line in a text chunk of the PNG. The PNG is written
+here, without compression, because the split of a question depends on its image's digest: compressors differ between
+machines.
 """
 
 from __future__ import annotations
@@ -43,15 +43,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One shape of a scene.
-
-    Args:
-        colour: One of COLOURS.
-        shape: One of SHAPES.
-        size: One of SIZES.
-        x: Pixels of its centre from the left.
-        y: Pixels of its centre from the top.
-    """
+    """One shape of a scene; ``x`` and ``y`` are pixels of its centre from the left and from the top."""
 
     colour: str
     shape: str
@@ -70,11 +62,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Shapes that lie in the picture and do not overlap, ordered from top to bottom, and so equal if drawn equal.
-
-    Raises:
-        RecordError: There is no shape or too many, or one leaves the picture or overlaps another.
-    """
+    """Shapes that lie in the picture and do not overlap, ordered from top to bottom, and so equal if drawn equal."""
 
     figures: tuple[Figure, ...]
 
@@ -97,11 +85,7 @@ class Scene:
 
 
 def read_scene(description: str) -> Scene:
-    """The scene that a line describes; the three words before ``at`` may stand in any order.
-
-    Raises:
-        RecordError: The line describes no scene that can be drawn.
-    """
+    """The scene that a line describes; the three words before ``at`` may stand in any order."""
     parts = [part.strip(" .\n") for part in description.lower().split(";")]
     return Scene(tuple(_read_figure(part) for part in parts if part))
 

@@ -1,8 +1,7 @@
 """Equality of short answers: the same words, whatever their case, white space and punctuation and what is said around.
 
 GQA's own evaluation and that of DataEnvGym's authors compare letter by letter, so that "Yes." is wrong for "yes". Here
-the words must be equal, too ("a red car" is not "red"), but a reply may say them as chat models do: in bold, in a box,
-as "The answer is red.", or with an explanation on the next line.
+a reply may say the words in bold, in a box or in a sentence, but "a red car" is still not "red".
 """
 
 from __future__ import annotations
