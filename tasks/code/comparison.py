@@ -25,13 +25,8 @@ _HEXADECIMAL = re.compile(r"-?0x[0-9a-f]+")
 def same_output(expected: str, output: str, exact: bool = False) -> bool:
     """Whether two texts have the same lines, up to space around them; lines of numbers are compared number by number.
 
-    Order and case matter.
-
-    Args:
-        expected: What should be printed.
-        output: What was.
-        exact: Count blank lines between others, and compare decimal numbers by value: the benchmark's rule today. Else
-            blank lines do not matter, and a number that is not whole may be off by what rounding does.
+    Order and case matter. ``exact``, the benchmark's rule today, counts blank lines between others and compares decimal
+    numbers by value; else blank lines do not matter, and a number that is not whole may be off by what rounding does.
     """
     wanted, found = (list(map(str.strip, text.strip().split("\n"))) for text in (expected, output))
     if not exact:

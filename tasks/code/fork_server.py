@@ -52,14 +52,7 @@ class ServerSettings:
 
 
 class ForkServer:
-    """One fork server, which runs one thing at a time.
-
-    Args:
-        settings: What it is started with.
-
-    Raises:
-        SandboxError: The server does not start.
-    """
+    """One fork server, which runs one thing at a time."""
 
     def __init__(self, settings: ServerSettings) -> None:
         if not hasattr(os, "fork"):
@@ -156,7 +149,6 @@ class ForkServer:
 
 @contextlib.contextmanager
 def _file(data: bytes) -> Iterator[int]:
-    """A file without a name that holds some bytes."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("payload")
         try:

@@ -1,7 +1,7 @@
 """Judges programs: a fork server that runs them, another for checks, and what is made of all that comes back.
 
-Nothing that a program reports is trusted to be what it should be. Reading it, comparing it and showing it take time and
-memory in proportion to its length, which is limited, and whatever goes wrong with it is a verdict on the program.
+Nothing that a program reports is trusted. Reading, comparing and showing it take time and memory in proportion to its
+length, which is limited, and whatever goes wrong with it is a verdict on the program.
 """
 
 from __future__ import annotations
@@ -27,11 +27,7 @@ _CHECK_SECONDS = 1.0  # how much longer than its program a check may take
 
 
 class JudgingServer(ForkServer):
-    """A fork server of programs; another, of checks, starts with the first check.
-
-    Args:
-        settings: What both are started with.
-    """
+    """A fork server of programs; another, of checks, starts with the first check."""
 
     def __init__(self, settings: ServerSettings) -> None:
         super().__init__(settings)
@@ -47,12 +43,7 @@ class JudgingServer(ForkServer):
             self._checks.close()
 
     def judge(self, job: Job, limits: Limits) -> Verdict:
-        """The verdict on one program; afterwards ``clean`` says whether another may be judged here.
-
-        Raises:
-            ConfigurationError: A test holds something else than plain data.
-            SandboxError: A server broke.
-        """
+        """The verdict on one program; afterwards ``clean`` says whether another may be judged here."""
         with self._lock:
             return self._checked(job, limits) if job.check is not None else self._tested(job, limits)
 
@@ -96,7 +87,6 @@ class JudgingServer(ForkServer):
 
 
 def _check_report(report: bytes) -> dict[str, Any]:
-    """What a check's process says, in which a benchmark's code has run."""
     with contextlib.suppress(values.NotPlainError):
         row = values.loads_forged(report)
         if isinstance(row, dict) and isinstance(row.get("calls"), int):
@@ -128,13 +118,7 @@ def _request(mode: str, count: int, limits: Limits, longest: int) -> dict[str, A
 
 
 class _Judgement:
-    """Compares what a program reports, in the order of its tests, with what is expected; all of it may be forged.
-
-    Args:
-        job: The program's job.
-        isolation: What it runs under.
-        limits: What it may use.
-    """
+    """Compares what a program reports, in the order of its tests, with what is expected; all of it may be forged."""
 
     def __init__(self, job: Job, isolation: Isolation, limits: Limits) -> None:
         self.job = job
@@ -186,7 +170,6 @@ class _Judgement:
         return "wrong_answer", f"expected {excerpt(expected)}, found {excerpt(row['value'])}"
 
     def end(self, status: Mapping[str, Any]) -> Verdict:
-        """The verdict, from the reports and how the process ended."""
         outcome, message = self._outcome(status)
         test: int | None = self.done
         if self.job.check is not None:

@@ -64,11 +64,6 @@ class LiveCodeBenchTask(ProgrammingTask):
         strict: Refuse to run with less.
         seconds: Wall time of one test.
         packages: Installed packages that programs may import; the benchmark's own harness has ``numpy``.
-
-    Raises:
-        ConfigurationError: A package is not installed.
-        MissingFileError: There are no such files.
-        RecordError: A row lacks a field, or its tests cannot be read.
     """
 
     name: ClassVar[str] = "livecodebench"
@@ -134,11 +129,7 @@ _UNKNOWN = "# no reference solution is known"
 
 
 def tests_of_row(fields: Mapping[str, Any]) -> tuple[Tests, str | None]:
-    """The tests of a row, public ones first, and the function that they call if they call one.
-
-    Raises:
-        RecordError: They cannot be read.
-    """
+    """The tests of a row, public ones first, and the function that they call if they call one."""
     where = str(fields.get("where", fields.get("question_id")))
     rows: list[dict[str, Any]] = []
     for field in ("public_test_cases", "private_test_cases"):
@@ -185,11 +176,7 @@ class _TextOnly(pickle.Unpickler):
 
 
 def read_tests(packed: Any, where: str) -> list[dict[str, Any]]:
-    """The tests of a row's field: each has ``input``, ``output`` and ``testtype``.
-
-    Args:
-        packed: The field: a list already, JSON, or the packed form.
-        where: The row and field, for messages.
+    """The tests of a row's field (a list, JSON, or the packed form): each has ``input``, ``output`` and ``testtype``.
 
     Raises:
         RecordError: It is none of these, or its pickle holds anything but plain data.

@@ -18,7 +18,6 @@ _LONGEST = 200  # characters of an expression; what is longer is a program, or n
 
 
 def _names(program: str) -> frozenset[str] | None:
-    """The names in an expression; None for a text that is no expression."""
     if len(program) > _LONGEST:
         return None
     try:
@@ -60,11 +59,7 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         ProgrammingTask.__init__(self, isolation, strict, seconds)
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
-        """One question of a subskill.
-
-        Raises:
-            ConfigurationError: There is no such skill or subskill.
-        """
+        """One question of a subskill."""
         form = self.entry(skill, subskill)
         question, program, tests = form.make(rng)
         answer = join_answer(program, tests, None if form.reads_input else _FUNCTION)

@@ -39,9 +39,6 @@ class Sandbox:
         limits: What a program may use, unless its job says otherwise.
         workers: Most programs at a time, in run_many().
         packages: Installed packages that programs may import, such as ``numpy``; they are imported once, beforehand.
-
-    Raises:
-        ConfigurationError: A setting has a value that cannot work.
     """
 
     def __init__(
@@ -92,11 +89,7 @@ class Sandbox:
 
     @property
     def isolation(self) -> Isolation:
-        """What programs run under on this machine.
-
-        Raises:
-            SandboxError: ``strict``, and a layer is missing; or no server starts.
-        """
+        """What programs run under on this machine."""
         server = self._take()
         self._idle.put(server)
         return server.isolation
@@ -117,10 +110,6 @@ class Sandbox:
             entry_point: The function, or the method of its class ``Solution``, for CallTests.
             limits: What it may use; None takes the sandbox's.
             preamble: Whether the names that LiveCodeBench's harness defines are there for the program.
-
-        Raises:
-            ConfigurationError: There are no tests, or they do not fit the entry point.
-            SandboxError: ``strict``, and a layer is missing; or the sandbox broke.
         """
         return self.judge(Job(source, tuple(tests), entry_point, preamble=preamble, limits=limits))
 
@@ -130,14 +119,8 @@ class Sandbox:
         """The verdict on a function by a benchmark's own ``check(candidate)``.
 
         The check runs in a confined process of its own and calls the function over a pipe: arguments and results are
-        plain data, and the program sees neither the assertions nor the values that are expected.
-
-        Args:
-            source: The program.
-            check: Source that defines ``check``.
-            entry_point: The function that it checks.
-            prelude: Source that defines further names which the check uses.
-            limits: What it may use; ``seconds`` is for all calls together.
+        plain data, and the program sees neither assertions nor expected values. ``prelude`` is source of further names
+        that the check uses. Of the limits, ``seconds`` is for all calls together.
 
         Raises:
             SandboxError: ``strict``, and a layer is missing; the check is broken; or the sandbox broke.
@@ -211,11 +194,7 @@ def _require(job: Job) -> None:
 
 
 def _found_packages(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The packages' own files and folders, and the folders that these are imported from.
-
-    Raises:
-        ConfigurationError: One is not installed.
-    """
+    """The packages' own files and folders, and the folders that these are imported from."""
     own: list[str] = []
     for name in names:
         try:

@@ -117,11 +117,7 @@ class ProgrammingTask(SplitTask):
         return None if passed else "tests_fail"
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A record from the fields of Problem and Solution, or from a record's own.
-
-        Raises:
-            RecordError: A field is missing or wrong.
-        """
+        """A record from the fields of Problem and Solution, or from a record's own."""
         if "solution" not in reply:
             return super().parse_record(reply)
         for field in ("instruction", "solution"):
@@ -157,11 +153,7 @@ def may_answer(program: str, entry_point: str | None) -> bool:
 
 
 def tests_of(reply: Mapping[str, Any]) -> Tests:
-    """The tests of a problem as a language model wrote it.
-
-    Raises:
-        RecordError: There are none, or one is not of the problem's kind.
-    """
+    """The tests of a problem as a language model wrote it."""
     tests: list[StdinTest | CallTest] = []
     rows, function = reply.get("tests") or (), reply.get("function")
     if not isinstance(function, str | None) or not isinstance(rows, list | tuple):
@@ -189,7 +181,6 @@ def tests_of(reply: Mapping[str, Any]) -> Tests:
 
 
 def _value(text: Any) -> Any:
-    """The value that a model wrote as JSON, or gave as it is."""
     if not isinstance(text, str):
         return text
     try:

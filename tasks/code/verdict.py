@@ -27,12 +27,7 @@ class SandboxError(DataEnvGymError, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class StdinTest:
-    """A test of a whole program: what it reads, what it should print.
-
-    Args:
-        stdin: Its standard input.
-        expected: Its standard output, up to what same_output() forgives.
-    """
+    """A test of a whole program: what it reads, and what it should print, up to what same_output() forgives."""
 
     stdin: str
     expected: str
@@ -40,12 +35,7 @@ class StdinTest:
 
 @dataclass(frozen=True, slots=True)
 class CallTest:
-    """A test of one function: what it is given, what it should return; plain data both.
-
-    Args:
-        arguments: The positional arguments.
-        expected: The value; a tuple and a list of the same items are the same.
-    """
+    """A test of one function: positional arguments and the value to return (a tuple equals a list); plain data both."""
 
     arguments: tuple[Any, ...]
     expected: Any

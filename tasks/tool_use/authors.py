@@ -160,7 +160,6 @@ def _json_nodes(text: str) -> list[Mapping[str, Any]] | None:
 
 
 def _written(value: Any) -> str:
-    """An argument's value as the authors write it into the code."""
     if not isinstance(value, str):
         return f'"{value}"'
     if value.startswith("<node-") and " " not in value and (whole := _WHOLE_NODE.fullmatch(value)):

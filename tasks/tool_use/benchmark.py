@@ -41,19 +41,14 @@ class MnmsTask(SplitTask):
 
     Args:
         path: A local folder with ``test_human_verified.jsonl`` and ``test_human_verified_filtered.jsonl``, or with
-            ``val.jsonl`` and ``test.jsonl``, in the benchmark's own fields (``id``, ``user_request``, ``plan_str``,
-            ``code_str``, ``alt_plans_str``).
+            ``val.jsonl`` and ``test.jsonl`` (``id``, ``user_request``, ``plan_str``, ``code_str``, ``alt_plans_str``).
         hub_id: The data set on the Hugging Face hub.
         revision: Its commit; None takes the newest.
         headline: What the score is: ``plan_tool`` (the tools in order, DataEnvGym's measure) or a stricter one,
             ``plan_argname``, ``plan_argvalue`` or ``plan`` (all calls with all arguments, compared as data flow).
         alternatives: Also take the row's alternative plans for right.
-        prompt: ``tools`` follows each request, in evaluation and in records alike, with the signatures of all tools,
-            so that a student that was not trained knows them, too; ``request`` asks the request alone.
-
-    Raises:
-        ConfigurationError: A setting has a value that cannot work.
-        MissingFileError: The local folder does not exist.
+        prompt: ``tools`` adds the signatures of all tools to each request, in evaluation and in records, for students
+            that were not trained; ``request`` asks the request alone.
     """
 
     name: ClassVar[str] = "mnms"
@@ -91,10 +86,6 @@ class MnmsTask(SplitTask):
 
         Beside ours stand those of the benchmark's authors, under their names behind ``mnms_`` (``authors.py``).
         With alternatives, a prediction is measured against the one with the nearest tools, as the benchmark does.
-
-        Args:
-            split: ``val`` or ``test``.
-            predictions: One for each instance of the split, in the order of the instances.
         """
         pairs, replies = [], []
         for instance, prediction in zip(self.instances(split), predictions, strict=True):
@@ -114,11 +105,7 @@ class MnmsTask(SplitTask):
         return {"steps": str(len(parse_plan(instance.answer).calls))}
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A record whose response is a plan that the tools' signatures allow, asked as the instances are.
-
-        Raises:
-            RecordError: A field is missing, or the plan does not parse or breaks a signature.
-        """
+        """A record whose response is a plan that the tools' signatures allow, asked as the instances are."""
         record = checked_record(reply)
         return replace(record, instruction=self._ask(record.instruction))
 

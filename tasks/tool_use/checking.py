@@ -1,4 +1,4 @@
-"""What a teacher that reads is told of the tools, and the type check that its plans pass before they are records."""
+"""The tools as a teacher's prompt lists them, and the type check that its plans pass before they are records."""
 
 from __future__ import annotations
 
@@ -38,14 +38,7 @@ def plan_domain_text(name: str) -> DomainText:
 
 
 def checked_record(reply: Mapping[str, Any]) -> TrainingRecord:
-    """A record whose response is a plan that the signatures allow.
-
-    Args:
-        reply: ``instruction``, ``response`` and, optionally, ``answer``, which must then be the same plan.
-
-    Raises:
-        RecordError: A field is missing, or the plan does not parse or breaks a signature.
-    """
+    """A record whose response is a plan that the signatures allow; an ``answer``, if given, must be the same plan."""
     record = record_from_mapping(reply)
     plan = parse_plan(record.response)
     check_plan(plan)
@@ -78,7 +71,6 @@ def check_plan(plan: Plan) -> None:
 
 
 def _problem(tool: Tool, name: str, value: Value, calls: tuple[Call, ...]) -> str | None:
-    """What is wrong with an argument; None if nothing is."""
     wanted = tool.arguments[name]
     if isinstance(value, Unknown):
         return f"is {value.text!r:.80}, which is neither a value nor the result of an earlier call"

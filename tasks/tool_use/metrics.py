@@ -1,8 +1,8 @@
 """How close a plan is to the gold plan: the benchmark's metrics over parsed plans, and metrics of the data flow.
 
 The benchmark compares *sets* of labels of each plan (``mnms/evaluation/evaluator.py`` and ``metrics.py``); so do these,
-in [0, 1] instead of 0 to 100. What differs is what is compared: calls that its line-by-line reading loses are read, and
-a reference stands for the call that it refers to, so that renamed variables are the same plan.
+in [0, 1] instead of 0 to 100. But calls that its line-by-line reading loses are read, and a reference stands for the
+call that it refers to, so that renamed variables are the same plan.
 """
 
 from __future__ import annotations

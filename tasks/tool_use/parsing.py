@@ -196,7 +196,6 @@ def _value_at(text: str, start: int) -> tuple[Any, int]:
 
 
 def _parse_code(text: str) -> Plan | None:
-    """The plan of the calls in a text; None if there are none."""
     text = text.translate(_SPACES)
     reader = CodeReader()
     tree = parse_python(_dedent(text))
@@ -216,7 +215,6 @@ def parse_python(text: str) -> ast.Module | None:
 
 
 def _dedent(text: str) -> str:
-    """The text without the indentation that its first line and all others share."""
     lines = [line for line in text.split("\n") if line.strip()]
     width = min((len(line) - len(line.lstrip(" \t")) for line in lines), default=0)
     return "\n".join(line[width:] for line in text.split("\n"))

@@ -39,9 +39,7 @@ class Mixed:
 class Unknown:
     """An expression that is neither written value nor reference, such as a name that nothing was assigned to.
 
-    Args:
-        text: The expression as it was written.
-        references: The results that it uses, so that they count as data flow.
+    ``references`` are the results that it uses, so that they count as data flow.
     """
 
     text: str
@@ -209,8 +207,6 @@ def _short(plan: Plan, call: Call) -> Iterator[str]:
 
 
 def _code(value: Value, variable: str) -> str:
-    """A value as a Python expression."""
-
     def show(one: Reference) -> str:
         name = variable.format(one.step) if variable != "{}" else _letter(one.step)
         return name if one.output is None else f"{name}[{one.output!r}]"
@@ -229,7 +225,6 @@ def _quote(text: str) -> str:
 
 
 def _inside(text: str) -> str:
-    """The written part of an f-string in double quotes."""
     if not text.isprintable() or "\\" in text:
         text = text.encode("unicode_escape").decode("ascii")
     return text.replace('"', '\\"').replace("{", "{{").replace("}", "}}")

@@ -28,9 +28,6 @@ class ProceduralToolUseTask(ProceduralTask):
             benchmark's ``code``, or ``json``. A reply is read in any of them.
         headline: What the score is: ``plan`` (all calls and their arguments, compared as data flow) or the
             benchmark's ``plan_tool`` (the tools in order).
-
-    Raises:
-        ConfigurationError: A size is not positive, or there is no such notation or headline.
     """
 
     name: ClassVar[str] = "tool_use_procedural"
@@ -51,11 +48,7 @@ class ProceduralToolUseTask(ProceduralTask):
         self.headline = headline
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
-        """One request of a subskill with its gold plan.
-
-        Raises:
-            ConfigurationError: There is no such skill or subskill.
-        """
+        """One request of a subskill with its gold plan."""
         request, plan = self.entry(skill, subskill)(rng)
         return TaskInstance("", request, render(plan, self.notation), skill, subskill)
 
@@ -64,23 +57,14 @@ class ProceduralToolUseTask(ProceduralTask):
         return plan_score([parse_plan(instance.answer)], parse_plan(text), self.headline)
 
     def extra_metrics(self, split: Split, predictions: Sequence[Prediction]) -> Mapping[str, float]:
-        """Precision, recall and F1 of tools, arguments and edges, and every exact measure, each in [0, 1].
-
-        Args:
-            split: ``val`` or ``test``.
-            predictions: One for each instance of the split, in the order of the instances.
-        """
+        """Precision, recall and F1 of tools, arguments and edges, and every exact measure, each in [0, 1]."""
         return aggregate_metrics(
             (parse_plan(instance.answer), parse_plan(prediction.text))
             for instance, prediction in zip(self.instances(split), predictions, strict=True)
         )
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A record whose response is a plan that the tools' signatures allow.
-
-        Raises:
-            RecordError: A field is missing, or the plan does not parse or breaks a signature.
-        """
+        """A record whose response is a plan that the tools' signatures allow."""
         return checked_record(reply)
 
     @property

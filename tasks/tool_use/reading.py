@@ -18,10 +18,9 @@ _OUTPUT_NAME = re.compile(r"output_?(\d{1,4})")
 class CodeReader:
     """Collects calls in the order in which they are carried out, and what each variable stands for.
 
-    A call of a Python builtin counts only where its result is assigned, and then as an invented tool, as in the
-    benchmark (``x = print(...)``); ``print(output1)`` at the end of a plan is not a step of it. Methods of values
-    (``.lower()``) are not tools, nor are functions that the reply defines (``main()``). Bodies of functions, loops and
-    conditions are read once, where they stand.
+    A call of a Python builtin counts only where its result is assigned (``x = print(...)``), and then as an invented
+    tool, as in the benchmark. Methods of values (``.lower()``) and functions that the reply defines (``main()``) are no
+    tools. Bodies of functions, loops and conditions are read once, where they stand.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,8 @@
 """The requests of the procedural task and their gold plans: ten skills over all 33 tools.
 
 Items are called by kind and number ("photo 48"), and a plan passes the number on. Each tool has wordings for when it
-comes first and one for when it comes after another tool, and GRAPH says which tool may follow which. So skills build
-on each other: one tool first, then two arguments, then chains, then results that are used twice. A student of a
-million parameters has to learn the tools and the wordings from records, for a list of tools would not fit into its
+comes first and one for after another tool, and GRAPH says which tool may follow which, so that skills build on each
+other. A student of a million parameters learns tools and wordings from records: a list of tools would not fit into its
 prompt.
 """
 
@@ -145,7 +144,6 @@ _ITEMS: Mapping[str, Item] = {
 
 
 def _first(tool: str, rng: Random) -> tuple[str, str]:
-    """The beginning of a request, and the item that its first tool works on."""
     (kind,) = TOOLS[tool].arguments.values()
     name, value = (_ITEMS[tool] if tool in _ITEMS else _kind(kind))(rng)
     return rng.choice(_FIRST[tool]).format(name), value
@@ -166,8 +164,6 @@ def _plan(*calls: tuple[str, Sequence[Value | int]]) -> Plan:
 
 
 def _single(*tools: str) -> Generator:
-    """One of the tools on one item."""
-
     def make(rng: Random) -> tuple[str, Plan]:
         tool = rng.choice(tools)
         request, value = _first(tool, rng)
@@ -210,8 +206,6 @@ def _film(rng: Random) -> tuple[str, Plan]:
 
 
 def _with_word(tool: str, kind: str, words: Sequence[str], wording: str) -> Generator:
-    """A tool that takes an item and a word."""
-
     def make(rng: Random) -> tuple[str, Plan]:
         word, (name, value) = rng.choice(words), _kind(kind)(rng)
         # The item is the argument that is called by its kind: an image, or the text that a question is about.

@@ -86,7 +86,6 @@ wikipedia_simple_search(text) -> {text}: Gives the gist of the encyclopedia page
 
 
 def _read(line: str) -> Tool:
-    """The tool that a line describes, in the form of ``signature`` and what it does."""
     match = re.fullmatch(r"(\w+)\((.*)\) -> \{(.*)\}: (.*)", line)
     assert match is not None, line
     ins, outs = (

@@ -27,11 +27,7 @@ class _Gone(BaseException):
 
 
 class _Program:
-    """The program's functions, as seen from here.
-
-    Args:
-        limit: Longest reply that is read, in bytes.
-    """
+    """The program's functions, as seen from here; of a reply, ``limit`` bytes are read at most."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -65,14 +61,9 @@ class _Program:
 def run_check(request: Mapping[str, Any], start: int, around: Surroundings) -> NoReturn:
     """Runs ``check(candidate)`` and reports whether it passed, and if not, which line failed at which call.
 
-    A check may use what else the problem defines (an encoder, to test a decoder). It has to pass with
-    the problem's own definitions, so that a program cannot pass by bending them, and then once more with the program's,
-    as in the benchmark's own harness, where both are one.
-
-    Args:
-        request: The limits.
-        start: Of no use: a check is one test.
-        around: What the server prepared.
+    A check may use what else the problem defines (an encoder, to test a decoder). It has to pass with the problem's own
+    definitions, so that a program cannot pass by bending them, and then once more with the program's, as in the
+    benchmark's own harness, where both are one. ``start`` is not used: a check is one test.
     """
     task = read_payload()
     confine(request["limits"], around, links=True)

@@ -10,15 +10,10 @@ from collections.abc import Container
 
 
 def empty(folder: str, keep: Container[str] = (), seconds: float = 1.0) -> bool:
-    """Removes what lies in a folder; whether nothing but ``keep`` is left.
+    """Removes what lies in a folder, for so many seconds at most; whether nothing but ``keep`` is left.
 
     What lies in an inner folder is moved up before that folder is removed, so that no path grows long. It is moved to a
     name that was drawn only now, which nothing in the way can have.
-
-    Args:
-        folder: The folder.
-        keep: Names that stay.
-        seconds: When to give up.
     """
     deadline = time.monotonic() + seconds
     for _ in range(3):  # what could not be removed at once may be when all else is gone

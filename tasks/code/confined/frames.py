@@ -25,15 +25,9 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def read_frame(fd: int, limit: int, header: bytes | None = None) -> bytes | None:
-    """The next message; None at the end of the stream.
+    """The next message; None at the end of the stream, and FrameError if it is longer than the limit.
 
-    Args:
-        fd: Where from.
-        limit: Longest message.
-        header: Its length, if that was read already.
-
-    Raises:
-        FrameError: It is longer than the limit.
+    ``header`` is its length, if that was read already.
     """
     header = header or _read_exactly(fd, _HEADER)
     if header is None:
@@ -56,22 +50,14 @@ def _read_exactly(fd: int, size: int) -> bytes | None:
 
 
 class FrameBuffer:
-    """Takes bytes as they come and gives whole messages.
-
-    Args:
-        limit: Longest message.
-    """
+    """Takes bytes as they come and gives whole messages."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The messages that are complete with these bytes.
-
-        Raises:
-            FrameError: A message announces more than the limit.
-        """
+        """The messages that are complete with these bytes."""
         self._bytes += data
         while len(self._bytes) >= _HEADER:
             size = int.from_bytes(self._bytes[:_HEADER], "big")

@@ -40,11 +40,7 @@ def _call(name: str, *arguments: object) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Moves this process (for pid namespaces: its next child) into new namespaces.
-
-    Raises:
-        OSError: The kernel does not allow it.
-    """
+    """Moves this process (for pid namespaces: its next child) into new namespaces."""
     _call("unshare", flags)
 
 

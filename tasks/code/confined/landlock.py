@@ -22,11 +22,7 @@ class _PathRule(ctypes.Structure):
 
 
 def restrict(writable: Sequence[str], readable: Sequence[str]) -> None:
-    """Leaves this process the folders named, and nothing else of the file system.
-
-    Raises:
-        OSError: The kernel has no Landlock.
-    """
+    """Leaves this process the folders named, and nothing else of the file system."""
     if not kernel.LINUX:
         raise OSError("Landlock is there on Linux only")
     version = kernel._call("syscall", ctypes.c_long(_CREATE_RULESET), None, ctypes.c_size_t(0), _VERSION)

@@ -137,13 +137,7 @@ def _limit_resources(limits: Mapping[str, Any], around: Surroundings) -> None:
 
 
 def run_program(request: Mapping[str, Any], start: int, around: Surroundings) -> NoReturn:
-    """Runs a program's tests from number ``start`` on and ends the process.
-
-    Args:
-        request: The mode (``stdin``, ``call`` or ``check``) and the limits.
-        start: The first test.
-        around: What the server prepared.
-    """
+    """Runs a program's tests from number ``start`` on, in the request's mode and limits, and ends the process."""
 
     def report(row: Mapping[str, Any]) -> None:
         write_frame(CHANNEL, values.dumps(row))

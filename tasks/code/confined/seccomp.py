@@ -97,10 +97,7 @@ def _by_argument(call: int, allowed: tuple[int, ...], kills: tuple[int, ...]) ->
 def program_filter(machine: str, pid: int, own_files: bool) -> bytes:
     """The filter of a program: what the server alone may do, kills; threads and signals to itself stay.
 
-    Args:
-        machine: The processor.
-        pid: The program's process id, as the program sees it.
-        own_files: Whether it has a file system of its own.
+    ``pid`` is the program's, as it sees it; ``own_files`` says whether it has a file system of its own.
     """
     own = syscalls.server_only(machine)
     quiet = ("capset", "prctl", "seccomp", "setsid", "memfd_create")  # harmless now, and libraries try them
@@ -129,11 +126,7 @@ def _pack(instructions: list[Instruction]) -> bytes:
 
 
 def install(code: bytes) -> None:
-    """Puts a filter on this thread and all its descendants; needs no_new_privileges() before.
-
-    Raises:
-        OSError: The kernel does not allow it.
-    """
+    """Puts a filter on this thread and all its descendants; needs no_new_privileges() before."""
     program = _Program(len(code) // 8, code)
     kernel._call("prctl", _PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0)
 

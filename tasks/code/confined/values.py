@@ -122,7 +122,6 @@ def loads_forged(text: bytes, deepest: int = _DEPTH) -> Any:
 
 
 def _depth(text: bytes) -> int:
-    """How deep JSON is nested."""
     depth = deepest = 0
     for found in _BRACKET.finditer(text):
         if (mark := found.group()) in b"[{":
@@ -134,11 +133,7 @@ def _depth(text: bytes) -> int:
 
 
 def loads(text: bytes) -> Any:
-    """What dumps() wrote.
-
-    Raises:
-        NotPlainError: It is no JSON, or nested too deeply.
-    """
+    """What dumps() wrote."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
