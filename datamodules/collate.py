@@ -79,13 +79,8 @@ def images_of(items: Sequence[Asked], encoder: Encoder) -> ImagesOfRows:
 class TrainingBatches(Dataset[dict[str, Tensor]]):
     """Records, indexed by a list of rows: ``input_ids`` and ``labels`` of shape (rows, width), padded on the right.
 
-    If the student learns from pairs, the rows of the chosen responses come first and then, in the same order, those
-    of the rejected. The images' part, if any, is as the student makes it.
-
-    Args:
-        records: Encoded records.
-        pad_token_id: Fills ``input_ids``; ``labels`` are filled with -100.
-        images: Makes the images' part of a batch.
+    Labels are padded with -100. If the student learns from pairs, the rows of the chosen responses come first and then,
+    in the same order, those of the rejected. The images' part, if any, is as the student makes it.
     """
 
     def __init__(self, records: Sequence[Encoded], pad_token_id: int, images: ImagesOfRows = no_images) -> None:
@@ -124,11 +119,6 @@ class PromptBatches(Dataset[dict[str, Tensor]]):
 
     An item holds ``input_ids`` and ``attention_mask`` of shape (rows, width), padded on the left so that every reply
     begins at the same column, ``index`` of shape (rows,): the rows themselves, and the images' part, if any.
-
-    Args:
-        prompts: Token ids of each instance of a set, in the set's order.
-        pad_token_id: Fills ``input_ids``.
-        images: Makes the images' part of a batch.
     """
 
     def __init__(self, prompts: Sequence[list[int]], pad_token_id: int, images: ImagesOfRows = no_images) -> None:

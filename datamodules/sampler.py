@@ -18,13 +18,7 @@ class SharedOutSampler(DistributedSampler[list[int]]):
     """Batches that are shared out over ranks already, whatever ``trainer.use_distributed_sampler`` says.
 
     Lightning puts a sampler of its own around every other kind under ddp, which would share the shares out once more.
-
-    Args:
-        lengths: Length of every row, in tokens.
-        seed: Seed of the order.
-        shuffle: Whether the order is random.
-        rank: This process's rank.
-        world_size: Number of ranks.
+    The lengths are those of all rows, in tokens.
     """
 
     def __init__(self, lengths: Sequence[int], seed: int, shuffle: bool, rank: int, world_size: int) -> None:
@@ -79,7 +73,6 @@ class BucketBatchSampler(SharedOutSampler):
             yield turn[self.rank]
 
     def _batches(self) -> list[list[int]]:
-        """All ranks' batches, in the order of their lengths within each bucket."""
         order = list(range(len(self.lengths)))
         if self.shuffle:
             random.Random(f"{self.seed}/{self.epoch}/rows").shuffle(order)

@@ -45,11 +45,6 @@ class StudentDataModule(LightningDataModule):
             records of one length, often of one kind; 1 mixes all.
         num_workers: Processes that make batches; 0 makes them in this one, which is the fastest for text and for
             small images.
-
-    Raises:
-        ConfigurationError: A size is not positive.
-        MissingFileError: There is no such records file.
-        RecordError: The records file is empty or a line of it is not a record.
     """
 
     def __init__(
@@ -91,15 +86,7 @@ class StudentDataModule(LightningDataModule):
         return self._truncated
 
     def with_records(self, records: Sequence[TrainingRecord], seed: int | None = None) -> StudentDataModule:
-        """A data module like this one over other records.
-
-        Args:
-            records: The records.
-            seed: Seed of their order; None keeps this one's.
-
-        Raises:
-            RecordError: There are none.
-        """
+        """A data module like this one over other records; without a seed, their order follows from this one's."""
         if not records:
             raise RecordError("There are no records to train on: the teacher made none, or all were rejected.")
         made = self._fresh()
@@ -114,13 +101,7 @@ class StudentDataModule(LightningDataModule):
         return made
 
     def train_dataloader(self) -> _Loader:
-        """Shuffled batches of the records.
-
-        Raises:
-            ConfigurationError: No records were given.
-            RecordError: The student learns from pairs and some records are none.
-            StudentError: A record has an image that the student cannot see, or lacks one that it needs.
-        """
+        """Shuffled batches of the records."""
         if self.records is None:
             raise ConfigurationError("There is nothing to train on: set --data.init_args.records to a records file.")
         encoder = self._encoder()
@@ -167,7 +148,6 @@ class StudentDataModule(LightningDataModule):
         return cast(Encoder, self.trainer.lightning_module)
 
     def _place(self) -> tuple[int, int]:
-        """This process's rank and the number of ranks."""
         assert self.trainer is not None
         return self.trainer.global_rank, self.trainer.world_size
 

@@ -25,12 +25,7 @@ _networks: OrderedDict[tuple[Any, ...], nn.Module] = OrderedDict()
 
 
 def resolve_model(name: str) -> str:
-    """The folder of a model, or its hub id: an existing folder, else a student of this package, else the hub.
-
-    Raises:
-        MissingFileError: The name is a path and there is no such folder, or the folder holds no model.
-        StudentError: The folder's configuration or weights are damaged, or not of a kind that is read.
-    """
+    """The folder of a model, or its hub id: an existing folder, else a student of this package, else the hub."""
     with failing_as(MissingFileError, f"The model folder {name!r} cannot be used"):
         given = Path(name).expanduser()
         if given.is_file():
@@ -49,7 +44,7 @@ def resolve_model(name: str) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    """Whether a folder holds a model, as far as can be said in a moment: before a run, and not in its first step."""
+    """Refuses a folder without a model, as far as can be said in a moment: before a run, not in its first step."""
     if not (folder / "config.json").is_file():
         other = " but a LoRA adapter" if (folder / "adapter_config.json").is_file() else ""
         raise MissingFileError(f"{folder} holds no config.json{other}: pass the folder of a Hugging Face model.")
@@ -76,22 +71,14 @@ def _check_folder(folder: Path) -> None:
 
 @lru_cache(maxsize=4)
 def load_chat_format(location: str, revision: str | None) -> ChatFormat:
-    """The tokenizer of a resolved model with its chat format; one per process, so that copying a student is cheap.
-
-    Raises:
-        StudentError: The tokenizer cannot be read, or lacks a chat template or a pad token.
-    """
+    """The tokenizer of a resolved model with its chat format; one per process, so that copying a student is cheap."""
     with failing_as(StudentError, f"The tokenizer of {location} cannot be used", "check its folder"):
         return ChatFormat(_read("AutoTokenizer", "tokenizer", location, revision), location)
 
 
 @lru_cache(maxsize=4)
 def load_image_format(location: str, revision: str | None) -> ImageFormat:
-    """The processor of a resolved model with its format; one per process.
-
-    Raises:
-        StudentError: The processor cannot be read, or lacks something that prompts with images need.
-    """
+    """The processor of a resolved model with its format; one per process."""
     with failing_as(StudentError, f"The processor of {location} cannot be used", "check its folder"):
         return image_format(_read("AutoProcessor", "processor", location, revision), location)
 
@@ -104,9 +91,6 @@ def read_network(location: str, revision: str | None, dtype: str | None, kind: s
         revision: Commit, tag or branch on the hub.
         dtype: Name of a torch dtype; None keeps the one that the weights are stored in.
         kind: Name of the class of transformers that reads it, e.g. ``AutoModelForCausalLM``.
-
-    Raises:
-        StudentError: The weights cannot be read, or do not fit the configuration in the same folder.
     """
     from transformers.utils import logging
 
@@ -124,7 +108,7 @@ def read_network(location: str, revision: str | None, dtype: str | None, kind: s
 
 
 def _read(kind: str, part: str, location: str, revision: str | None, **settings: Any) -> Any:
-    """What a class of transformers reads from a folder or the hub; no code of the folder is run, and nobody asked."""
+    """Reads a part of a model with a class of transformers; no code of the folder is run, and nobody is asked."""
     import transformers
 
     if Path(location).is_dir():
@@ -143,15 +127,10 @@ def _read(kind: str, part: str, location: str, revision: str | None, **settings:
 
 
 def fresh_network(location: str, revision: str | None, dtype: str | None, kind: str, share: bool) -> Any:
-    """A network with the pristine weights, which are read from disk only the first time.
+    """A network with the pristine weights, read from disk only the first time; arguments as in read_network().
 
-    Args:
-        location: Folder or hub id, as resolve_model() gives it.
-        revision: Commit, tag or branch on the hub.
-        dtype: Name of a torch dtype; None keeps the one that the weights are stored in.
-        kind: Name of the class of transformers that reads it.
-        share: True gives frozen parameters on the storage of the cached ones (nothing may write into them);
-            False gives trainable copies.
+    With ``share``, its parameters are frozen and on the storage of the cached ones (nothing may write into them);
+    otherwise they are trainable copies.
     """
     key = (location, revision, dtype, kind, share, _fingerprint(location))
     if key not in _networks:

@@ -16,14 +16,10 @@ _STATM = Path("/proc/self/statm")  # the first number is this process's address 
 
 @contextlib.contextmanager
 def bounded(seconds: float, memory: int) -> Iterator[None]:
-    """Stops what runs inside after so many seconds, and where it would take so many bytes more.
+    """Stops what runs inside after so many seconds of wall time, or where it takes so many more bytes of address space.
 
-    Both limits are this process's, and are as they were afterwards. They hold in the main thread, where students are
+    Both limits are this process's, and are afterwards as they were. They hold in the main thread, where students are
     made and prompts encoded; in others, and the one on memory outside Linux, they are left out.
-
-    Args:
-        seconds: Wall time.
-        memory: Bytes of address space beyond what the process has.
 
     Raises:
         TimeoutError: The time is up.

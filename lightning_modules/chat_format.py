@@ -29,9 +29,6 @@ class ChatFormat(PromptFormat):
         tokenizer: A tokenizer with a pad token.
         name: The model's name, for messages.
         template: The chat template; None takes the tokenizer's.
-
-    Raises:
-        StudentError: There is no chat template or it fails, no pad token or no token that ends a turn.
     """
 
     def __init__(self, tokenizer: Any, name: str, template: str | None = None) -> None:
@@ -46,11 +43,7 @@ class ChatFormat(PromptFormat):
         self._prompt = lru_cache(maxsize=REMEMBERED_PROMPTS)(self._encode_prompt)
 
     def encode_prompt(self, item: Asked) -> list[int]:
-        """The ids of an instruction up to where the reply begins.
-
-        Raises:
-            StudentError: There is an image, which this format has no place for.
-        """
+        """The ids of an instruction up to where the reply begins."""
         if item.image is not None:
             raise StudentError(
                 f"{self.name} reads text alone, and {item.instruction[:60]!r} is asked about an image: choose a "

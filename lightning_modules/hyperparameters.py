@@ -21,11 +21,7 @@ _CHOICES = {
 
 
 def check_hyperparameters(values: Mapping[str, Any]) -> None:
-    """Whether each of a student's hyperparameters has a value that can work.
-
-    Raises:
-        ConfigurationError: One has not.
-    """
+    """Refuses a student's hyperparameters that cannot work."""
     for name, choices in _CHOICES.items():
         check_choice("model.init_args", choices, **{name: values[name]})
 
@@ -45,12 +41,7 @@ def check_hyperparameters(values: Mapping[str, Any]) -> None:
 
 
 def make_optimizer(values: Mapping[str, Any], weights: Iterable[nn.Parameter], trainer: Trainer) -> dict[str, Any]:
-    """AdamW or Adam with the schedule, stepped per batch, as Lightning takes them.
-
-    Args:
-        values: The student's hyperparameters.
-        weights: Its parameters; frozen ones are left out.
-        trainer: Knows the precision and the number of steps.
+    """AdamW or Adam for the weights that are not frozen, with the schedule stepped per batch, as Lightning takes them.
 
     Raises:
         ConfigurationError: The schedule needs an end and the trainer has none.

@@ -21,11 +21,7 @@ _OF_TEXT = {"input_ids", "attention_mask", "labels", "token_type_ids"}
 
 
 def image_format(processor: Any, name: str) -> ImageFormat:
-    """The format of a processor: its chat template's, or the bare prefix of models that have none.
-
-    Raises:
-        StudentError: The processor lacks something that prompts with images need.
-    """
+    """The format of a processor: its chat template's, or the bare prefix of models that have none."""
     for part in ("image_processor", "image_token", "tokenizer"):
         if getattr(processor, part, None) is None:
             raise StudentError(f"The processor of {name} has no {part}: choose a model that is asked about images.")
@@ -38,10 +34,6 @@ class ImagePrompts:
 
     How many places an image takes may depend on its size, never on its pixels; a blank of the same size stands for
     it, so that a prompt asked about many images of one size is encoded once.
-
-    Args:
-        processor: A Hugging Face processor of texts and images.
-        name: The model's name, for messages.
     """
 
     def __init__(self, processor: Any, name: str) -> None:
@@ -55,11 +47,7 @@ class ImagePrompts:
         return instruction.replace(self.processor.image_token, "").strip()
 
     def ids(self, rendered: str, item: Asked) -> list[int]:
-        """The ids of a rendered prompt about an item's image.
-
-        Raises:
-            StudentError: The item has no image, or the model needs more for each token than this package knows.
-        """
+        """The ids of a rendered prompt about an item's image."""
         if item.image is None:
             raise StudentError(
                 f"{self.name} is asked about images, and {item.instruction[:60]!r} comes with none: choose a task "
@@ -95,27 +83,14 @@ class ImagePrompts:
 
 
 class ImageChatFormat(ChatFormat):
-    """A processor's chat template, the image before the instruction.
-
-    Args:
-        processor: A Hugging Face processor of texts and images.
-        name: The model's name, for messages.
-        template: The chat template.
-
-    Raises:
-        StudentError: The tokenizer lacks a pad token or any token that ends a turn.
-    """
+    """A processor's chat template, the image before the instruction."""
 
     def __init__(self, processor: Any, name: str, template: str) -> None:
         self.prompts = ImagePrompts(processor, name)
         super().__init__(processor.tokenizer, name, template)
 
     def encode_prompt(self, item: Asked) -> list[int]:
-        """The ids of image and instruction up to where the reply begins.
-
-        Raises:
-            StudentError: There is no image.
-        """
+        """The ids of image and instruction up to where the reply begins."""
         turn = self._turn("user", self.prompts.text(item.instruction))
         return self.prompts.ids(self._render([turn], add_generation_prompt=True), item)
 
@@ -133,15 +108,7 @@ class ImageChatFormat(ChatFormat):
 
 
 class ImagePrefixFormat(PromptFormat):
-    """PaliGemma's: image and instruction are a prefix that sees itself in both directions, the response follows.
-
-    Args:
-        processor: A Hugging Face processor of texts and images that has no chat template.
-        name: The model's name, for messages.
-
-    Raises:
-        StudentError: The tokenizer lacks a pad token or an end-of-sequence token.
-    """
+    """PaliGemma's: image and instruction are a prefix that sees itself in both directions, the response follows."""
 
     def __init__(self, processor: Any, name: str) -> None:
         self.prompts = ImagePrompts(processor, name)
@@ -149,11 +116,7 @@ class ImagePrefixFormat(PromptFormat):
         super().__init__(processor.tokenizer, name)
 
     def encode_prompt(self, item: Asked) -> list[int]:
-        """The ids of image and instruction up to where the response begins.
-
-        Raises:
-            StudentError: There is no image.
-        """
+        """The ids of image and instruction up to where the response begins."""
         return self.prompts.ids(self.prompts.processor.image_token + self.prompts.text(item.instruction), item)
 
     def save(self, folder: str | Path) -> None:

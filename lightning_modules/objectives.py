@@ -43,11 +43,7 @@ def labelled_logits(network: Any, batch: dict[str, Tensor], further: dict[str, T
     """The logits that predict labelled tokens, of shape (labels, vocabulary), and those tokens.
 
     No attention mask: batches are padded on the right, and no token here sees what is to the right of a response.
-
-    Args:
-        network: A network that continues prompts.
-        batch: ``input_ids`` and ``labels``.
-        further: Its other inputs.
+    ``further`` holds the network's other inputs.
     """
     targets = batch["labels"][:, 1:]
     labelled = targets != IGNORED

@@ -34,11 +34,7 @@ class EncodedRecord:
 
 
 def require_pairs(records: Sequence[TrainingRecord]) -> None:
-    """Whether every record has a rejected response.
-
-    Raises:
-        RecordError: Some have none.
-    """
+    """Refuses records of which some have no rejected response."""
     missing = sum(record.rejected is None for record in records)
     if missing:
         raise RecordError(
@@ -50,9 +46,8 @@ def require_pairs(records: Sequence[TrainingRecord]) -> None:
 class PromptFormat(ABC):
     """Encodes what is asked, and responses to it.
 
-    The ids of a prompt are made by one function for training and evaluation alike, and a record is those ids, the
-    ids of its response, and the token that ends it: the model learns exactly the continuation that it is asked for,
-    and to stop after it.
+    One function makes the ids of a prompt for training and evaluation alike, and a record is those ids, the ids of its
+    response, and the token that ends it: the model learns exactly the continuation that it is asked for, and to stop.
 
     Args:
         tokenizer: A tokenizer; without a pad token (Llama 3's) it fills batches with its end-of-sequence token.
@@ -90,13 +85,7 @@ class PromptFormat(ABC):
         """
 
     def encode_record(self, record: TrainingRecord, max_length: int, pairs: bool = False) -> EncodedRecord:
-        """The ids and labels of a record, cut at ``max_length`` tokens.
-
-        Args:
-            record: The record.
-            max_length: The longest that is kept, prompt included.
-            pairs: Whether to encode the rejected response too, if there is one.
-        """
+        """The ids and labels of a record, cut at ``max_length`` tokens; with ``pairs`` its rejected response too."""
         chosen = self._encode(record, record.response, max_length)
         if not pairs or record.rejected is None:
             return chosen

@@ -40,8 +40,8 @@ from tasks.types import TrainingRecord
 class StudentModule(LightningModule):
     """The model being improved: a Hugging Face model that continues prompts, trained on the responses of its records.
 
-    A subclass says how prompts are encoded and which class reads the weights. No weights hang on a student before
-    ``configure_model``, so a copy of an untouched one is cheap, and the loop makes one for every step. Everything
+    A subclass says how prompts are encoded and which class reads the weights. There are no weights before
+    ``configure_model``, so a copy of an untouched student is cheap, and the loop makes one for every step. Everything
     random follows from torch's seed as the caller has set it.
 
     Args:
@@ -53,29 +53,23 @@ class StudentModule(LightningModule):
         lora_rank: Rank of the adapter.
         lora_alpha: Scale of the adapter; the update is multiplied by ``lora_alpha / lora_rank``.
         lora_dropout: Dropout before the adapter.
-        lora_target_modules: ``all-linear`` for every linear layer but the output's (those of a vision tower and its
-            projector included), or a regular expression that the full names of the layers match, e.g.
-            ``.*language_model.*_proj``.
+        lora_target_modules: ``all-linear`` for every linear layer but the output's (also in a vision tower and its
+            projector), or a regular expression of full layer names, e.g. ``.*language_model.*_proj``.
         optimizer: AdamW or Adam.
         lr: Learning rate after the warm-up.
         weight_decay: Weight decay of matrices; biases and norms have none.
         schedule: Cosine decay to zero at the end of the fit, or a constant rate.
         warmup_ratio: Share of the steps over which the rate rises from zero.
         warmup_steps: Number of those steps; takes precedence over the ratio.
-        max_length: Longest training record, prompt (an image's tokens included) and response, in tokens; longer ones
-            are cut and counted.
+        max_length: Longest training record in tokens, prompt (images included) and response; longer ones are cut and
+            counted.
         max_new_tokens: Longest reply in evaluation, in tokens.
         temperature: 0 decodes greedily; above, replies are sampled, from torch's seed and the instance's index.
         revision: Commit, tag or branch of a hub model.
-        dtype: Type of the base weights in memory, e.g. ``bfloat16``. None keeps the stored type under LoRA and
-            takes float32 for full fine-tuning. The precision of the computation is the Trainer's.
+        dtype: Type of the base weights in memory, e.g. ``bfloat16``; None keeps the stored type under LoRA and takes
+            float32 for full fine-tuning. The precision of the computation is the Trainer's.
         gradient_checkpointing: Computes activations again in the backward pass instead of keeping them: for models
             that fill the accelerator, at the price of about a third of the speed.
-
-    Raises:
-        ConfigurationError: A setting has a value that cannot work.
-        MissingFileError: The model folder does not exist.
-        StudentError: The model's tokenizer or processor lacks something that prompts need.
     """
 
     # The class of transformers that reads the weights.
@@ -133,28 +127,15 @@ class StudentModule(LightningModule):
         return int(self.hparams["max_new_tokens"])
 
     def encode_prompt(self, item: Asked) -> list[int]:
-        """The token ids of what an instance or record asks, up to where the reply begins.
-
-        Raises:
-            StudentError: The item has an image that this student cannot see, or lacks one that it needs.
-        """
+        """The token ids of what an instance or record asks, up to where the reply begins."""
         return self.prompt_format.encode_prompt(item)
 
     def encode_record(self, record: TrainingRecord) -> EncodedRecord:
-        """The token ids and labels of a training record, with those of its rejected response under DPO.
-
-        Raises:
-            StudentError: As in encode_prompt().
-        """
+        """The token ids and labels of a training record, with those of its rejected response under DPO."""
         return self.prompt_format.encode_record(record, self.hparams["max_length"], self._learns_from_pairs)
 
     def encode_records(self, records: Sequence[TrainingRecord]) -> list[EncodedRecord]:
-        """All the records of a fit, encoded.
-
-        Raises:
-            RecordError: The student learns from pairs, and some have no rejected response.
-            StudentError: As in encode_prompt().
-        """
+        """The records of a fit, encoded; a student that learns from pairs refuses those without a rejected response."""
         if self._learns_from_pairs:
             require_pairs(records)
         return [self.encode_record(record) for record in records]
@@ -172,11 +153,7 @@ class StudentModule(LightningModule):
         return {}
 
     def base_network(self, share: bool) -> Any:
-        """The network with the base weights: frozen on shared storage, or trainable copies.
-
-        Raises:
-            StudentError: The weights cannot be read, or are of another vocabulary than the tokenizer's.
-        """
+        """The network with the base weights: frozen on shared storage, or trainable copies."""
         dtype = self.hparams["dtype"] or (None if self.hparams["tuning"] == "lora" else "float32")
         network = fresh_network(self._location, self.hparams["revision"], dtype, self.auto_class, share)
         rows, tokens = network.get_input_embeddings().weight.shape[0], len(self.prompt_format.tokenizer)
@@ -289,11 +266,7 @@ class StudentModule(LightningModule):
             checkpoint["state_dict"] = trainable_state(self, checkpoint["state_dict"])
 
     def save_student(self, folder: str | Path) -> None:
-        """Writes the adapter, or the whole model as a student in its own right; call it on rank 0 alone.
-
-        Raises:
-            StudentError: There are no weights yet.
-        """
+        """Writes the adapter, or the whole model as a student in its own right; call it on rank 0 alone."""
         if self.network is None:
             raise StudentError("This student has no weights to save yet: fit it, or call configure_model() first.")
         write_weights(self.network, self.hparams["tuning"], Path(folder))
@@ -301,12 +274,7 @@ class StudentModule(LightningModule):
             self.prompt_format.save(folder)
 
     def load_student(self, folder: str | Path) -> None:
-        """Takes up the weights that save_student() wrote.
-
-        Raises:
-            MissingFileError: The folder holds no such weights.
-            StudentError: The weights do not fit this student.
-        """
+        """Takes up the weights that save_student() wrote."""
         check_weights(self.hparams["tuning"], Path(folder))
         self.configure_model()
         read_weights(self.network, self.hparams["tuning"], Path(folder))

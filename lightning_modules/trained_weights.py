@@ -16,15 +16,7 @@ _MODEL = "model.safetensors"
 
 
 def add_adapter(network: Any, values: Mapping[str, Any]) -> Any:
-    """A network with a fresh adapter, in evaluation mode.
-
-    Args:
-        network: The network, its weights frozen.
-        values: A student's hyperparameters.
-
-    Raises:
-        StudentError: No layer has the wanted name.
-    """
+    """A network, its weights frozen, with a fresh adapter, in evaluation mode."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -74,22 +66,14 @@ def trainable_state(student: nn.Module, state: Mapping[str, Tensor]) -> dict[str
 
 
 def check_weights(tuning: str, folder: Path) -> None:
-    """Whether the folder holds weights of this tuning.
-
-    Raises:
-        MissingFileError: It does not.
-    """
+    """Refuses a folder without weights of this tuning."""
     wanted = folder / (_ADAPTER if tuning == "lora" else _MODEL)
     if not wanted.is_file() and not (tuning == "full" and wanted.with_name(f"{_MODEL}.index.json").is_file()):
         raise MissingFileError(f"{wanted} does not exist: pass the folder of a student saved with tuning: {tuning}.")
 
 
 def read_weights(network: Any, tuning: str, folder: Path) -> None:
-    """Puts the weights that write_weights() wrote into a network.
-
-    Raises:
-        StudentError: The weights do not fit.
-    """
+    """Puts the weights that write_weights() wrote into a network."""
     from safetensors.torch import load_file
 
     with failing_as(StudentError, f"The weights in {folder} do not fit this student", "use its settings"):

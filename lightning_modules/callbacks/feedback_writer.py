@@ -26,11 +26,7 @@ class ShownSkills(Protocol):
 
 
 def find_metrics(trainer: Trainer, needed_by: str) -> SkillMetrics:
-    """The trainer's SkillMetrics.
-
-    Raises:
-        ConfigurationError: It has none.
-    """
+    """The trainer's SkillMetrics."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, SkillMetrics):
             return callback
@@ -38,7 +34,6 @@ def find_metrics(trainer: Trainer, needed_by: str) -> SkillMetrics:
 
 
 def _answered(metrics: SkillMetrics, name: str) -> Iterator[tuple[TaskInstance, Prediction, str | None, str | None]]:
-    """The instances of a set with their predictions, skills and groups."""
     parts = (metrics.instances(name), metrics.predictions(name), metrics.skills(name), metrics.clusters(name))
     return zip(*parts, strict=True)
 
@@ -71,11 +66,7 @@ class FeedbackWriter(Callback):
         self.skills = skills
 
     def write(self, metrics: SkillMetrics) -> None:
-        """Writes both files from what was measured so far.
-
-        Raises:
-            StorageError: The folder cannot be written.
-        """
+        """Writes both files from what was measured so far."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -20,9 +20,6 @@ class SampleLogger(Callback):
     Args:
         count: Number of instances of each set.
         metrics: Where from; None takes the trainer's SkillMetrics.
-
-    Raises:
-        ConfigurationError: The count is not positive.
     """
 
     def __init__(self, count: int = 8, metrics: SkillMetrics | None = None) -> None:

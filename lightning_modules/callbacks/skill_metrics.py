@@ -21,9 +21,6 @@ class ReplyScores(Metric):
 
     Scores are kept by the instance's position and added over ranks; texts are gathered as bytes, since only tensors
     travel between ranks.
-
-    Args:
-        size: Number of instances of the set.
     """
 
     full_state_update = False
@@ -101,11 +98,7 @@ class SkillMetrics(Callback):
         return list(self._predictions)
 
     def predictions(self, name: str) -> list[Prediction]:
-        """The scored replies of a set, all ranks', each instance once, in the order of the instances.
-
-        Raises:
-            ConfigurationError: The set was not measured.
-        """
+        """The scored replies of a set, all ranks', each instance once, in the order of the instances."""
         self._require(name)
         return list(self._predictions[name])
 
