@@ -2,11 +2,10 @@
 
     DATAENVGYM_DATA_DIR=/path/to/data python benchmarks/math_scoring.py      # or --path FOLDER with test.jsonl
 
-Of all test rows: the share whose own solution scores 1 (aim: at least 99.5 %), and the share of pairs (a problem and
-another problem's solution, the two answers differing as text) that score 1 (aim: at most 0.5 %). Pairs are drawn at
-random with several seeds. A last list pairs each problem with the one of its topic whose answer looks most alike; it
-has no aim, because what scores there are the same values in two notations. Every pair that scores is printed, so that
-this can be checked. The time is that of 5,000 scorings (aim: 2 minutes).
+Of all test rows: the share whose own solution scores 1 (aim: at least 99.5 %), and the share of random pairs (a problem
+and another's solution, the answers differing as text) that score 1 (aim: at most 0.5 %). A last list pairs each problem
+with the one of its topic whose answer looks most alike; it has no aim, because what scores there are the same values in
+two notations. Every pair that scores is printed. The time is that of 5,000 scorings (aim: 2 minutes).
 """
 
 from __future__ import annotations

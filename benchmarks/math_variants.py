@@ -40,7 +40,6 @@ def _when(condition: Callable[[str], object], form: Callable[[str], str]) -> Var
 
 
 def _tuple(answer: str) -> list[str] | None:
-    """The coordinates of a point."""
     text = re.sub(r"\\(?:left|right)", "", answer).strip()
     if not re.fullmatch(r"\(.*\)", text) or re.search(r"\\infty|\\cup|\).*\(", text):
         return None

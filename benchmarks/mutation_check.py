@@ -25,14 +25,7 @@ _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "runs", "build", "dist", "
 
 
 def check(tree: Path, mutations: Sequence[Mapping[str, str | list[str]]]) -> int:
-    """Tries every mutation in a copy of a tree, and prints what became of it.
-
-    Returns:
-        How many survived.
-
-    Raises:
-        SystemExit: A text does not stand exactly once in its file, or the tests themselves cannot be run.
-    """
+    """Tries every mutation in a copy of a tree, and prints what became of it; returns how many survived."""
     survived = 0
     for mutation in mutations:
         content = (tree / str(mutation["file"])).read_text(encoding="utf-8")

@@ -4,10 +4,9 @@
 
 The plain loop is what one would write by hand: random order, batches padded on the right with an attention mask,
 ``model(**batch, labels=...)``, AdamW; ``model.generate`` on batches in the order of the file, padded on the left. Ours
-is a Lightning Trainer with StudentDataModule and CausalLMStudent, its start and its tokenisation included. Batch size,
-precision, optimiser, records and token limit are the same; only evaluation takes larger batches than generate's 16,
-because sorting by length and dropping finished rows is what makes them pay. Tokens are those of records, or of
-prompts and replies, without padding. The ratio is what counts: seconds depend on the machine and on what else it does.
+is a Lightning Trainer, its start and its tokenisation included. All settings are the same but for larger evaluation
+batches than generate's 16, since sorting by length and dropping finished rows is what makes them pay. Tokens are those
+of records, or of prompts and replies, without padding. The ratio is what counts: seconds depend on the machine's load.
 """
 
 from __future__ import annotations
