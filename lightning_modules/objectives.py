@@ -15,13 +15,7 @@ IGNORED = -100  # labels that no loss falls on
 
 
 class Loss(NamedTuple):
-    """A batch's loss before it is averaged.
-
-    Args:
-        total: Sum over what is counted.
-        counted: How many labels or pairs.
-        measures: Further means to log, by name.
-    """
+    """A batch's loss before it is averaged: its sum over so many labels or pairs, and further means to log."""
 
     total: Tensor
     counted: int
@@ -72,10 +66,8 @@ def response_loss(logits: Tensor, targets: Tensor) -> Loss:
 def response_log_probabilities(logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
     """The log-probability of each row's whole response, of shape (rows,).
 
-    Args:
-        logits: Of the labelled tokens alone, row after row, of shape (labels, vocabulary).
-        targets: Those tokens.
-        labels: The batch's labels, which tell how many each row has.
+    ``logits``, of shape (labels, vocabulary), and ``targets`` are of the labelled tokens alone, row after row; the
+    batch's ``labels`` tell how many each row has.
     """
     each = -nn.functional.cross_entropy(logits.float(), targets, reduction="none")
     counts = (labels[:, 1:] != IGNORED).sum(dim=1)
@@ -86,10 +78,8 @@ def response_log_probabilities(logits: Tensor, targets: Tensor, labels: Tensor) 
 def preference_loss(policy: Tensor, reference: Tensor, beta: float) -> Loss:
     """Direct Preference Optimization's loss (Rafailov et al. 2023, equation 7).
 
-    Args:
-        policy: The student's log-probabilities of responses: the chosen of all pairs, then the rejected.
-        reference: Those of the student before training, in the same order.
-        beta: The penalty for moving away from the reference.
+    Log-probabilities are of the chosen responses of all pairs, then of the rejected; ``reference`` are those before
+    training, and ``beta`` is the penalty for moving away from them.
     """
     chosen, rejected = (beta * (policy - reference)).chunk(2)
     margins = chosen - rejected

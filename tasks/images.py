@@ -27,11 +27,7 @@ _ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
 
 
 class Image:
-    """One image, as the content of its file; immutable, and so equal, hashable and cheap to hand around.
-
-    Args:
-        content: A PNG, JPEG, WebP or GIF file's bytes.
-    """
+    """One image, as the bytes of a PNG, JPEG, WebP or GIF file; immutable, and so equal, hashable and cheap to copy."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content

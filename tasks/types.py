@@ -117,13 +117,7 @@ class SkillReport:
         skills: Sequence[str | None],
         slices: Sequence[Mapping[str, str]] | None = None,
     ) -> SkillReport:
-        """The report of scored instances; those of no skill count overall only.
-
-        Args:
-            scores: Scores in [0, 1].
-            skills: The skill of each, in the same order.
-            slices: The further groups of each, as ``Task.slices_of`` gives them; None for none.
-        """
+        """The report of scores in [0, 1]; instances of no skill count overall only, and None stands for no slices."""
         by_skill: dict[str, list[float]] = {}
         by_slice: dict[str, list[float]] = {}
         for score, skill, groups in zip(scores, skills, slices or [{}] * len(skills), strict=True):

@@ -38,11 +38,8 @@ main(settings)
 class ServerSettings:
     """What fork servers are started with.
 
-    Args:
-        level: The isolation that is asked for.
-        readable: Further folders that programs may import from.
-        packages: Packages that are imported before the first program.
-        imports: The folders that they are found in.
+    ``packages`` are imported, from the folders in ``imports``, before the first program; programs may also import from
+    the ``readable`` folders.
     """
 
     level: Level

@@ -1,9 +1,9 @@
 """The small programs of ProceduralCodeTask: thirteen skills, three subskills each, with tests made by construction.
 
-A question asks for the body of a function ``f(x)``, or for a program that reads and prints. What it should do is said
-twice: as a Python function, which makes the tests' expected values, and as the text of a short program, since the
-shipped student reads 128 tokens and writes 32. Every subskill has at least several hundred distinct questions, because
-a smaller space is split so thinly by the hash of its texts that what looks like skill would be memory.
+A question asks for the body of a function ``f(x)``, or for a program that reads and prints; what it should do is said
+twice and independently: as a Python function, which makes the tests' expected values, and as the text of a short
+program. The shipped student reads 128 tokens and writes 32, so texts are short. Every subskill has several hundred
+distinct questions: a smaller space is split so thinly by the hash of its texts that what looks like skill is memory.
 """
 
 from __future__ import annotations

@@ -104,12 +104,8 @@ class Sandbox:
     ) -> Verdict:
         """The verdict on a program by its tests: it stops at the first that fails.
 
-        Args:
-            source: The program, Python.
-            tests: StdinTests of the whole program, or CallTests of one of its functions.
-            entry_point: The function, or the method of its class ``Solution``, for CallTests.
-            limits: What it may use; None takes the sandbox's.
-            preamble: Whether the names that LiveCodeBench's harness defines are there for the program.
+        Tests are StdinTests of the whole program, or CallTests of ``entry_point``, a function or a method of its class
+        ``Solution``. With ``preamble``, the names that LiveCodeBench's harness defines are there for the program.
         """
         return self.judge(Job(source, tuple(tests), entry_point, preamble=preamble, limits=limits))
 

@@ -95,12 +95,8 @@ def equivalent(
 ) -> bool:
     """Whether a candidate answer is the gold answer; symmetric.
 
-    Args:
-        gold: The right answer, as the benchmark writes it.
-        candidate: The answer to judge.
-        process: Compares the formulas that text and arithmetic cannot; the one of this Python process if None. Its
-            limit holds for all formulas of an answer together.
-        asked: What the question asks for, as ``asked_formulas`` gives it: with ``x+y`` in it, ``x+y=5`` answers 5.
+    ``process`` (None: the one of this Python process) compares the formulas that text and arithmetic cannot; its limit
+    holds for all formulas of an answer together. With ``x+y`` in ``asked``, see asked_formulas(), ``x+y=5`` answers 5.
     """
     if max(len(gold), len(candidate)) > LONGEST_ANSWER or NO_ANSWER in (gold.strip(), candidate.strip()):
         return False

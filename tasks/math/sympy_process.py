@@ -37,13 +37,7 @@ _PATIENCE = 12.0
 
 @dataclass
 class Counts:
-    """What the worker of this process was asked, and what went wrong.
-
-    Args:
-        compared: Pairs that needed sympy.
-        timeouts: Of these, pairs that took longer than the limit; they count as different.
-        crashes: Of these, pairs that ended the worker otherwise (out of memory, say); they count as different.
-    """
+    """Pairs that needed sympy in this process, and of these the time-outs and crashes, which count as different."""
 
     compared: int = 0
     timeouts: int = 0

@@ -1,7 +1,7 @@
 r"""Units of answers: ``5\text{ cm}`` is 5 and a unit, which counts only against an answer that has another unit.
 
-MATH's own scoring strips units, since most replies leave them out. But where both answers name a unit of measurement,
-``5 cm`` is not ``5 m``. Other words after a number (``18 integers``) never count.
+Like MATH's own scoring, this strips units, since most replies leave them out. But where both answers name a unit of
+measurement, ``5 cm`` is not ``5 m``. Other words after a number (``18 integers``) never count.
 """
 
 from __future__ import annotations

@@ -18,14 +18,7 @@ ValueType = Literal["text", "number", "image", "audio", "objects", "object"]
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool.
-
-    Args:
-        name: Its name in a plan.
-        arguments: Type by name, in the order in which positional arguments are read; all are required.
-        outputs: Type by name.
-        description: What it does, for a model to read.
-    """
+    """One tool: types of its arguments, in the order of positional ones (all are required), and of its outputs."""
 
     name: str
     arguments: Mapping[str, ValueType]

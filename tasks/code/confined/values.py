@@ -26,9 +26,6 @@ def encode(value: Any) -> Any:
     """A value as JSON-able data: None, numbers, text and bytes, and lists, tuples, sets and dictionaries of them.
 
     Subclasses become what they are a subclass of, as far as equality with plain data goes (a Counter is a dictionary).
-
-    Raises:
-        NotPlainError: It holds something else.
     """
     if value is None or isinstance(value, str | bool):
         return str.__str__(value) if isinstance(value, str) else value
