@@ -47,8 +47,8 @@ _SAMPLE = 150
 def check_task(make: Callable[[], Task], distinct: int = 200) -> None:
     """Checks a task against its contract.
 
-    ``make`` is called twice, since two tasks of the same settings must be equal. Each subskill of a procedural task must
-    yield ``distinct`` training questions: with fewer, what looks like a skill is memory.
+    ``make`` is called twice, since two tasks of the same settings must be equal. Each subskill of a procedural task
+    must yield ``distinct`` training questions: with fewer, what looks like a skill is memory.
     """
     task, again = make(), make()
     assert isinstance(task, Task), f"{make} made {type(task).__name__}, which is no Task"

@@ -104,8 +104,9 @@ class Sandbox:
     ) -> Verdict:
         """The verdict on a program by its tests: it stops at the first that fails.
 
-        Tests are StdinTests of the whole program, or CallTests of ``entry_point``, a function or a method of its class
-        ``Solution``. With ``preamble``, the names that LiveCodeBench's harness defines are there for the program.
+        Tests are StdinTests of the whole program, or CallTests of ``entry_point``, a function or a method of its
+        class ``Solution``. With ``preamble``, the names that LiveCodeBench's harness defines are there for the
+        program. Limits of None are the sandbox's.
         """
         return self.judge(Job(source, tuple(tests), entry_point, preamble=preamble, limits=limits))
 
