@@ -2,9 +2,8 @@
 
     python benchmarks/reply_readers.py
 
-Prints how many of the replies to yes-or-no questions and to questions with options A and B are read as a careful reader
-reads them, by NaturalBench's own rule and by ours, and the metrics of m&m's over the replies that should hold one plan,
-as its authors compute them and as we do.
+Prints how many replies with two options are read as a careful reader reads them, by NaturalBench's own rule and by
+ours, and the metrics of m&m's over replies that should hold one plan, as its authors compute them and as we do.
 """
 
 from __future__ import annotations

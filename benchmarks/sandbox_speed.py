@@ -3,10 +3,9 @@
     python benchmarks/sandbox_speed.py --programs 200 --rounds 7
     python benchmarks/sandbox_speed.py --programs 150 --rounds 15 --before ../before   # against another checkout
 
-Same programs in the same run; the ways take turns in each round, so that a busy machine slows them alike, and ratios
-are medians over rounds. A bare fork is what a fork server costs with nothing but rlimits: a small process forks for
-each program, sets limits, runs it and reads its output. With ``--before``, this checkout and another take turns
-instead, each in a process of its own: programs at every level, functions, and functions judged by a check.
+The ways take turns in each round, so that a busy machine slows them alike, and ratios are medians over rounds. A bare
+fork is a small process that forks for each program, sets rlimits, runs it and reads its output. With ``--before``, this
+checkout and another take turns instead: programs at every level, functions, and functions judged by a check.
 """
 
 from __future__ import annotations

@@ -31,16 +31,8 @@ class SharedOutSampler(DistributedSampler[list[int]]):
 class BucketBatchSampler(SharedOutSampler):
     """Shuffled training batches of rows of like length; a function of (seed, epoch).
 
-    Each rank gets the same number of batches: where they do not come out even, the first are given again.
-
-    Args:
-        lengths: Length of every row, in tokens.
-        batch_size: Rows of a batch on one rank.
-        seed: Seed of the order.
-        shuffle: False keeps the rows in their order and the batches unsorted.
-        rank: This process's rank.
-        world_size: Number of ranks.
-        bucket_batches: Batches whose rows are sorted by length together.
+    Each rank gets the same number of batches of ``batch_size``: where they do not come out even, the first are given
+    again. The rows of ``bucket_batches`` batches are sorted by length together; unshuffled, rows keep their order.
     """
 
     def __init__(
@@ -89,15 +81,8 @@ class TokenBudgetSampler(SharedOutSampler):
     """Evaluation batches of rows of like length, longest first, each as large as a budget of tokens allows.
 
     Every row is given exactly once over all ranks, and each rank gets the same number of batches (a share of a small
-    batch may be empty), since ranks that are out of step would wait for each other for ever.
-
-    Args:
-        lengths: Length of every prompt, in tokens.
-        tokens_per_batch: Tokens of a batch on one rank, padding and room for the reply included; a single row may
-            exceed it.
-        reply_tokens: Room for the reply of each row, in tokens.
-        rank: This process's rank.
-        world_size: Number of ranks.
+    batch may be empty), since ranks that are out of step would wait for each other for ever. The budget is one rank's
+    and includes padding and ``reply_tokens`` for each row; a single row may exceed it.
     """
 
     def __init__(

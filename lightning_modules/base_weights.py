@@ -86,11 +86,8 @@ def load_image_format(location: str, revision: str | None) -> ImageFormat:
 def read_network(location: str, revision: str | None, dtype: str | None, kind: str) -> Any:
     """A network read from disk or the hub, in evaluation mode.
 
-    Args:
-        location: Folder or hub id, as resolve_model() gives it.
-        revision: Commit, tag or branch on the hub.
-        dtype: Name of a torch dtype; None keeps the one that the weights are stored in.
-        kind: Name of the class of transformers that reads it, e.g. ``AutoModelForCausalLM``.
+    ``location`` is as resolve_model() gives it, ``revision`` a commit, tag or branch, and ``kind`` a class of
+    transformers (``AutoModelForCausalLM``). A ``dtype`` of None keeps the one that the weights are stored in.
     """
     from transformers.utils import logging
 

@@ -99,12 +99,9 @@ class ForkServer:
         self._end()
 
     def ask(self, request: Mapping[str, Any], payload: Mapping[str, Any], links: Sequence[int] = ()) -> None:
-        """Sends a request.
+        """Sends the server a request: the mode, the number of tests, the limits.
 
-        Args:
-            request: What the server itself has to know: the mode, the number of tests, the limits.
-            payload: What only the process that it forks may know.
-            links: Descriptors for that process, which it gets copies of: for replies, then for calls.
+        Only the process that it forks learns the payload; it gets copies of ``links``, for replies and then for calls.
         """
         self._number += 1
         told = values.dumps({**request, "id": self._number})

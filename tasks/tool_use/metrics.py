@@ -93,11 +93,10 @@ def plan_score(golds: Sequence[Plan], predicted: Plan, headline: Headline) -> fl
 
 
 def aggregate_metrics(pairs: Iterable[tuple[Plan, Plan]]) -> dict[str, float]:
-    """All metrics over (gold, predicted) pairs, each in [0, 1]: ``tool_f1``, ``plan_tool`` and so on.
+    """Precision, recall and F1 of every set metric, and the share of every exact one, over (gold, predicted) pairs.
 
-    Returns:
-        Precision, recall and F1 of every set metric and the share of every exact one. Where there is nothing to find
-        and nothing was claimed (no edge in plans of one call each), the three are 1. Without any pair, all are 0.
+    Each is in [0, 1]. Where there is nothing to find and nothing was claimed (no edge in plans of one call each), the
+    three are 1; without any pair, all are 0.
     """
     pairs = list(pairs)
     found: dict[str, float] = {}

@@ -26,9 +26,8 @@ _OPTIONS = {"yes_no": YES_NO, "multiple_choice": LETTERS}
 def group_scores(instances: Sequence[TaskInstance], scores: Sequence[float]) -> dict[str, float]:
     """The benchmark's own four scores, each a share in [0, 1].
 
-    Returns:
-        ``question``: questions answered rightly for both images; ``image``: images for which both questions are;
-        ``binary``: single answers that are right; ``group``: groups of which all four are, the benchmark's headline.
+    ``question``: questions answered rightly for both images; ``image``: images for which both questions are;
+    ``binary``: single answers that are right; ``group``: groups of which all four are, the benchmark's headline.
 
     Raises:
         RecordError: There are none, or a group lacks one of its four instances.

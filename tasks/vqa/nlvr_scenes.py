@@ -98,11 +98,9 @@ def _mask(kind: str, size: int) -> PILImage:
 
 
 def agreement(ours: PILImage, theirs: PILImage, tolerance: int = 64) -> tuple[float, float]:
-    """How alike two pictures of a scene are.
+    """How alike two pictures of a scene are, as two shares of their pixels.
 
-    Returns:
-        The share of pixels whose three channels all differ by at most the tolerance, and the share of pixels whose
-        nearest colour of COLOURS is the same.
+    Those whose three channels all differ by at most the tolerance, and those whose nearest colour is the same.
     """
     import numpy as np
 

@@ -50,12 +50,10 @@ _SINGLE = frozenset(_FORBIDDEN) - set(_FAMILIES)
 
 
 def install(own: tuple[str, ...], seen: tuple[str, ...], report: Callable[[str], None]) -> None:
-    """Watches this process until it ends.
+    """Watches this process until it ends; ``report`` is told what was reached for, and must end the process.
 
-    Args:
-        own: The folders whose files a program may write, resolved.
-        seen: Those and the files and folders that the interpreter reads modules from, resolved.
-        report: Told what was reached for; must end the process.
+    A program may write what is in ``own`` and read what is in ``seen``: the same, and what the interpreter reads
+    modules from. Both are resolved.
     """
     # Everything that the hook uses is local to it: what a program does to a module changes nothing here.
     families, single, paths_of, writes, devices = _FAMILIES, _SINGLE, _PATHS, _WRITES, _DEVICES

@@ -69,10 +69,8 @@ class Child:
 class Server:
     """Serves requests over one descriptor until it closes.
 
-    Args:
-        control: The descriptor; requests are frames of JSON that come with descriptors, answers one byte of kind and
-            a report or JSON.
-        settings: What build() needs.
+    Requests are frames of JSON that come with descriptors, answers one byte of kind and a report or JSON. ``settings``
+    are build()'s.
     """
 
     def __init__(self, control: int, settings: Mapping[str, Any]) -> None:

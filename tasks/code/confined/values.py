@@ -102,9 +102,7 @@ def dumps(data: Any) -> bytes:
 def loads_forged(text: bytes, deepest: int = _DEPTH) -> Any:
     """What dumps() should have written; whatever it is, reading it neither takes long nor ends this process.
 
-    Args:
-        text: JSON, maybe.
-        deepest: Nesting that is read, at most; where Python's own limit is lower, that holds.
+    Nesting is read up to ``deepest``; where Python's own limit is lower, that holds.
 
     Raises:
         NotPlainError: It is no JSON, nested too deeply, or holds a number that dumps() would not write so.
