@@ -1,4 +1,4 @@
-"""Dealing a whole number of records out by weights: every part gets its share, rounded so that the sum is exact."""
+"""Deals a whole number of records out in proportion to weights; the sum is exact."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from random import Random
 
 
 def apportion(total: int, weights: Sequence[float], rng: Random | None = None) -> list[int]:
-    """Whole numbers that sum to ``total``, in proportion to weights (largest remainder).
+    """Whole numbers that sum to ``total``, in proportion to weights (largest remainder; equal if all weights are 0).
 
-    Args:
-        total: What to deal out, at least 0.
-        weights: Non-negative; if all are zero, the parts are equal.
-        rng: Breaks ties between equal remainders; without it the earlier part wins, in every call alike.
+    ``rng`` breaks ties between equal remainders; without it the earlier part always wins.
     """
     if not weights:
         return []

@@ -1,4 +1,4 @@
-"""What an engine hands over: records, and what it threw away on the way to them."""
+"""What an engine hands over: records, and what it threw away while making them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,9 @@ from tasks.types import TrainingRecord
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Something that an engine made and did not hand over.
+    """Something that an engine made and did not hand over."""
 
-    Args:
-        reason: Why, as a counter's name: ``unparsable``, ``answer_mismatch``, ``surplus``…
-        text: What it was, as far as it can be shown.
-        skill: The skill that it was ordered for.
-        subskill: The subskill that it was ordered for.
-    """
-
-    reason: str
+    reason: str  # a counter's name: ``unparsable``, ``answer_mismatch``, ``surplus``…
     text: str
     skill: str | None = None
     subskill: str | None = None
@@ -33,9 +26,9 @@ class Batch(Sequence[TrainingRecord]):
 
     Args:
         records: In the order of the plan's specs.
-        dropped: What was thrown away; the environment counts it among the rejected.
-        failed: Where there is no record because calls to a chat model failed: what failed, on one line. The episode
-            ends with it.
+        dropped: Counted among the rejected by the environment.
+        failed: What failed, on one line, where there is no record because calls to a chat model failed. It ends the
+            episode.
     """
 
     records: tuple[TrainingRecord, ...]
@@ -44,11 +37,7 @@ class Batch(Sequence[TrainingRecord]):
 
     @classmethod
     def of(cls, made: Sequence[TrainingRecord]) -> Batch:
-        """What an engine or a script hands over; a plain list of records becomes a batch that dropped nothing.
-
-        Raises:
-            ConfigurationError: It holds something else than records.
-        """
+        """What an engine or a script hands over; a plain list of records becomes a batch that dropped nothing."""
         if isinstance(made, Batch):
             return made
         if not isinstance(made, Sequence) or not all(isinstance(record, TrainingRecord) for record in made):

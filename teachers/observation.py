@@ -14,11 +14,11 @@ class ErrorExample:
     """One validation instance that the student got wrong.
 
     Args:
-        instance_id: The instance, so that an engine can write records like it.
+        instance_id: Lets an engine write records like it.
         instruction: What was asked.
         student_answer: What the student replied.
         right_answer: The right answer.
-        skill: The skill it counts under; None in the Open-Ended environment.
+        skill: None in the Open-Ended environment.
     """
 
     instance_id: str
@@ -30,15 +30,15 @@ class ErrorExample:
 
 @dataclass(frozen=True, slots=True)
 class PastStep:
-    """One finished step, as the teacher may remember it.
+    """One finished step; ``skills`` and ``allocation`` are empty in the Open-Ended environment.
 
     Args:
-        step: Its number; 0 is the untouched student.
+        step: 0 is the untrained student.
         accuracy: Validation accuracy after it.
-        records: Records accepted in it.
-        skills: Validation accuracy by skill after it; empty in the Open-Ended environment.
-        allocation: Accepted records by skill; empty in the Open-Ended environment.
-        errors: Every validation instance that the student got wrong after it, with its answer of then.
+        records: Number of records accepted in it.
+        skills: Validation accuracy by skill after it.
+        allocation: Accepted records by skill.
+        errors: Every validation instance that the student got wrong after it, with its answer at that time.
     """
 
     step: int
@@ -54,11 +54,10 @@ class SubskillNode:
     """A subskill that the teacher proposed under a skill.
 
     Args:
-        name: Its name, unique under its skill.
-        allocation: Records that every step makes for it, until an action changes that.
+        name: Unique under its skill.
+        allocation: Records ordered for it in every step, until an action changes that.
         generated: Records accepted for it so far.
-        accuracy: Mean score of the student on the subskill's latest records before it trained on them; None if
-            none was measured.
+        accuracy: Mean score of the student on the latest records before it trained on them; None if not measured.
     """
 
     name: str
@@ -73,7 +72,7 @@ class SkillTree:
 
     Args:
         skill: The skill.
-        subskills: Its subskills in the order of their proposal.
+        subskills: In the order of their proposal.
         rewards: Change of the skill's validation accuracy at each step since the first action.
         actions: Kind of each action so far, oldest first: "explore" or "exploit".
     """
@@ -101,15 +100,15 @@ class Observation:
     """What the Open-Ended environment shows; the others show it too.
 
     Args:
-        step: Number of finished steps; 0 is the untouched student.
+        step: Number of finished steps; 0 is the untrained student.
         call: Number of the teacher call within the coming step (0 unless several calls share a step).
-        seed: The run's seed, for generator().
+        seed: The run's seed, for ``generator()``.
         last: True if the budget is spent: there will be no further action.
-        accuracy: Validation accuracy of the student at present.
+        accuracy: Validation accuracy of the student now.
         errors: Every validation instance that it got wrong.
         history: All finished steps, step 0 first.
-        records_left: Records that the budget still admits; None without a limit.
-        calls_left: Teacher calls that the budget still admits, this one included; None without a limit.
+        records_left: Records that the budget still allows; None without a limit.
+        calls_left: Teacher calls that the budget still allows, this one included; None without a limit.
     """
 
     step: int

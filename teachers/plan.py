@@ -1,4 +1,4 @@
-"""What a teacher does: data specs, the two actions on a skill tree, and the plan that an engine carries out."""
+"""What a teacher orders: data specs, the two actions on a skill tree, and the plan that an engine carries out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tasks.types import TrainingRecord
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
-    """An order for so many records of a kind.
+    """An order for records of one kind.
 
     Args:
         count: Number of records wanted.
-        skill: The skill that they are to teach; None leaves it open.
+        skill: What they are to teach; None leaves it open.
         subskill: A finer group under the skill; None leaves it open.
         like: Instance id of a validation error that the records are to resemble.
         description: What to write, in words, for engines that read.
@@ -31,10 +31,10 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True)
 class Explore:
-    """Grow a skill's tree: new subskills, with so many records each in every step until an action changes it.
+    """Add subskills to a skill's tree, each with the same number of records in every step until an action changes it.
 
     Args:
-        subskills: Names of the new subskills; names that the tree already has are ignored.
+        subskills: Names of the new subskills; those that the tree already has are ignored.
         records_each: Records per step for each of them.
     """
 
@@ -48,7 +48,7 @@ class Exploit:
     """Change how many records the existing subskills get.
 
     Args:
-        change: Records per step to add (or take away, if negative) by subskill; what is not named stays.
+        change: Records per step to add by subskill (negative: to take away); subskills not named keep theirs.
     """
 
     change: Mapping[str, int]
@@ -69,10 +69,10 @@ class DataPlan:
     Args:
         step: The step that the records are for (1 is the first).
         call: Number of the teacher call within the step.
-        seed: The run's seed, for generator().
+        seed: The run's seed, for ``generator()``.
         specs: The orders.
-        screen: What the environment would say of records, for an engine that replaces those that would be refused;
-            None in plans that no environment made.
+        screen: Tells an engine which records the environment would refuse, so that it can replace them; None in plans
+            that no environment made.
     """
 
     step: int
@@ -87,5 +87,5 @@ class DataPlan:
         return sum(spec.count for spec in self.specs)
 
     def generator(self, index: int) -> random.Random:
-        """A random generator for the spec of this index, apart from all other steps' and specs'."""
+        """A random generator for the spec of this index, independent of all other steps and specs."""
         return random.Random(f"{self.seed}/{self.step}/{self.call}/spec/{index}")

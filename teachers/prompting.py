@@ -1,8 +1,4 @@
-"""How a part of a teacher puts a question: strict templates, students' words as data, the task's persona.
-
-``render`` fills a template that lies beside the part (``<package>/prompts/<template>.jinja``). A template that reads
-a field which is not there is an error, and not a blank: feedback that silently fails to reach a prompt is no feedback.
-"""
+"""How a part of a teacher asks a question: strict templates, students' words quoted as data, the task's persona."""
 
 from __future__ import annotations
 
@@ -25,18 +21,11 @@ Value = TypeVar("Value")
 
 
 def render(package: str, template: str, **values: Any) -> str:
-    """A template of a package, filled.
+    """The template ``<package>/prompts/<template>.jinja``, filled.
 
-    Besides jinja's own, templates have the filters ``quote`` (a text as data, one ``> `` before each line, cut to a
-    length), ``line`` (a text on one line), ``accuracy``, ``points`` and ``json``.
-
-    Args:
-        package: The package whose folder ``prompts`` holds the template, e.g. ``teachers.policies``.
-        template: Its name without ``.jinja``.
-        values: What the template reads.
-
-    Raises:
-        ConfigurationError: There is no such template, it is no valid one, or it reads what it was not given.
+    A template that reads a field which is not there is an error and not a blank: feedback that silently fails to reach
+    a prompt is no feedback. Besides jinja's own, templates have the filters ``quote`` (a text as data, ``> `` before
+    each line, cut to a length), ``line`` (a text on one line), ``accuracy``, ``points`` and ``json``.
     """
     where = f"{package.replace('.', '/')}/prompts/{template}.jinja"
     try:
@@ -49,12 +38,7 @@ def render(package: str, template: str, **values: Any) -> str:
 
 
 def quote(text: str, limit: int | None = None) -> str:
-    """A text of someone else's as data: every line marked, so that none can pass for a line of ours; cut visibly.
-
-    Args:
-        text: Any text.
-        limit: Most characters of it; None for all.
-    """
+    """Someone else's text as data: every line is marked, so that none can pass for ours; cut visibly at ``limit``."""
     kept = text if limit is None else text[:limit]
     lines = kept.splitlines() or ["(empty)"]
     if len(kept) < len(text):
@@ -68,7 +52,7 @@ def line(text: str) -> str:
 
 
 def accuracy(value: Accuracy | float | None) -> str:
-    """An accuracy for a reader, with the number of instances behind it where that is known."""
+    """An accuracy for a reader, with the number of instances where that is known."""
     if isinstance(value, Accuracy):
         return f"{accuracy(value.value)} (n = {value.n})"
     return "unknown" if value is None else f"{100 * value:.1f} %"
@@ -105,9 +89,7 @@ def _environment(package: str) -> jinja2.Environment:
 def checked(schema: type[Reply], check: Callable[[Reply], None]) -> type[Reply]:
     """A schema that also checks what only the asker knows; its name and JSON schema stay the same.
 
-    Args:
-        schema: The schema of a reply.
-        check: Raises ValueError with a message for the model, which is then asked again.
+    ``check`` raises ValueError with a message for the model, which is then asked again.
     """
 
     def run(reply: Reply) -> Reply:
@@ -119,17 +101,7 @@ def checked(schema: type[Reply], check: Callable[[Reply], None]) -> type[Reply]:
 
 
 class Asker:
-    """Asks the questions of one part of a teacher, as the persona that the task gives it.
-
-    Args:
-        part: The part, while it is being built.
-        task: Brings persona, topic and the form of a record.
-        purpose: What the costs are reported under.
-        chat: The chat model that it asks, or the calls of a teacher.
-
-    Raises:
-        ConfigurationError: There is no chat model, or the task has no texts for one.
-    """
+    """Asks the questions of one part of a teacher, as the persona that the task gives it."""
 
     def __init__(
         self, part: object, task: Task, purpose: Literal["policy", "engine"], chat: Chat | Calls | None
@@ -173,9 +145,5 @@ def replies(answers: Sequence[Answer[Reply]]) -> list[Reply | None]:
 
 
 def usable(answer: Answer[Reply]) -> Reply | None:
-    """The reply, or None if there is none and the asker does without (``Calls`` has counted the failure).
-
-    Raises:
-        SpendingCapError: The dollars did not cover the call: there is nothing to go on with.
-    """
+    """The reply; None if the asker does without (``Calls`` has counted the failure), which over the cap it cannot."""
     return answer.get() if answer.value is not None or answer.failure == "over_cap" else None

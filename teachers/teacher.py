@@ -22,8 +22,8 @@ Part = TypeVar("Part")
 class Policy(ABC):
     """Decides from an observation what data to make. A subclass with arguments takes the task as the first of them.
 
-    A policy keeps no state of its own between calls: all it may remember is in ``observation.history``, and its
-    randomness comes from ``observation.generator(...)``. That is what makes an interrupted run resumable.
+    A policy keeps no state between calls, so that an interrupted run can resume: it remembers only
+    ``observation.history``, and draws from ``observation.generator(...)``.
     """
 
     def __init__(self, task: Task) -> None:  # noqa: B027
@@ -58,14 +58,11 @@ class Teacher:
         chat: The chat model of the parts that ask one, e.g. ``teachers.chat.OpenAIChat``.
         max_usd: Dollars that the chat model may cost in all; a call is made only if its highest possible cost is
             still covered. None for no cap.
-        journal: ``record`` keeps every call and makes none twice; ``replay`` makes none, and one that was not kept
-            is an error; ``off`` keeps no texts.
+        journal: ``record`` keeps every call before its result is used and makes none twice; ``replay`` makes none, and
+            a call that was not kept is an error; ``off`` keeps usage and no texts.
         journal_path: A run directory whose kept calls are used besides the run's own.
         prices: Dollars per million tokens by model, over the shipped table:
             ``{my-model: {input: 0.5, output: 1.5}}``.
-
-    Raises:
-        ConfigurationError: There is a setting for a chat model and none is given, or policy or engine cannot be made.
     """
 
     def __init__(
@@ -101,13 +98,10 @@ def _made(name: str, make: Callable[[Task], Part], task: Task, calls: Calls | No
 
 
 def make_part(make: Callable[..., Part], *inputs: Any, chat: Chat | Calls | None) -> Part:
-    """A part of a teacher, of another part or of an environment; it is handed the chat model if it takes ``chat``.
+    """A part of a teacher, of another part or of an environment; it is given the chat model if it takes ``chat``.
 
-    Args:
-        make: A class, a function, or a ``functools.partial`` of one, as which YAML's parts come. A chat model that a
-            partial brings is asked instead, and shares journal, meter and cap of the teacher's calls.
-        inputs: What it is made from, e.g. the task.
-        chat: A chat model or a teacher's calls; None if there is none.
+    ``make`` may be a ``functools.partial``, as YAML's parts are. A chat model that a partial sets itself is asked
+    instead, and shares journal, meter and cap of the teacher's calls. ``inputs`` are its positional arguments.
     """
     own = make.keywords.get("chat") if isinstance(make, partial) else None
     if isinstance(own, Chat) and isinstance(chat, Calls):

@@ -29,14 +29,6 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
     It must act on what the Skill-Tree environment shows; on less it acts too, or says in one line what it needs. It
     must order whole, non-negative numbers within the budget, decide by the observation alone (twice the same, and
     the same in any order of observations), and leave the observation as it is.
-
-    Args:
-        make: Makes the policy for the task.
-        task: The task.
-        seed: Seed of the observations.
-
-    Raises:
-        AssertionError: The policy breaks the contract.
     """
     policy = make(task)
     known = {instance.instance_id for instance in task.instances("val")}
@@ -61,13 +53,7 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
 def check_action(action: Action, observation: Observation, known: Collection[str] | None = None) -> None:
     """Checks that an action is valid for an observation.
 
-    Args:
-        action: What a policy returned.
-        observation: What it was shown.
-        known: Ids of the validation instances, which ``like`` may name; None admits the errors shown only.
-
-    Raises:
-        AssertionError: It is not.
+    ``known`` are the validation instances that ``like`` may name; None allows only the errors shown.
     """
     if isinstance(action, Mapping):
         assert isinstance(observation, SkillTreeObservation), "only the Skill-Tree environment takes tree actions"

@@ -1,4 +1,4 @@
-"""Every question of a teacher goes through here: journal, meter and cap, concurrency, retries, re-asking."""
+"""All questions of a teacher pass through here: journal, meter and cap, concurrency, retries, asking again."""
 
 from __future__ import annotations
 
@@ -29,17 +29,7 @@ _LOOK = 1.0
 class Calls:
     """The calls of a teacher to chat models: policy, engine and skill discovery share journal, cap and counters.
 
-    Args:
-        chat: The chat model.
-        max_usd: Dollars that may be spent in all, calls in flight included; None for no cap.
-        journal: ``record`` keeps every call before its result is used and never makes a kept call again; ``replay``
-            makes none, and a call that is not in the journal is an error; ``off`` keeps usage and no texts.
-        journal_path: A run directory (or its ``calls.jsonl``) whose calls are replayed besides this run's own.
-        prices: Dollars per million tokens by model, over the shipped table; see PriceTable.
-
-    Raises:
-        ConfigurationError: A setting cannot work, e.g. a cap on a model without a price.
-        MissingFileError: ``journal_path`` does not exist.
+    The settings are those of Teacher; the cap includes calls in flight, and ``journal_path`` may be a ``calls.jsonl``.
     """
 
     def __init__(
@@ -73,9 +63,9 @@ class Calls:
 
     @contextmanager
     def recording(self, path: Path) -> Iterator[None]:
-        """Keeps calls in this file (``calls.jsonl`` of a run) while the context lasts, and continues what it holds.
+        """Keeps calls in this file (a run's ``calls.jsonl``) during the context, and continues what it holds.
 
-        If it ends because the endpoint failed, unusable replies are not used again: a resumed run asks anew.
+        If it ends because the endpoint failed, unusable replies are not used again: a resumed run asks again.
         """
         books = self._shared.books = self._shared.open(path)
         try:
@@ -88,7 +78,7 @@ class Calls:
 
     @contextmanager
     def rehearsing(self, rehearsal: Rehearsal) -> Iterator[None]:
-        """While this lasts, questions are counted and answered with their examples; nothing is sent or kept."""
+        """In this context, questions are counted and answered with their examples; nothing is sent or kept."""
         self._shared.rehearsal = rehearsal
         try:
             yield
@@ -97,11 +87,7 @@ class Calls:
 
     @staticmethod
     def of(part: object, chat: Chat | Calls | None) -> Calls:
-        """What a part asks through: the calls given to it, or its own to a chat model, of which nothing is on disk.
-
-        Raises:
-            ConfigurationError: It is given neither.
-        """
+        """What a part asks through: the calls given to it, or its own to a chat model, of which nothing is on disk."""
         if chat is None:
             raise ConfigurationError(
                 f"{type(part).__name__} asks a language model, and the teacher has none: "
@@ -110,11 +96,7 @@ class Calls:
         return chat if isinstance(chat, Calls) else Calls(chat)
 
     def using(self, chat: Chat | None) -> Calls:
-        """The same journal, meter and cap with another chat model; these calls themselves for None.
-
-        Raises:
-            ConfigurationError: There is a cap and no price for that model.
-        """
+        """The same journal, meter and cap with another chat model; these calls themselves for None."""
         if chat is None or chat is self._chat:
             return self
         calls = Calls.__new__(Calls)
@@ -129,7 +111,7 @@ class Calls:
 
     @property
     def in_rehearsal(self) -> bool:
-        """Whether questions are only counted at present, so that no answer may be kept."""
+        """Whether questions are only counted now, so that no answer may be kept."""
         return self._shared.rehearsal is not None
 
     def ask(self, questions: Sequence[Question[Reply]]) -> list[Answer[Reply]]:
@@ -156,7 +138,6 @@ class Calls:
         return [conversation.outcome for conversation in conversations]
 
     def _converse(self, conversations: Sequence[Conversation[Reply]], total: int) -> None:
-        """Carries conversations on until each has its answer; reports, in this thread, how many of the total have."""
         loop = self._shared.loop
         round_ = Round(self._chat, self._price, self._limiter, self._shared.books)
         asking = loop.start(round_.ask(conversations), self._chat.aclose)
@@ -173,7 +154,7 @@ class Calls:
                         self._shared.waiting(what)
         except BaseException:
             loop.call(round_.cancel)
-            wait([asking])  # which notes what was in flight
+            wait([asking])  # it notes what was in flight
             raise
         asking.result()
 
@@ -215,23 +196,20 @@ class Calls:
         return Counter({name: count for name, count in self._shared.books.counters.items() if count})
 
     def failed(self, step: int) -> str:
-        """What became of this step's calls, on one line, if some failed and it was not reported yet; else nothing."""
+        """What became of this step's calls, on one line, if some failed and it was not reported yet; else empty."""
         return self._shared.books.failed(step)
 
     def report_to(self, answered: Callable[[int, int], None], waiting: Callable[[str], None]) -> None:
         """Has progress reported, in the thread that asks.
 
-        Args:
-            answered: Is given how many of the questions asked at once are answered, and of how many.
-            waiting: Is given, about once a second, what an endpoint is being waited for.
+        ``answered`` gets how many of the questions asked at once are answered, and of how many; ``waiting`` gets, about
+        once a second, what an endpoint is being waited for.
         """
         self._shared.answered, self._shared.waiting = answered, waiting
 
 
 @dataclass
 class _Shared:
-    """What all users of a teacher's calls have in common."""
-
     mode: JournalMode
     max_usd: float | None
     prices: PriceTable

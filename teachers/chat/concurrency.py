@@ -1,4 +1,4 @@
-"""Calls at the same time: the event loop that they run in, how many are in flight, and how long a retry waits."""
+"""Calls at the same time: their event loop, how many are in flight, and how long a retry waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any
 
-# Where a limiter starts: accounts of the lowest paid tier allow it, and a refusal halves the room and is not billed.
+# Accounts of the lowest paid tier allow as many at the start, and a refusal halves the room and is not billed.
 _START = 64
 
 # A retry waits up to 0.5 s, 1 s, 2 s … of this much. Rate limits are per minute, so waiting longer gains nothing.
@@ -31,12 +31,8 @@ class Limiter:
     """Adapts the number of calls in flight to an endpoint; belongs to one event loop.
 
     Like TCP's: each success makes room for one more call until the first rate limit, four of them do after it, and a
-    rate limit halves the room. The calls of one burst halve it once.
-
-    Args:
-        most: Most calls in flight.
-        alone: Whether calls go one at a time, until the caller sets it to False: all others are to know what the
-            first ones teach of the endpoint.
+    rate limit halves the room (once for all calls of a burst). While ``alone``, calls go one at a time, so that all
+    others know what the first ones teach of the endpoint; the caller resets it.
     """
 
     def __init__(self, most: int, alone: bool = False) -> None:
@@ -54,8 +50,7 @@ class Limiter:
     async def slot(self, first: bool = False) -> AsyncIterator[int]:
         """Waits until there is room for a call; gives the number of halvings so far, which ``rate_limited`` takes.
 
-        Args:
-            first: Go before those that wait: a retry or a re-ask ends a conversation that is paid for in part.
+        ``first`` goes before those that wait: a retry or a re-ask ends a conversation that is paid for in part.
         """
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         (self._waiting.appendleft if first else self._waiting.append)(turn)
@@ -98,8 +93,8 @@ class Limiter:
     def _let_in(self) -> None:
         """Lets one call in and, a turn of the loop later, the next.
 
-        If a room full of calls were let in at once, all would be prepared in step, be sent at the end of that together
-        and come back together, over and over, with the client and the endpoint idle in turns.
+        Let in at once, a room full of calls would be prepared, sent and returned in step, over and over, with the
+        client and the endpoint idle in turns.
         """
         while self._waiting and self._waiting[0].done():  # cancelled while it waited
             self._waiting.popleft()
@@ -128,10 +123,7 @@ class Backoff:
 
 
 class BackgroundLoop:
-    """An event loop in a thread of its own, so that connections outlive the call that opened them.
-
-    It starts when it is first needed; a replay never needs it.
-    """
+    """An event loop in a thread of its own, so that connections outlive the call that opened them."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -1,4 +1,4 @@
-"""What an endpoint understands of the OpenAI protocol, learned from what it refuses and from what it passes over."""
+"""What an endpoint understands of the OpenAI protocol, learned from what it refuses and from what it ignores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 # A reply of fewer tokens than this is of no use: a prompt that leaves no more room is too long.
 _SHORTEST_REPLY = 256
 
-# What many servers and proxies complain about, in their words and in lower case.
+# Complaints of many servers and proxies, in lower case.
 _NUMBER = r"(\d[\d,]*)"
 
 # vLLM, OpenAI, OpenRouter, SGLang, TGI: the context, and how much of it the prompt takes.
@@ -81,11 +81,9 @@ class Dialect:
 
 
 class Negotiation:
-    """The dialect in use. No part of a request's key in the journal: how a request was put does not change what it is.
+    """The dialect in use; ``structured`` other than ``auto`` fixes it.
 
-    Args:
-        structured: ``auto`` to find out; anything else stays.
-        model: Name of the model, for messages.
+    It is no part of a request's key in the journal: how a request was put does not change what it is.
     """
 
     def __init__(self, structured: Structured, model: str) -> None:
@@ -116,16 +114,8 @@ class Negotiation:
     ) -> Dialect | None:
         """How to put a request that was refused; None if no other way is known. It ends: each way asks for less.
 
-        Args:
-            begun: The dialect in use when the request was first put.
-            used: The one that was refused, as ``body`` with this ``status``.
-            request: The request.
-            body: What was sent.
-            status: The status of the refusal.
-            said: The endpoint's message, and the parameter that it names.
-
-        Raises:
-            AttemptError: The prompt is too long for the model.
+        ``begun`` was the dialect in use when the request was first put, ``used`` the one refused, as ``body``, with
+        this ``status``; ``said`` is the endpoint's message and the parameter that it names.
         """
         told, said = said, said.lower()
         sent = int(body[used.limit])
@@ -155,7 +145,7 @@ class Negotiation:
         return used.simpler
 
     def answered(self, begun: Dialect, used: Dialect, request: ChatRequest, reply: ChatReply) -> None:
-        """A request was answered: keeps how it was put, and moves on if the reply shows what was passed over."""
+        """Keeps how an answered request was put, and moves on if the reply shows what the endpoint ignored."""
         self._answered.add((request.schema_name, used.form))
         self._adopt(begun, replace(used, room=None))
         if reply.usage is not None and reply.usage.output > request.max_tokens and used.limit != "max_tokens":
@@ -169,10 +159,10 @@ class Negotiation:
         fitting = fits(reply.text, request.schema)
         if not used.in_prompt:
             self._fitting += fitting
-            # An object of another form can be one slip of a model that was held to the schema; prose cannot.
+            # An object of another form can be one mistake of a model that was held to the schema; prose cannot.
             self._misfits += 0 if fitting else 1 if "{" in reply.text else 2
             if not now.in_prompt and self._misfits > 2 * self._fitting + 3:
-                # The response_format is still sent: who passes over it does not mind, and it may be honoured in part.
+                # The response_format is still sent: an endpoint that ignores it does not mind, and some honour a part.
                 self._adopt(now, replace(now, in_prompt=True))
         elif used.form is not None and not reply.text.strip():
             self._adopt(now, now.simpler)

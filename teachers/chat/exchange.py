@@ -42,8 +42,8 @@ _CUT_REPLY_CHARACTERS = 1000
 class Conversation(Generic[Reply]):
     """A question to a chat model and what has come of it.
 
-    It makes no calls itself: ``asked`` is what to send next, ``take`` is given what came back, and ``answer`` is
-    set when there is nothing more to send. So a replay runs the same steps as the calls did, without a connection.
+    It makes no calls itself, so that a replay runs the same steps without a connection: ``asked`` is what to send next,
+    ``take`` is given what came back, and ``answer`` is set when there is nothing more to send.
     """
 
     def __init__(self, question: Question[Reply], chat: Chat) -> None:
@@ -133,7 +133,7 @@ class Books:
                 self.counters["policy_defaults"] += question.purpose == "policy"
 
     def forget_failures(self) -> None:
-        """Has the journal not use unusable replies again: the run ends with them, and a resume is to ask anew."""
+        """Has the journal not use unusable replies again: the run ends with them, and a resumed run is to ask again."""
         failed = [each for every in self.ended.values() for each in every if each.outcome.failure]
         self.journal.seal(
             entry.failed(str(each.outcome.failure))
@@ -171,12 +171,7 @@ class Round:
         self._stopped = False
 
     async def ask(self, conversations: Sequence[Conversation[Any]]) -> None:
-        """Carries conversations on until each has its answer; what comes back is in the journal at once.
-
-        Raises:
-            ChatError: The endpoint cannot be used.
-            StorageError: The journal cannot be written.
-        """
+        """Carries conversations on until each has its answer; what comes back is in the journal at once."""
         if self._stopped:
             return
         self._tasks = [asyncio.create_task(self._converse(index, each)) for index, each in enumerate(conversations)]
@@ -220,7 +215,6 @@ class Round:
         self.answered.put(1)
 
     async def _attempts(self, asked: Call, request: ChatRequest, order: tuple[int, int]) -> Call:
-        """Sends a request until there is a reply or no sense in trying again."""
         usd = None if self._price is None else self._price.usd(most_tokens(request))
         cause = ""
         for attempt in range(1, self._chat.max_attempts + 1):

@@ -1,18 +1,16 @@
 """The journal of calls: what was paid for is on disk before it is used, and is never asked again.
 
-``calls.jsonl`` holds one line for each exchange with a chat model, in the order of the questions (docs/run_directory.md
-has the fields). While questions are being asked, ``.calls.part.jsonl`` beside it takes each event as it happens; when
-all are answered, their exchanges are appended to ``calls.jsonl``. So a killed run that is resumed ends with the same
-lines, but for ``seconds``, as one that was left alone. The events:
+``calls.jsonl`` holds one line per exchange with a chat model, in the order of the questions (fields:
+docs/run_directory.md). While questions are open, ``.calls.part.jsonl`` takes each event as it happens; then their
+exchanges move to ``calls.jsonl``. So a run that was killed and resumed ends with the same lines, ``seconds`` aside:
 
     {"intent": 7, "key": …, "usd": 0.02}    call 7 is about to be sent and can cost this much
     {"done": 7, "key": …, "reply": …}       it came back: the line that calls.jsonl will hold
     {"freed": 7}                            it was refused, and not billed
     {"lost": 7, "key": …, "usd": 0.02}      it may have been billed, and nothing came back
 
-An intent that nothing follows was in flight when the process was killed, and counts as lost: that is the one window
-in which a call can be billed twice, and an endpoint that honours the header ``Idempotency-Key`` (the call's key)
-closes it.
+An intent that nothing follows was in flight at the kill and counts as lost. Only such a call can be billed twice,
+unless the endpoint honours the header ``Idempotency-Key`` (the call's key).
 """
 
 from __future__ import annotations
@@ -49,8 +47,8 @@ class Call:
     estimated: bool = False  # the endpoint gave no usage, and this is the most that it can have been
     usd: float | None = None  # None without a known price
     seconds: float = 0.0  # from sending to receiving
-    # Set where no reply came at all: gave_up, too_long, rejected or over_cap. Such a line is no paid exchange: it lets
-    # a replay distinguish a call that failed from one that was never made.
+    # Set where no reply came: gave_up, too_long, rejected or over_cap. Such a line is no paid exchange: it lets a
+    # replay distinguish a call that failed from one that was never made.
     failure: str | None = None
     cause: str = field(default="", compare=False)  # what went wrong last, in a few words; not kept
     sealed: bool = field(default=False, compare=False)  # whether it is in calls.jsonl
@@ -82,11 +80,7 @@ class Call:
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> Call:
-        """Reads a line; its key is computed anew, so a line that was edited answers the request that it now holds.
-
-        Raises:
-            RecordError: A field is missing.
-        """
+        """Reads a line; its key is computed again, so an edited line answers the request that it now holds."""
         try:
             request = row.get("request")
             key = row["key"] if request is None else key_of(request)
@@ -126,16 +120,10 @@ def total(dollars: Sequence[float | None]) -> float | None:
 
 
 class Journal:
-    """The calls of one run, on disk or in memory only.
+    """The calls of one run, in the file ``path`` (which is continued) or in memory only.
 
-    Args:
-        path: ``calls.jsonl``, which is continued; None keeps calls in memory.
-        texts: Whether requests and replies are kept; without them nothing can be replayed.
-        others: Calls of other runs by key, that are replayed too and become this run's own then.
-
-    Raises:
-        RecordError: A line of the file is not a call.
-        StorageError: The file cannot be written.
+    Without ``texts``, requests and replies are not kept, and nothing can be replayed. ``others`` are calls of other
+    runs by key, that are replayed too and become this run's own then.
     """
 
     def __init__(self, path: Path | None = None, texts: bool = True, others: Mapping[str, Call] | None = None) -> None:
@@ -298,7 +286,6 @@ class Journal:
             raise _unwritable(path, error) from error
 
     def _rewrite_part(self) -> None:
-        """Drops from the part file what calls.jsonl now holds; if nothing is left, the file goes."""
         if self.path is None:
             return
         self._close_part()
@@ -317,13 +304,7 @@ class Journal:
 
 
 def read_lines(path: Path, mend: bool = False) -> list[dict[str, Any]]:
-    """The lines of a journal; none if there is no file.
-
-    ``mend`` cuts off a last line that a kill left unfinished, so that the file can be continued.
-
-    Raises:
-        RecordError: A line is not a JSON object.
-    """
+    """The lines of a journal; none if there is no file. ``mend`` cuts off a last line that a kill left unfinished."""
     if not path.exists():
         return []
     *lines, torn = path.read_bytes().split(b"\n")
@@ -342,16 +323,11 @@ def read_lines(path: Path, mend: bool = False) -> list[dict[str, Any]]:
 
 
 def calls_of_run(path: Path) -> dict[str, Call]:
-    """The calls of another run, given by its directory or its ``calls.jsonl``, by key.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: A line of it is not a call.
-    """
+    """The calls of another run by key, given by its directory or its ``calls.jsonl``."""
     file = path / "calls.jsonl" if path.is_dir() else path
     if not file.is_file():
         raise MissingFileError(f"teacher.init_args.journal_path: {file} does not exist; name a run with calls.jsonl.")
-    entries = [replace(Call.of(row), request=None) for row in read_lines(file)]  # who asks brings the request along
+    entries = [replace(Call.of(row), request=None) for row in read_lines(file)]  # the asker has the request
     return {entry.key: entry for entry in entries if entry.reply is not None}
 
 

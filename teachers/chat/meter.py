@@ -40,14 +40,10 @@ class Price:
 
 
 class PriceTable:
-    """The shipped prices (``prices.json``) under a user's own.
+    """The shipped prices (``prices.json``) under a user's own, in dollars per million tokens by model.
 
-    Args:
-        prices: Dollars per million tokens by model: ``{"my-model": {"input": 0.5, "output": 1.5, "cached": 0.25}}``;
-            without ``cached``, cached input costs as much as other input.
-
-    Raises:
-        ConfigurationError: A price lacks a part, has one too many, or is not a number from 0 upwards.
+    Like ``{"my-model": {"input": 0.5, "output": 1.5, "cached": 0.25}}``; without ``cached``, it costs as much as other
+    input.
     """
 
     def __init__(self, prices: Mapping[str, Mapping[str, float]] | None = None) -> None:
@@ -70,8 +66,8 @@ class PriceTable:
 def most_tokens(request: ChatRequest) -> Usage:
     """More tokens than a request can be billed for.
 
-    A token of a byte-level vocabulary is at least one byte long, so the bytes of all that is sent bound the input;
-    ``max_tokens``, which every request carries, bounds the output.
+    A token of a byte-level vocabulary has at least one byte, so the bytes sent bound the input; ``max_tokens``, which
+    every request carries, bounds the output.
     """
     schema = json.dumps(dict(request.schema), ensure_ascii=False)
     texts = [request.schema_name, schema, *(message.content for message in request.messages)]
@@ -82,12 +78,8 @@ def most_tokens(request: ChatRequest) -> Usage:
 class Meter:
     """Dollars spent and dollars reserved for calls in flight, under a cap; belongs to one event loop.
 
-    Every attempt reserves the most that it can cost before it is sent. So the sum of what was billed never exceeds
-    the cap, however many calls are in flight and however they end.
-
-    Args:
-        max_usd: The cap; None for none.
-        spent: Dollars that were spent before.
+    Every attempt first reserves the most that it can cost. So the sum of what was billed never exceeds the cap, however
+    many calls are in flight and however they end. ``spent`` starts at what earlier processes spent.
     """
 
     def __init__(self, max_usd: float | None = None, spent: float = 0.0) -> None:
@@ -100,9 +92,7 @@ class Meter:
     async def reserve(self, usd: float, order: tuple[int, ...]) -> bool:
         """Waits until this many dollars are free; False if they never will be, because what is spent stays spent.
 
-        Args:
-            usd: The most that the call can cost.
-            order: Who comes first when dollars get short; smaller is earlier.
+        ``order`` decides who comes first when dollars get short; smaller is earlier.
         """
         granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         bisect.insort(self._waiting, (order, usd, granted), key=lambda waiting: waiting[0])
@@ -115,7 +105,7 @@ class Meter:
             raise
 
     def settle(self, reserved: float, usd: float) -> None:
-        """A call has ended: what it had reserved is free again, what it cost is spent."""
+        """Ends a call: what it had reserved is free again, what it cost is spent."""
         self._in_flight -= 1
         # Back to exactly 0 between batches: sums of floats would leave crumbs.
         self.reserved = self.reserved - reserved if self._in_flight else 0.0

@@ -1,4 +1,4 @@
-"""Chat models behind the OpenAI protocol: OpenAI, Azure, and what speaks like them (vLLM, Ollama, llama.cpp…)."""
+"""Chat models behind the OpenAI protocol: OpenAI, Azure, and compatible ones (vLLM, Ollama, llama.cpp…)."""
 
 from __future__ import annotations
 
@@ -55,13 +55,10 @@ class OpenAIChat(Chat):
         api_key_env: Environment variable that holds the API key. It is read at the first call, and the key itself is
             in no setting, file or message.
         timeout: Seconds for one attempt.
-        structured: How the endpoint is sent the schema of a reply. ``auto`` begins with native structured outputs
-            (``json_schema``), goes over to ``json_object``, then ``prompt``, if the endpoint refuses; the schema
-            goes into the prompt too if the endpoint passes over it.
+        structured: How the endpoint is sent the schema of a reply. ``auto`` starts with native structured outputs
+            (``json_schema``) and, if the endpoint refuses, tries ``json_object``, then ``prompt``; the schema goes
+            into the prompt too if the endpoint ignores it.
         settings: Those of Chat: temperature, max_tokens, concurrency, max_attempts, max_reasks.
-
-    Raises:
-        ConfigurationError: A setting cannot work.
     """
 
     def __init__(
@@ -88,7 +85,7 @@ class OpenAIChat(Chat):
         self._refusals = 0  # of requests that nothing is known to be wrong with
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """One attempt at a request; a refusal of the way it was put is no attempt, and the next way is tried."""
+        """One attempt at a request; if only the way it was put is refused, the next way is tried within the attempt."""
         key = read_key(self.api_key_env)
         begun = used = self._negotiation.dialect
         while True:
@@ -123,7 +120,7 @@ class OpenAIChat(Chat):
         return AsyncOpenAI(api_key=key, base_url=self._endpoint(), max_retries=0, http_client=http_client())
 
     async def _attempt(self, request: ChatRequest, body: dict[str, Any], key: str) -> ChatReply | tuple[int, str]:
-        """The reply, or status and message of a refusal that the request, or how it was put, may be the reason for."""
+        """The reply, or status and message of a refusal that the request, or how it was put, may have caused."""
         import httpx2
         from aiohttp import ClientError
         from openai import APIConnectionError, APIStatusError
@@ -139,7 +136,7 @@ class OpenAIChat(Chat):
         try:
             # The client's timeout is for each read: an endpoint that sends a byte now and then would outlive it.
             async with asyncio.timeout(self.timeout):
-                # Not chat.completions.create, whose going over the body against its types takes as long as the rest.
+                # Not chat.completions.create: checking the body against its types takes as long as all the rest.
                 response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body, options=options)
         # ``from None`` everywhere: the SDK's errors carry the request, and with it the key.
         except TimeoutError:
@@ -154,7 +151,6 @@ class OpenAIChat(Chat):
         return read_completion(response.content, key)
 
     def _judged(self, status: int, said: str, wait: float | None) -> ChatReply | tuple[int, str]:
-        """What an error status means: try again, no reply to this prompt, the end, or about the request."""
         told, lower = f"{status}: {said[:_LONGEST_TOLD]}", said.lower()
         where = f"The endpoint {self._address()}"
         if status in (402, 429) and (status == 402 or "insufficient_quota" in lower or "insufficient balance" in lower):
@@ -178,7 +174,6 @@ class OpenAIChat(Chat):
         return status, said
 
     def _refused(self, status: int, said: str) -> AttemptError | ChatError:
-        """What to make of a refusal that no other way of putting the request helps against."""
         told = f"{status}: {said[:_LONGEST_TOLD]}"
         if status >= 500:
             return AttemptError("server_error", told)
@@ -196,16 +191,12 @@ class AzureOpenAIChat(OpenAIChat):
     """A chat model that is deployed at Azure.
 
     Args:
-        model: Name of the deployment. Its price is looked up under this name: give ``prices`` if it differs from the
-            model's.
+        model: Name of the deployment; give ``prices`` under this name if it differs from the model's.
         endpoint: Address of the resource, e.g. ``https://my-resource.openai.azure.com``; None takes the environment
             variable AZURE_OPENAI_ENDPOINT.
         api_version: Version of the protocol.
         api_key_env: Environment variable that holds the API key.
         settings: Those of OpenAIChat and Chat.
-
-    Raises:
-        ConfigurationError: A setting cannot work.
     """
 
     def __init__(

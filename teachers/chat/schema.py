@@ -32,7 +32,7 @@ _FINAL = re.compile(
 
 _ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|["\\/bfnrt])|\\')
 
-# Prose before an object may hold braces of its own; more starts than this are not tried.
+# Prose before an object may hold braces too; more starts than this are not tried.
 _MOST_STARTS = 32
 _MOST_ERRORS = 6
 _LONGEST_ERROR = 300
@@ -98,14 +98,10 @@ def clean(value: Any) -> Any:
 
 
 def parse_reply(text: str, model: type[Reply]) -> Reply:
-    r"""Reads a reply.
+    r"""Reads a reply, ignoring code fences and prose around the object.
 
-    Code fences and prose around the object are passed over. Escapes that JSON does not know (``\s``, ``\(``: LaTeX
-    that was not escaped) are read as a backslash. Those that it does know and that swallowed a backslash of LaTeX
-    (``\frac``) are not guessed at here.
-
-    Raises:
-        ReplyError: There is no JSON object, or it is not valid under the model.
+    Escapes that JSON does not know (``\s``, ``\(``: LaTeX that was not escaped) are read as a backslash. Those that it
+    knows and that swallowed a backslash of LaTeX (``\frac``) are not guessed at here.
     """
     error: ReplyError | None = None
     for candidate in _objects(answer_part(text)):

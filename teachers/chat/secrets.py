@@ -33,10 +33,9 @@ _SCHEMES_OF_PROXIES = ("http", "https", "socks5", "socks5h")
 
 
 def is_variable_name(text: str) -> bool:
-    """Whether this is the name of an environment variable that is set, or looks like one and not like a pasted key.
+    """Whether this names an environment variable that is set, or looks like such a name and not like a pasted key.
 
-    A name looks like one if it is words joined by underscores with few digits, all in capitals or one of them saying
-    what is in it (``my_api_key``).
+    That is: words joined by underscores with few digits, in capitals or one of them saying what it is (``my_api_key``).
     """
     if not text.isascii() or not text.isidentifier():
         return False
@@ -49,11 +48,7 @@ def is_variable_name(text: str) -> bool:
 
 
 def check_variable(name: str, setting: str) -> None:
-    """Refuses what cannot be the name of a variable, and a key in that variable that cannot be sent.
-
-    Raises:
-        ConfigurationError: In words that hold neither: whatever stands there may be the key itself.
-    """
+    """Refuses what cannot be a variable's name, and a key in it that cannot be sent; the message repeats neither."""
     if not is_variable_name(name):
         raise ConfigurationError(
             f"{setting} is not the name of an environment variable ({len(name)} characters, not shown because they may "
@@ -64,11 +59,7 @@ def check_variable(name: str, setting: str) -> None:
 
 
 def read_key(variable: str) -> str:
-    """The key in an environment variable, without space around it.
-
-    Raises:
-        ConfigurationError: It is not set, or cannot be sent in a header.
-    """
+    """The key in an environment variable, without space around it."""
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigurationError(
@@ -89,11 +80,9 @@ def holds_key(text: str) -> bool:
 
 
 def address_of(given: str | None, setting: str, variable: str) -> str | None:
-    """The address of an endpoint: the one given as a setting, or that in an environment variable; None without both.
+    """An endpoint's address: the setting, else what the environment variable holds; None without both.
 
-    Raises:
-        ConfigurationError: It is no address, or has more in it than scheme, host, port and path. The message does not
-            repeat it: a key may be in it.
+    It may hold scheme, host, port and path only. An error does not repeat it: a key may be in it.
     """
     address = given
     if address is None:
@@ -122,10 +111,9 @@ def address_of(given: str | None, setting: str, variable: str) -> str | None:
 
 
 def check_surroundings() -> None:
-    """Refuses settings in the environment that no client can use: proxies, and what is sent in headers.
+    """Refuses environment settings that no client can use: proxies, and what is sent in headers.
 
-    Raises:
-        ConfigurationError: The message has the variable and not what it holds, which may be a password.
+    The message names the variable, not its value, which may be a password.
     """
     for scheme, address in getproxies().items():
         if scheme not in ("http", "https", "all") or not address:
@@ -143,7 +131,6 @@ def check_surroundings() -> None:
 
 
 def _split(address: str) -> SplitResult | None:
-    """An address in its parts; None if it has no host, or characters or a port that none can have."""
     if not address.isascii() or not address.isprintable() or set(address) & set(" \"'<>\\^`{|}"):
         return None
     try:
@@ -154,7 +141,7 @@ def _split(address: str) -> SplitResult | None:
 
 
 def conceal(text: str) -> str:
-    """A message without keys, and without what stands in addresses besides host and path; the last step before print.
+    """A message without keys, and without what addresses hold besides host and path; the last step before print.
 
     What the endpoint sends is redacted where it comes in; this is for texts of other origins, such as a parser's.
     """
@@ -174,7 +161,7 @@ def conceal(text: str) -> str:
 
 def _secrets_around() -> Iterator[str]:
     for name, value in os.environ.items():
-        # Short ones are words for endpoints without keys, and may be in any text; and some name a file with a key.
+        # Short values are words for endpoints without keys and may be in any text; some values name a file with a key.
         secret = value.strip()
         if _VARIABLES_OF_KEYS.search(name.upper()) and len(secret) >= 2 * _SHORTEST_SECRET and secret[0] not in "/~.":
             yield secret
@@ -184,8 +171,8 @@ def redact(text: str, key: str) -> str:
     r"""A text without the key, which endpoints repeat in errors or replies.
 
     Parts of it go too: eight characters in a row or more (a message that was cut), and what is left of it around dots
-    or asterisks (``sk-ab***yz``); as it is, percent-encoded, with the escapes of JSON or HTML, or as its SHA-256, by
-    which the LiteLLM proxy names keys.
+    or asterisks (``sk-ab***yz``); plain, percent-encoded, with JSON's or HTML's escapes, or as its SHA-256, by which
+    the LiteLLM proxy names keys.
     """
     if len(key) < _SHORTEST_SECRET:
         return text
@@ -230,7 +217,6 @@ def _remains(text: str, key: str) -> Iterator[tuple[int, int]]:
 
 
 def _parts(text: str, key: str) -> Iterator[tuple[int, int]]:
-    """Where parts of the key stand in a text, each as long as can be."""
     least = _SHORTEST_SECRET if len(key) >= 2 * _SHORTEST_SECRET else len(key)  # the parts of a short key may be words
     starts = {key[index : index + least] for index in range(len(key) - least + 1)}
     done = index = 0

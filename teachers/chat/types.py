@@ -98,9 +98,6 @@ class Chat(ABC):
         concurrency: Most calls in flight at a time.
         max_attempts: Most attempts at one request, the first included.
         max_reasks: How often a reply that does not fit the schema is asked for again, with what was wrong.
-
-    Raises:
-        ConfigurationError: A number is out of its range.
     """
 
     def __init__(
@@ -144,8 +141,8 @@ class AttemptError(Exception):
 
     Args:
         reason: The counter's name. ``rate_limit``, ``server_error``, ``timeout``, ``connection`` and ``broken_body``
-            may pass and are tried again; ``too_long`` (the prompt does not fit the model's context) and ``rejected``
-            (the endpoint will not take it, for another reason) concern this request alone and will not pass.
+            may pass and are tried again; ``too_long`` (for the model's context) and ``rejected`` (for another reason)
+            concern this request alone and will not pass.
         detail: What happened, in a few words for people: ``connection refused``, ``503: loading model``.
         retry_after: Seconds that the endpoint asks to wait.
         maybe_billed: Whether the endpoint may have charged for it nevertheless (it had the request and was writing).

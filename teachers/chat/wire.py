@@ -1,4 +1,4 @@
-"""What comes over the wire: the body of a reply, its usage, an error's message, how long to wait, what broke."""
+"""What endpoints send: the body of a reply, its usage, an error's message, how long to wait, what broke."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ _MOST_BYTES = 16 * 2**20
 
 
 def read_completion(content: bytes, key: str) -> ChatReply:
-    """Reads the body of a reply: a chat completion, or the events of a streamed one.
+    """Reads the body of a reply: a chat completion, or the events of a streamed one; AttemptError if it is neither.
 
-    Of a message's parts only the answer counts: text, a refusal, or a tool call's arguments where there is no text.
-    What a server puts into fields of its own (``reasoning_content``) is a draft.
-
-    Raises:
-        AttemptError: It is neither, and was billed probably.
+    Only the answer counts: text, a refusal, or a tool call's arguments where there is no text. What a server puts into
+    fields of its own (``reasoning_content``) is a draft.
     """
     try:
         streamed = content.lstrip().startswith((b"data:", b"event:", b":"))
@@ -61,11 +58,6 @@ def _text(content: Any) -> str:
 
 
 def _joined(events: str) -> dict[str, Any]:
-    """The completion that a stream of events amounts to.
-
-    Raises:
-        ValueError: It breaks off, or holds something else.
-    """
     message: dict[str, Any] = {"content": ""}
     whole: dict[str, Any] = {}
     finish_reason, ended = None, False
@@ -91,7 +83,6 @@ def _joined(events: str) -> dict[str, Any]:
 
 
 def _usage(given: Any) -> Usage | None:
-    """What the endpoint says it bills; None if that is not a count of tokens."""
     if not isinstance(given, Mapping):
         return None
     details = given.get("prompt_tokens_details")

@@ -34,11 +34,7 @@ class TaskIllustrator(Illustrator):
         self._task = task
 
     def illustrate(self, descriptions: Sequence[str]) -> list[Image | None]:
-        """The image of each description, in order; None for one that the task cannot read.
-
-        Raises:
-            ConfigurationError: The task cannot draw at all.
-        """
+        """The image of each description, in order; None for one that the task cannot read."""
         images: list[Image | None] = []
         for description in descriptions:
             try:
@@ -51,11 +47,8 @@ class TaskIllustrator(Illustrator):
 class KeepingIllustrator(Illustrator):
     """What text-to-image models share: an image costs time or money, so each is made once and kept in a folder.
 
-    That is also what makes an interrupted step resumable: it finds the images that it had.
-
-    Args:
-        folder: Where images are kept, by description and settings; None keeps nothing.
-        settings: What else decides an image.
+    That also makes an interrupted step resumable. Images are kept by description and ``settings`` (what else decides
+    them); without a folder nothing is kept.
     """
 
     def __init__(self, folder: str | None, settings: Mapping[str, Any]) -> None:
@@ -63,12 +56,7 @@ class KeepingIllustrator(Illustrator):
         self._settings = dict(settings)
 
     def illustrate(self, descriptions: Sequence[str]) -> list[Image | None]:
-        """The image of each description, in order; equal descriptions have one image. None for what is not drawn.
-
-        Raises:
-            ConfigurationError: The model cannot be used at all.
-            StorageError: The folder cannot be written.
-        """
+        """The image of each description, in order; equal descriptions have one image. None for what is not drawn."""
         images = {description: self._kept(description) for description in descriptions}
         missing = [description for description, image in images.items() if image is None]
         for description, image in self._made(missing) if missing else ():

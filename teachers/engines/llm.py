@@ -1,4 +1,4 @@
-"""The engine that has a language model write records, checks every one, and makes up for those that fail."""
+"""The engine that has a language model write records, checks every one, and replaces those that fail."""
 
 from __future__ import annotations
 
@@ -33,22 +33,18 @@ class LLMEngine(Engine):
     """Writes the records of a plan in rounds: all calls of a round at once, then those for what is still missing.
 
     Each call is for one spec. A record is handed over if the task can read it, its response scores full marks for its
-    answer, its question is new in the plan and the environment would accept it; everything else is dropped with a
-    reason. Fewer records than ordered are handed over where a spec is used up, the rounds are over, or the money is;
-    where there is none because calls failed, the batch says so.
+    answer, its question is new in the plan and the environment would accept it; all others are dropped with a reason.
+    There are fewer records than ordered where a spec is used up, the rounds are over, or the money is; where there is
+    none because calls failed, the batch says so.
 
     Args:
         task: The task to teach.
         records_per_call: Most records that a call asks for.
         max_rounds: Most rounds, the first included; a spec that gains nothing in two rounds in a row is given up.
         text_limit: Most characters of each quoted text in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
+        chat: A chat model or a teacher's calls; None takes those of the teacher that makes it.
         illustrator: Makes the illustrator for the task, e.g. ``teachers.engines.OpenAIImagesIllustrator``: for tasks
             whose records have images that the task does not draw itself.
-
-    Raises:
-        ConfigurationError: A number is not positive, there is no chat model, the task no texts, or its records
-            need an illustrator and there is none.
     """
 
     def __init__(
@@ -82,9 +78,7 @@ class LLMEngine(Engine):
     def generate(self, plan: DataPlan) -> Batch:
         """The records of a plan, at most ``spec.count`` for each spec, and what was dropped.
 
-        Raises:
-            ConfigurationError: A spec is like an instance that is no validation instance.
-            SpendingCapError: The money was out before the first record.
+        SpendingCapError is raised only if the money was out before the first record.
         """
         orders = self._orders(plan)
         inspection = Inspection(self.task, plan.screen, type(self).__name__, self._illustrator)
@@ -128,7 +122,6 @@ class LLMEngine(Engine):
         return [Order(index, spec, plan.generator(index)) for index, spec in enumerate(plan.specs)]
 
     def _round(self, plan: DataPlan, asked: Asked, number: int, inspection: Inspection) -> list[Answer[Any]]:
-        """Asks, completes and checks; returns all answers."""
         answers = self._asker.ask([question for _, _, question in asked])
         items: list[tuple[Order, Mapping[str, Any]]] = []
         for (order, _, _), answer in zip(asked, answers, strict=True):
@@ -142,7 +135,6 @@ class LLMEngine(Engine):
         return came
 
     def _first_stage(self, plan: DataPlan, orders: Sequence[Order], number: int) -> Asked:
-        """The calls of a round: each spec's missing records in parts, each with its own variation number."""
         stage = self._stages[0]
         asked: Asked = []
         for order in orders:
@@ -181,7 +173,7 @@ class LLMEngine(Engine):
         number: int,
         inspection: Inspection,
     ) -> tuple[list[tuple[Order, Mapping[str, Any]]], Sequence[Answer[Any]]]:
-        """The items with the fields of a further stage; no more of a spec than it misses, for each costs a call."""
+        """No more of a spec than it misses, for each costs a call."""
         kept: list[tuple[Order, Mapping[str, Any]]] = []
         room = {order.index: order.missing for order, _ in items}
         for order, item in items:
@@ -221,7 +213,7 @@ class LLMEngine(Engine):
         return self._asker.question(prompt, texts.schema, example, plan.step, sample, index)
 
     def _examples(self, order: Order) -> Sequence[TrainingRecord]:
-        """Hook: records to show in one call; drawn with the order's generator, so anew for every call."""
+        """Hook: records to show in one call, drawn with the order's generator."""
         return ()
 
     def _like(self, instance_id: str | None) -> TaskInstance | None:

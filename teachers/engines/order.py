@@ -20,23 +20,14 @@ DESCRIPTION = "image_description"
 
 @dataclass
 class Order:
-    """One spec with what was made of it.
+    """One spec with what was made of it."""
 
-    Args:
-        index: Its place in the plan.
-        spec: What was ordered.
-        rng: The spec's own generator.
-        records: What passed all checks.
-        refused: Questions that failed for being there already, here or in the environment.
-        idle: Rounds in a row that gained nothing.
-    """
-
-    index: int
+    index: int  # its place in the plan
     spec: DataSpec
     rng: Random
     records: list[TrainingRecord] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    idle: int = 0
+    refused: list[str] = field(default_factory=list)  # questions that exist already, here or in the environment
+    idle: int = 0  # rounds in a row that gained nothing
 
     @property
     def missing(self) -> int:
@@ -50,13 +41,9 @@ class Order:
 
 
 class Inspection:
-    """Lets through what can be handed over, and keeps what cannot with its reason.
+    """Hands over what passes all checks, and keeps the rest with its reason.
 
-    Args:
-        task: Parses and scores.
-        screen: What the environment would say; None asks nobody.
-        source: Noted in every record.
-        illustrator: Makes the images that replies describe and the task does not draw; None if there are none.
+    ``source`` is noted in every record; ``illustrator`` makes images that replies describe and the task does not draw.
     """
 
     def __init__(self, task: Task, screen: Screen | None, source: str, illustrator: Illustrator | None = None) -> None:
@@ -73,11 +60,7 @@ class Inspection:
         self.dropped.append(Drop(reason, text, order.spec.skill, order.spec.subskill))
 
     def take(self, made: Sequence[tuple[Order, Mapping[str, Any]]]) -> None:
-        """Adds to each order the replies that pass, as far as it has room; one call for all orders of a round.
-
-        Args:
-            made: Replies with the order that they are for, in the order in which they are considered.
-        """
+        """Adds to each order the replies that pass, considered in this order, as far as it has room; once per round."""
         parsed = [(order, reply, self._parsed(order, reply)) for order, reply in made]
         read = [(order, reply, record) for order, reply, record in parsed if record is not None]
         sound = []
@@ -106,7 +89,7 @@ class Inspection:
     def _illustrated(
         self, read: Sequence[tuple[Order, Mapping[str, Any], TrainingRecord]]
     ) -> list[tuple[Order, TrainingRecord]]:
-        """The records with their images; no more of a spec than it misses are illustrated, for each image costs."""
+        """No more of a spec than it misses are illustrated, for each image costs."""
         room = {order.index: order.missing for order, _, _ in read}
         waiting: dict[int, str] = {}
         kept: list[tuple[Order, TrainingRecord]] = []
@@ -151,13 +134,7 @@ class Inspection:
 def screened(
     screen: Screen | None, accepted: Sequence[TrainingRecord], records: Sequence[TrainingRecord]
 ) -> Sequence[str | None]:
-    """What the environment would say of records, beside those that were accepted earlier for the same plan.
-
-    Args:
-        screen: The plan's screen; None finds fault with nothing.
-        accepted: What will be handed over already; the environment compares the others with it.
-        records: What is asked about.
-    """
+    """What the environment would say of records, compared also with ``accepted``, those handed over already."""
     if screen is None or not records:
         return [None] * len(records)
     return screen([*accepted, *records])[len(accepted) :]

@@ -1,4 +1,4 @@
-"""The offline engine: realises a plan through the task's own generator, with verified answers."""
+"""The offline engine: carries out a plan with the task's own generator, with verified answers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,10 @@ class ProceduralEngine(Engine):
     """Makes records with a procedural task.
 
     A spec without a subskill is dealt evenly over the skill's subskills, one without a skill over all subskills of
-    the task; the order in which they take turns is drawn, so that a small order is not always the first ones'.
+    the task; whose turn comes first is drawn, so that a small order is not always the first ones'.
 
     Args:
         task: The task to teach.
-
-    Raises:
-        ConfigurationError: The task is not procedural.
     """
 
     def __init__(self, task: Task) -> None:
@@ -41,11 +38,7 @@ class ProceduralEngine(Engine):
         self.task = task
 
     def generate(self, plan: DataPlan) -> Batch:
-        """The records of a plan, all questions distinct; fewer than ordered where a subskill repeats itself.
-
-        Raises:
-            ConfigurationError: A spec names a skill, a subskill or an instance that the task does not have.
-        """
+        """The records of a plan, all questions distinct; fewer than ordered where a subskill repeats itself."""
         records: list[TrainingRecord] = []
         seen: set[str] = set()
         for index, spec in enumerate(plan.specs):
@@ -58,7 +51,6 @@ class ProceduralEngine(Engine):
         return Batch(tuple(records))
 
     def _draws(self, spec: DataSpec, rng: Random) -> list[Draw]:
-        """One draw for each record of a spec."""
         if spec.like is not None:
             return [self._similar(spec.like)] * spec.count
         pairs = self._pairs(spec)
@@ -87,7 +79,7 @@ class ProceduralEngine(Engine):
 
 
 def distinct(draw: Draw, rng: Random, seen: set[str]) -> TrainingRecord | None:
-    """A record whose question is not among those seen; None if draw after draw is."""
+    """A record whose question is not among those seen; None if ``MAX_REDRAWS`` draws do not find one."""
     for _ in range(MAX_REDRAWS):
         record = draw(rng)
         if identity(record) not in seen:

@@ -14,16 +14,12 @@ from teachers.engines.order import Order
 
 
 class SeededLLMEngine(LLMEngine):
-    """An LLMEngine whose calls show records of the task's training pool as examples, drawn anew for every call.
+    """An LLMEngine whose calls show records of the task's training pool as examples, drawn for every call.
 
     Args:
         task: The task to teach; it must have a training pool.
         examples_per_call: Records shown in each call.
         settings: Those of LLMEngine: records_per_call, max_rounds, text_limit, chat and illustrator.
-
-    Raises:
-        ConfigurationError: A number is not positive, there is no chat model, the task no texts, or its records
-            need an illustrator and there is none.
     """
 
     def __init__(self, task: Task, examples_per_call: int = 3, **settings: Any) -> None:

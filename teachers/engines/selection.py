@@ -21,9 +21,6 @@ class SelectionEngine(Engine):
 
     Args:
         task: The task to teach; it must have a training pool.
-
-    Raises:
-        ConfigurationError: The task has no training pool.
     """
 
     def __init__(self, task: Task) -> None:
@@ -51,7 +48,6 @@ class SelectionEngine(Engine):
         candidates: Sequence[TrainingRecord],
         dropped: list[Drop],
     ) -> list[TrainingRecord]:
-        """The first so many candidates that pass, screened in pieces of what is still missing."""
         chosen: list[TrainingRecord] = []
         start = 0
         while len(chosen) < spec.count and start < len(candidates):

@@ -39,9 +39,6 @@ class DiffusersIllustrator(KeepingIllustrator):
         seed: Seed of the noise.
         device: Where to compute; None takes a GPU if there is one.
         folder: Where images are kept; None keeps nothing.
-
-    Raises:
-        ConfigurationError: The package is not installed, or a number cannot work.
     """
 
     def __init__(
@@ -128,9 +125,6 @@ class OpenAIImagesIllustrator(KeepingIllustrator):
         max_attempts: Most attempts at one image, the first included.
         max_images: Most images asked for by one process; further ones are not drawn.
         folder: Where images are kept; None keeps nothing.
-
-    Raises:
-        ConfigurationError: A setting cannot work.
     """
 
     def __init__(
@@ -178,7 +172,6 @@ class OpenAIImagesIllustrator(KeepingIllustrator):
         yield from ((description, None) for description in descriptions[len(asked) :])
 
     def _image(self, description: str) -> Image | None:
-        """One image; None if the endpoint refuses this description, keeps failing or sends no image."""
         from openai import APIConnectionError, APIStatusError
 
         # The models of the GPT family always send the image itself and refuse to be asked for it.

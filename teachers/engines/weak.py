@@ -16,19 +16,15 @@ from teachers.plan import DataPlan
 class WeakProceduralEngine(ProceduralEngine):
     """Makes the records of ProceduralEngine and spoils a share of them in the two ways of a weak language model.
 
-    A *wrong* record asks what it should and teaches the response and answer of another question of its subskill: it
-    agrees with itself, so only a task that can check an answer against its question, image or tests refuses it. A
-    record *off target* asks a question of another skill under the skill and subskill that were ordered. The records
-    that are not hit are the strong engine's own, so that the two teachers differ in nothing but what was spoilt.
+    A *wrong* record has the response and answer of another question of its subskill: it agrees with itself, so only a
+    task that can check an answer against its question, image or tests refuses it. A record *off target* asks a question
+    of another skill under the labels that were ordered. The other records are the procedural engine's own, so the two
+    teachers differ only in what was spoilt.
 
     Args:
         task: The task to teach.
         wrong: Share of wrong records, in [0, 1].
         off_target: Share of records off target, in [0, 1].
-
-    Raises:
-        ConfigurationError: The task is not procedural, a share is out of range, they sum to more than 1, or
-            records of a task with a single skill are to be off target.
     """
 
     def __init__(self, task: Task, wrong: float = 0.2, off_target: float = 0.2) -> None:
@@ -46,11 +42,7 @@ class WeakProceduralEngine(ProceduralEngine):
         self.off_target = off_target
 
     def generate(self, plan: DataPlan) -> Batch:
-        """The records of a plan, all questions distinct, a share of them spoilt.
-
-        Raises:
-            ConfigurationError: A spec names a skill, a subskill or an instance that the task does not have.
-        """
+        """The records of a plan, all questions distinct, a share of them spoilt."""
         records = list(super().generate(plan))
         seen = {identity(record) for record in records}
         rng = plan.generator(len(plan.specs))  # apart from the specs' own: what is not hit stays the same
@@ -64,7 +56,7 @@ class WeakProceduralEngine(ProceduralEngine):
         return Batch(tuple(records))
 
     def _wrong(self, record: TrainingRecord, rng: Random) -> TrainingRecord:
-        """The record with another's response and answer; itself if its subskill has but one answer."""
+        """The record itself if its subskill has only one answer."""
         skill, subskill = _labels(record)
         instance = self.task.as_instance(record)
         for _ in range(MAX_REDRAWS):
@@ -75,7 +67,7 @@ class WeakProceduralEngine(ProceduralEngine):
         return record
 
     def _off_target(self, record: TrainingRecord, rng: Random, seen: set[str]) -> TrainingRecord:
-        """A record of another skill with this one's labels; itself if no question that is not there yet is found."""
+        """The record itself if no new question is found."""
         skill, subskill = _labels(record)
         other = rng.choice([pair for pair in self.task.subskill_pairs() if pair[0] != skill])
         stray = distinct(lambda rng: self.task.record(*other, rng), rng, seen)

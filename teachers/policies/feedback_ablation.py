@@ -1,4 +1,4 @@
-"""A policy with other feedback than the true one: what a teacher does then shows what its feedback is worth."""
+"""A policy that is shown other feedback than the true one: what its teacher then does shows what feedback is worth."""
 
 from __future__ import annotations
 
@@ -38,23 +38,20 @@ class FeedbackAblationPolicy(Policy):
     Feedback is what tells about the student: accuracies, errors, rewards. What the teacher did itself (records,
     allocations, subskills, actions), the budget and the list of skills stay as they are in every kind:
 
-    - ``true``: the observation as it is; the policy acts as it would without this one around it.
+    - ``true``: the observation as it is.
     - ``none``: every accuracy unknown, no errors, no rewards.
-    - ``shuffled``: every skill shows another skill's accuracies and rewards, the same one's in the whole run, so that
-      the feedback is consistent in itself and about the wrong skills; errors are shown of instances of the skill that
-      they then count under. In the Open-Ended environment each error is shown as one of another validation instance.
-    - ``stale``: the accuracies, errors and rewards of an earlier step, and nothing that was measured since. A history
-      holds no accuracies of subskills, so that after the first step a policy sees none.
+    - ``shuffled``: every skill shows another skill's accuracies and rewards, the same one's in the whole run: feedback
+      that is consistent and about the wrong skills. Errors are of instances of the skill that they then count under; in
+      the Open-Ended environment each error is shown as one of another validation instance.
+    - ``stale``: the accuracies, errors and rewards of an earlier step, and nothing measured since. A history has no
+      accuracies of subskills, so after the first step a policy sees none.
 
     Args:
         task: The task to teach.
         policy: Makes the policy that acts, for the task.
         feedback: What it sees.
         lag: How many steps stale feedback is old; None for that of step 0 in all steps.
-        chat: What the policy asks if it asks a chat model and has none of its own; None takes the teacher's calls.
-
-    Raises:
-        ConfigurationError: There is no such kind of feedback, or ``lag`` is not positive.
+        chat: What the policy asks if it has no chat model of its own; None takes the teacher's calls.
     """
 
     def __init__(
@@ -116,7 +113,7 @@ class FeedbackAblationPolicy(Policy):
     def _misplaced(
         self, errors: Sequence[ErrorExample], other: Mapping[str, str], shown_as: Mapping[str, str]
     ) -> tuple[ErrorExample, ...]:
-        """Errors as those of other instances; two that fall on the same instance are shown once."""
+        """Two errors that fall on the same instance are shown once."""
         made: dict[str, ErrorExample] = {}
         for error in errors:
             skill = None if error.skill is None else shown_as.get(error.skill, error.skill)
@@ -135,7 +132,6 @@ class FeedbackAblationPolicy(Policy):
 
     @cached_property
     def _members(self) -> dict[str, list[str]]:
-        """Validation instances by gold skill, in the task's order."""
         members: dict[str, list[str]] = {}
         for name, instance in self._val.items():
             if (skill := self.task.skill_of(instance)) is not None:
@@ -160,7 +156,6 @@ def _moved(skills: Mapping[str, Accuracy], source: Mapping[str, str]) -> dict[st
 
 
 def _regraded(tree: SkillTree, other: SkillTree) -> SkillTree:
-    """A tree with the rewards and the accuracies of another, its own allocations and actions untouched."""
     accuracies = [node.accuracy for node in other.subskills]
     nodes = tuple(
         replace(node, accuracy=accuracies[place % len(accuracies)] if accuracies else None)
@@ -170,7 +165,7 @@ def _regraded(tree: SkillTree, other: SkillTree) -> SkillTree:
 
 
 def _blank(observation: Observation, known: int) -> Observation:
-    """An observation without any feedback from after the step ``known``; -1 for without any."""
+    """Without any feedback from after the step ``known``; -1 for none at all."""
     at = observation.history[known] if known >= 0 else None
     changes: dict[str, Any] = {
         "accuracy": _UNKNOWN if at is None else at.accuracy,
@@ -191,7 +186,7 @@ def _unmeasured(past: PastStep) -> PastStep:
 
 
 def _ungraded(tree: SkillTree, lost: int | None) -> SkillTree:
-    """A tree without accuracies, and without its last so many rewards; None for all."""
+    """Without accuracies and the last ``lost`` rewards; None for all."""
     nodes: Sequence[SubskillNode] = [replace(node, accuracy=None) for node in tree.subskills]
     rewards = () if lost is None else tree.rewards[: max(0, len(tree.rewards) - lost)]
     return replace(tree, subskills=tuple(nodes), rewards=rewards)

@@ -1,4 +1,4 @@
-"""The policy that stops after its first step: the floor that further data, and not further training, has to beat."""
+"""The policy that stops after its first step: the baseline that further data must beat, not further training."""
 
 from __future__ import annotations
 
@@ -17,19 +17,16 @@ from teachers.teacher import Policy, make_part
 class FirstStepPolicy(Policy):
     """Orders what another policy orders in the first step, and nothing after.
 
-    Under the same seed and budget, step 1 gets the very records that the other policy's own run gets there (from an
-    engine that repeats itself: a procedural one, or a chat model's replayed journal). With ``trainer.max_epochs`` times
-    the number of steps, its student is then trained on as many records, repeats counted, as the other policy's
-    last one: the compute is the same, the data is step 1's. Later steps accept nothing and train nothing.
+    Under the same seed and budget, step 1 gets the same records as the other policy's own run (from an engine that
+    repeats itself: a procedural one, or a chat model's replayed journal). With ``trainer.max_epochs`` times the number
+    of steps, its student then trains on as many records, repeats counted, as the other policy's last one: the same
+    compute on the data of step 1. Later steps accept nothing and train nothing.
 
     Args:
         task: The task to teach.
         policy: Makes the policy that acts in the first step, for the task.
         steps: After how many steps to stop.
-        chat: What the policy asks if it asks a chat model and has none of its own; None takes the teacher's calls.
-
-    Raises:
-        ConfigurationError: ``steps`` is not positive.
+        chat: What the policy asks if it has no chat model of its own; None takes the teacher's calls.
     """
 
     def __init__(

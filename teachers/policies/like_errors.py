@@ -1,4 +1,4 @@
-"""A policy that has a skill's records made like the errors on it, for engines that do not know the skill by name."""
+"""A policy that orders a skill's records like the errors on it, for engines that do not know the skill by name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from teachers.teacher import Policy, make_part
 class LikeErrorsPolicy(Policy):
     """Lets another policy decide how many records each skill gets, and orders them like the skill's errors.
 
-    The name of a skill that was discovered tells a procedural engine nothing; an error of it is an instance that the
-    engine can write records like. What a skill gets is dealt evenly over its errors in a drawn order; what a skill
-    without errors gets is ordered as records of anything, so that what is mastered is not forgotten.
+    The name of a discovered skill tells a procedural engine nothing; an error of it is an instance to write records
+    like. A skill's records are dealt evenly over its errors in a drawn order; without errors they are records of
+    anything, so that what is mastered is not forgotten.
 
     Args:
         task: The task to teach.
         policy: Makes the policy that shares the records out, for the task.
-        chat: What the policy asks if it asks a chat model and has none of its own; None takes the teacher's calls.
+        chat: What the policy asks if it has no chat model of its own; None takes the teacher's calls.
     """
 
     def __init__(
@@ -38,11 +38,7 @@ class LikeErrorsPolicy(Policy):
         self.policy = make_part(policy, task, chat=chat)
 
     def act(self, observation: Observation) -> Action:
-        """An order for each error that gets records, then an open one for the skills without errors.
-
-        Raises:
-            ConfigurationError: The other policy acts on skill trees.
-        """
+        """An order for each error that gets records, then an open one for the skills without errors."""
         action = self.policy.act(observation)
         if isinstance(action, Mapping):
             raise ConfigurationError(
@@ -67,6 +63,5 @@ class LikeErrorsPolicy(Policy):
 
 
 def _like(spec: DataSpec, errors: Sequence[ErrorExample]) -> list[DataSpec]:
-    """The order of a skill, dealt over its errors."""
     counts = apportion(spec.count, [1.0] * len(errors))
     return [replace(spec, count=n, like=error.instance_id) for n, error in zip(counts, errors, strict=True) if n]

@@ -37,17 +37,9 @@ Words = Annotated[str, AfterValidator(_words)]
 
 
 class PolicyPrompts:
-    """Makes a policy's questions from its templates; its templates see ``topic``, ``observation`` and ``limit``.
+    """Makes a policy's questions from the templates of a package; they see ``topic``, ``observation`` and ``limit``.
 
-    Args:
-        part: The policy or the part of one, while it is being built.
-        task: The task to teach.
-        text_limit: Most characters of each text of a student or a benchmark in a prompt.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
-        package: Where the templates lie.
-
-    Raises:
-        ConfigurationError: ``text_limit`` is not positive, there is no chat model or the task no texts.
+    ``text_limit`` is the most characters of each text of a student or a benchmark in a prompt.
     """
 
     def __init__(
@@ -75,11 +67,7 @@ class PolicyPrompts:
         return self._asker.question(prompt, schema, example, observation.step + 1, sample)
 
     def ask(self, questions: Sequence[Question[Reply]]) -> list[Reply | None]:
-        """Asks all questions at once; None where there is no usable reply.
-
-        Raises:
-            SpendingCapError: The dollars do not cover a call.
-        """
+        """Asks all questions at once; None where there is no usable reply."""
         return replies(self._asker.ask(questions))
 
 
@@ -92,10 +80,7 @@ class LLMPolicy(SharingPolicy):
         task: The task to teach.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
-
-    Raises:
-        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
+        chat: A chat model or a teacher's calls; None takes those of the teacher that makes it.
     """
 
     templates: ClassVar[str] = "teachers.policies"
@@ -108,7 +93,7 @@ class LLMPolicy(SharingPolicy):
 
 
 def draw_errors(observation: Observation, count: int, skill: str | None = None) -> list[ErrorExample]:
-    """So many errors at random, all of one skill if one is named; drawn anew in every step and call."""
+    """Up to ``count`` errors at random, all of one skill if one is named; drawn again in every step and call."""
     errors = [error for error in observation.errors if skill is None or error.skill == skill]
     observation.generator(f"errors shown/{skill}").shuffle(errors)
     return errors[:count]

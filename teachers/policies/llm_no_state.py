@@ -34,17 +34,12 @@ class ProblemKinds(BaseModel):
 
 
 class LLMNoStatePolicy(LLMPolicy):
-    """Asks for a varied list of kinds of problems of the domain, whatever the student can do.
-
-    Without a usable reply it orders records of anything.
+    """Asks for varied kinds of problems, whatever the student can do; without a usable reply it orders anything.
 
     Args:
         task: The task to teach.
         kinds: How many kinds of problems are asked for.
         settings: Those of LLMPolicy: records_per_step, text_limit and chat.
-
-    Raises:
-        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The language model that reads the student's errors and says what records would mend them."""
+"""The language model that reads the student's errors and says what records would help against them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,9 @@ class LLMOpenEndedPolicy(LLMPolicy):
 
     Args:
         task: The task to teach.
-        errors_shown: Most errors in the prompt; drawn anew for every call.
+        errors_shown: Most errors in the prompt; drawn for every call.
         specs: How many data specs are asked for.
         settings: Those of LLMPolicy: records_per_step, text_limit and chat.
-
-    Raises:
-        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The language model that names new subskills, for every skill that wants some at once."""
+"""The language model that names new subskills, for all skills at once."""
 
 from __future__ import annotations
 
@@ -30,12 +30,9 @@ class LLMSubskillProposer(SubskillProposer):
 
     Args:
         task: The task to teach.
-        errors_shown: Most errors of a skill in its prompt; drawn anew for every call.
+        errors_shown: Most errors of a skill in its prompt; drawn for every call.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
-
-    Raises:
-        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
+        chat: A chat model or a teacher's calls; None takes those of the teacher that makes it.
     """
 
     def __init__(
@@ -58,7 +55,7 @@ class LLMSubskillProposer(SubskillProposer):
         return found
 
     def exhausted(self, skill: str, observation: SkillTreeObservation) -> bool:
-        """Never: a language model is taken to have one more name always, and asking costs."""
+        """Never: a language model always has one more name, and asking costs."""
         return False
 
     def _extend(self, found: Names, wanted: Mapping[str, int], observation: SkillTreeObservation) -> None:

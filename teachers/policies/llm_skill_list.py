@@ -49,23 +49,19 @@ _MIDDLE = 5.0
 
 
 class LLMSkillListPolicy(LLMPolicy):
-    """Asks about each skill by itself, all at once, with the accuracies of all skills beside it.
+    """Asks about each skill by itself, all at once.
 
-    One question per skill keeps every prompt short however many skills there are, shows each skill's own errors and
-    history in full, and loses one skill's specs and not all if a reply fails. So that the records can still go where
-    they are needed most, each question shows all accuracies and asks for a priority on one scale.
-
-    A skill without a usable reply gets an order in the middle of the scale, without description.
+    One question per skill keeps prompts short however many skills there are, shows each skill's errors and history in
+    full, and loses one skill's specs if a reply fails. Each question also shows all accuracies and asks for a priority
+    on one scale, so that records go where they are needed most. A skill without a usable reply gets an order in the
+    middle of the scale, without description.
 
     Args:
         task: The task to teach.
-        errors_shown: Most errors of a skill in its prompt; drawn anew for every call.
+        errors_shown: Most errors of a skill in its prompt; drawn for every call.
         hypotheses: Hypotheses about what the student is missing, asked for each skill.
         specs_per_hypothesis: Data specs asked for each of them.
         settings: Those of LLMPolicy: records_per_step, text_limit and chat.
-
-    Raises:
-        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(
@@ -88,11 +84,7 @@ class LLMSkillListPolicy(LLMPolicy):
         self.specs_per_hypothesis = specs_per_hypothesis
 
     def act(self, observation: Observation) -> Action:
-        """Orders for every skill, in proportion to its priority and to the shares of its specs.
-
-        Raises:
-            ConfigurationError: The environment shows no skills.
-        """
+        """Orders for every skill, in proportion to its priority and to the shares of its specs."""
         skills = list(skills_shown(self, observation))
         lessons = self.prompts.ask([self._question(observation, skill) for skill in skills])
         specs: list[DataSpec] = []

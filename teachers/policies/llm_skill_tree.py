@@ -55,9 +55,8 @@ class TreeDecision(BaseModel):
 class LLMSkillTreePolicy(SkillTreePolicy):
     """Shows each skill's tree, rewards and errors, and asks whether to explore or to exploit; all skills at once.
 
-    A skill's first action is an exploration. What the model orders beyond the call's share of the budget is scaled
-    down, for all subskills alike. A skill without a usable reply keeps its allocations, or is explored if it has no
-    subskills.
+    A skill's first action is an exploration. What exceeds the call's share of the budget is scaled down, for all
+    subskills alike. Without a usable reply a skill keeps its allocations, or is explored if it has no subskills.
 
     Args:
         task: The task to teach.
@@ -66,13 +65,10 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         new_subskills: Most subskills of an exploration.
         initial_subskills: Subskills of a skill's first exploration.
         initial_records: Records for each of those; None spreads the call's share evenly over them.
-        errors_shown: Most errors of a skill in its prompt; drawn anew for every call.
+        errors_shown: Most errors of a skill in its prompt; drawn for every call.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
-        chat: The chat model that it asks, or a teacher's calls; None takes those of the teacher that makes it.
-            The proposer is handed it too, unless it has one of its own.
-
-    Raises:
-        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
+        chat: A chat model or a teacher's calls, for the proposer too unless it has one of its own; None takes those of
+            the teacher that makes it.
     """
 
     def __init__(
@@ -156,14 +152,8 @@ def fit(
 ) -> dict[str, Exploit | Growth]:
     """The same wishes with orders that sum to at most ``total``, as far as actions can bring that about.
 
-    What an action orders is scaled down alike everywhere: the allocations after an exploitation, and the records of
-    new subskills. An exploration cannot change what its skill's old subskills get, which is counted first.
-
-    Args:
-        wishes: What to do with each skill.
-        trees: The trees before.
-        total: Records that may be ordered.
-        rng: Decides who gets the odd record.
+    Allocations after an exploitation and the records of new subskills are scaled down alike. An exploration cannot
+    change what its skill's old subskills get, which is counted first. ``rng`` decides who gets the odd record.
     """
     kept = 0
     wanted: dict[tuple[str, str | None], int] = {}

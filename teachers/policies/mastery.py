@@ -1,4 +1,4 @@
-"""Teach what is not mastered but can be learned: records go to subskills by what one more is expected to gain."""
+"""Teach what is not mastered but can be learned: records go to subskills by the expected gain of one more."""
 
 from __future__ import annotations
 
@@ -28,23 +28,19 @@ _HIGHEST = 0.97
 class MasteryPolicy(SharingPolicy):
     """Explores all subskills of all skills at once, then teaches each by the expected gain of one more record.
 
-    A subskill's accuracy is taken to follow a learning curve ``1 - exp(-rate * records)``, on which one more record
-    gains ``(1 - accuracy) * rate``. What is mastered has no errors left to remove; what does not move for all the
-    records it got has no rate; and what was mastered and slips has a high one. The rate is the subskill's own,
-    drawn towards the average of all by ten records' worth of evidence.
+    A subskill's accuracy is taken to follow ``1 - exp(-rate * records)``, where one more record gains
+    ``(1 - accuracy) * rate``: mastered ones have no errors left to remove, those that do not move for all their records
+    have no rate, and those that were mastered and slip have a high one. The rate is the subskill's own, drawn towards
+    the average of all by ten records' worth of evidence.
 
     Args:
         task: The task to teach.
         proposer: Makes the source of subskills for the task.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-        floor: Share of the records that is dealt evenly over all subskills, so that mastered ones are kept and
-            measured.
+        floor: Share of the records dealt evenly over all subskills, so that mastered ones are kept and measured.
         exponent: Sharpness: 0 deals evenly, 1 in proportion to the expected gain, more puts the largest first.
         max_subskills: Subskills that a skill's exploration asks for.
-        chat: What the proposer asks if it asks a chat model and has none of its own; None takes the teacher's calls.
-
-    Raises:
-        ConfigurationError: A number is out of range.
+        chat: What the proposer asks if it has no chat model of its own; None takes the teacher's calls.
     """
 
     def __init__(
@@ -67,11 +63,7 @@ class MasteryPolicy(SharingPolicy):
         self.max_subskills = max_subskills
 
     def act(self, observation: Observation) -> Action:
-        """One action per listed skill; together they order the call's share of the budget.
-
-        Raises:
-            ConfigurationError: The environment shows no trees.
-        """
+        """One action per listed skill; together they order the call's share of the budget."""
         shown = trees_shown(self, observation)
         total = self.share(shown)
         untouched = [tree for tree in shown.trees.values() if not tree.actions]
@@ -88,7 +80,6 @@ class MasteryPolicy(SharingPolicy):
         return {skill: set_allocations(shown.trees[skill], counts) for skill, counts in wanted.items()}
 
     def _explore(self, untouched: list[SkillTree], shown: SkillTreeObservation, total: int) -> dict[str, TreeAction]:
-        """The first action on skills: all their subskills, with the share of the budget that their errors ask for."""
         errors = error_rates(shown, shown.skills)
         weights = with_floor([errors[tree.skill] for tree in untouched], self.floor)
         shares = apportion(total, weights, shown.generator("skills"))
@@ -101,11 +92,7 @@ class MasteryPolicy(SharingPolicy):
 
 
 def expected_gains(nodes: list[tuple[SubskillNode, float]]) -> list[float]:
-    """What one more record is expected to add to each subskill's accuracy.
-
-    Args:
-        nodes: Subskills with their accuracies, in [0, 1].
-    """
+    """What one more record is expected to add to each subskill's accuracy; ``nodes`` come with accuracies in [0, 1]."""
     # Records that the student had trained on when the accuracy was measured: the latest came after.
     taught = [max(0, node.generated - node.allocation) for node, _ in nodes]
     learned = [-math.log(1 - min(_HIGHEST, max(0.0, accuracy))) for _, accuracy in nodes]
@@ -119,7 +106,7 @@ def expected_gains(nodes: list[tuple[SubskillNode, float]]) -> list[float]:
 
 
 def _accuracy(node: SubskillNode, tree: SkillTree, skill_accuracy: float) -> float:
-    """The accuracy that a subskill is expected to have now, between its own as measured and its skill's.
+    """The accuracy expected now, between the subskill's own as measured and its skill's.
 
     What was measured is one training old; the skill's last reward says how much it has moved since.
     """

@@ -1,4 +1,4 @@
-"""The policy that knows the domain and sees nothing of the student: the baseline feedback has to beat."""
+"""The policy that knows the domain and sees nothing of the student: the baseline that feedback has to beat."""
 
 from __future__ import annotations
 

@@ -16,12 +16,9 @@ class OpenEndedPolicy(SharingPolicy):
     Args:
         task: The task to teach.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-        records_per_error: Records like each drawn error, as many errors as that allows; with few errors fewer records
-            are ordered. None deals the records evenly over the errors.
+        records_per_error: Records like each drawn error, so few errors make for few records. None deals the records
+            evenly over the errors.
         replay: Share of records of anything in the domain, so that what is mastered is not forgotten.
-
-    Raises:
-        ConfigurationError: A number is out of range.
     """
 
     def __init__(

@@ -27,14 +27,11 @@ class SubskillProposer(ABC):
 
 
 class FixedListProposer(SubskillProposer):
-    """Hands out the names of a list in order, never one twice: what the tree already has was handed out.
+    """Hands out the names of a list in order, without those that the tree already has.
 
     Args:
         task: The task to teach.
         names: Subskills by skill; None takes those that a procedural task knows.
-
-    Raises:
-        ConfigurationError: There are no names and the task knows none.
     """
 
     def __init__(self, task: Task, names: Mapping[str, Sequence[str]] | None = None) -> None:

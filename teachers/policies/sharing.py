@@ -17,9 +17,6 @@ class SharingPolicy(Policy):
     Args:
         task: The task to teach.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-
-    Raises:
-        ConfigurationError: ``records_per_step`` is not positive.
     """
 
     def __init__(self, task: Task, records_per_step: int | None = None) -> None:
@@ -39,11 +36,7 @@ def share_of(observation: Observation, records_per_step: int | None) -> int:
 
 
 def skills_shown(policy: object, observation: Observation) -> Mapping[str, Accuracy]:
-    """The accuracies by skill of an observation.
-
-    Raises:
-        ConfigurationError: It shows no skills.
-    """
+    """The accuracies by skill of an observation."""
     if not isinstance(observation, SkillListObservation):
         raise ConfigurationError(
             f"{type(policy).__name__} needs to see skills: use the Skill-List or the Skill-Tree environment."
@@ -52,17 +45,13 @@ def skills_shown(policy: object, observation: Observation) -> Mapping[str, Accur
 
 
 def trees_shown(policy: object, observation: Observation) -> SkillTreeObservation:
-    """The observation, known to show trees.
-
-    Raises:
-        ConfigurationError: It shows no trees.
-    """
+    """The observation, if it shows trees."""
     if not isinstance(observation, SkillTreeObservation):
         raise ConfigurationError(f"{type(policy).__name__} acts on skill trees: use the Skill-Tree environment.")
     return observation
 
 
 def error_rates(observation: Observation, skills: Mapping[str, Accuracy]) -> dict[str, float]:
-    """Error rate by skill; where a skill's accuracy is unknown, the overall one stands in."""
+    """Error rate by skill; the overall one where a skill's accuracy is unknown."""
     overall = 0.0 if observation.accuracy.value is None else observation.accuracy.value
     return {name: 1 - (overall if skill.value is None else skill.value) for name, skill in skills.items()}

@@ -27,11 +27,8 @@ class ErrorProportionalPolicy(SharingPolicy):
     Args:
         task: The task to teach.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-        floor: Share of the records that is dealt evenly over all skills, so that mastered ones are not forgotten.
+        floor: Share of the records dealt evenly over all skills, so that mastered ones are not forgotten.
         exponent: Sharpness: 0 deals evenly, 1 in proportion, more puts the weakest skills first.
-
-    Raises:
-        ConfigurationError: A number is out of range.
     """
 
     def __init__(
@@ -44,11 +41,7 @@ class ErrorProportionalPolicy(SharingPolicy):
         self.exponent = exponent
 
     def act(self, observation: Observation) -> Action:
-        """One order per skill.
-
-        Raises:
-            ConfigurationError: The environment shows no skills.
-        """
+        """One order per skill."""
         needs = self._needs(observation)
         weights = with_floor([need**self.exponent if need > 0 else 0.0 for need in needs.values()], self.floor)
         counts = apportion(self.share(observation), weights, observation.generator("ties"))
@@ -62,19 +55,15 @@ class ErrorProportionalPolicy(SharingPolicy):
 class RewardHistoryPolicy(ErrorProportionalPolicy):
     """Learns from the episode's own history which skills gain most per record, and gives those more.
 
-    The expected gain of a record is its skill's error rate times the skill's learning rate: how far its accuracy has
-    risen above the lowest it was at, on the scale of ``-log(1 - accuracy)``, for each record since. Of a skill that was
-    mastered and slipped, the rise is that from the slip. The rate is drawn towards the average over all skills by
-    ``prior_records`` records' worth of evidence; before the first finished step it is the same for all, which makes
-    the policy start out error-proportional.
+    The expected gain of a record is its skill's error rate times its learning rate: how far the accuracy has risen
+    above its lowest, on the scale of ``-log(1 - accuracy)``, for each record since (since the slip, of a skill that was
+    mastered and slipped). The rate is drawn towards the average over all skills by ``prior_records`` records' worth of
+    evidence; before the first finished step it is the same for all, so the policy starts out error-proportional.
 
     Args:
         task: The task to teach.
         prior_records: Weight of the average against a skill's own history, in records.
         settings: Those of ErrorProportionalPolicy: records_per_step, floor and exponent.
-
-    Raises:
-        ConfigurationError: A number is out of range.
     """
 
     def __init__(self, task: Task, prior_records: int = 50, **settings: Any) -> None:

@@ -19,13 +19,7 @@ from teachers.teacher import Policy, make_part
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The wish to explore a skill: an action once the proposer has named the new subskills of all skills at once.
-
-    Args:
-        count: New subskills wanted.
-        records_each: Records per call for each of them.
-        otherwise: The action if the proposer has nothing new; None explores nothing.
-    """
+    """The wish to explore a skill; an action once the proposer has named the new subskills of all skills at once."""
 
     count: int
     records_each: int
@@ -42,10 +36,7 @@ class SkillTreePolicy(Policy):
         records_each: Records per call for each of them.
         initial_subskills: The same for a skill's first exploration; None takes ``new_subskills``.
         initial_records: The same for a skill's first exploration; None takes ``records_each``.
-        chat: What the proposer asks if it asks a chat model and has none of its own; None takes the teacher's calls.
-
-    Raises:
-        ConfigurationError: A number is not positive.
+        chat: What the proposer asks if it has no chat model of its own; None takes the teacher's calls.
     """
 
     def __init__(
@@ -67,11 +58,7 @@ class SkillTreePolicy(Policy):
         check_range(type(self).__name__, initial_subskills=initial_subskills, initial_records=initial_records)
 
     def act(self, observation: Observation) -> Action:
-        """One action per listed skill.
-
-        Raises:
-            ConfigurationError: The environment shows no trees.
-        """
+        """One action per listed skill."""
         shown = trees_shown(self, observation)
         wishes = self._decide(shown)
         wanted = {skill: wish.count for skill, wish in wishes.items() if isinstance(wish, Growth)}
@@ -98,7 +85,6 @@ class SkillTreePolicy(Policy):
         """What to do with one skill whose tree was acted on before."""
 
     def _begin(self, tree: SkillTree, observation: SkillTreeObservation) -> TreeAction | Growth:
-        """What to do first with a skill."""
         return Growth(self.initial_subskills, self.initial_records)
 
 

@@ -25,9 +25,6 @@ class ThresholdPolicy(SkillTreePolicy):
         new_subskills: Subskills that an exploration asks for.
         records_each: Records for each of them.
         settings: Those of SkillTreePolicy: proposer, chat, initial_subskills and initial_records.
-
-    Raises:
-        ConfigurationError: A number is not positive.
     """
 
     def __init__(
@@ -51,7 +48,7 @@ class ThresholdPolicy(SkillTreePolicy):
 
 
 class RandomPolicy(SkillTreePolicy):
-    """Explores up to so many subskills, or draws a new allocation for some of the known ones and pauses the rest.
+    """Explores some subskills, or draws a new allocation for some of the known ones and pauses the rest.
 
     All draws are decided by the run's seed, the step, the call and the skill.
 
@@ -62,10 +59,7 @@ class RandomPolicy(SkillTreePolicy):
         max_new_subskills: Most subskills that an exploration asks for.
         max_data_for_new_subskills: Most records for each of them.
         max_active_subskills: Most subskills of a skill that get records after an exploitation.
-        chat: What the proposer asks if it asks a chat model and has none of its own; None takes the teacher's calls.
-
-    Raises:
-        ConfigurationError: A number is not positive.
+        chat: What the proposer asks if it has no chat model of its own; None takes the teacher's calls.
     """
 
     def __init__(
@@ -116,9 +110,6 @@ class AlternatingPolicy(SkillTreePolicy):
         hard: Whether explorations shrink to fit that limit. If False, the last one goes over it, as in
             DataEnvGym's original code: 2 subskills of 30 records and a limit of 200 end at 240, not 200.
         settings: Those of SkillTreePolicy: proposer, chat, initial_subskills and initial_records.
-
-    Raises:
-        ConfigurationError: A number is not positive.
     """
 
     def __init__(
@@ -176,9 +167,6 @@ class FillBalancedPolicy(SkillTreePolicy):
         new_subskills: Subskills that an exploration asks for.
         records_each: Records for each of them.
         settings: Those of SkillTreePolicy: proposer, chat, initial_subskills and initial_records.
-
-    Raises:
-        ConfigurationError: A number is not positive.
     """
 
     def __init__(
