@@ -29,20 +29,15 @@ class Place:
         return str(path)
 
     def records(self, *rows: object, name: str = "records.jsonl") -> str:
-        """A records file; rows that are no text are written as JSON."""
         lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
         return self.file(name, "\n".join(lines) + "\n")
 
     def pictured(self, image: bytes, name: str = "one.png") -> str:
-        """A records file whose record has this image."""
         self.file(name, image)
         return self.records({**RECORD, "image": name})
 
     def model(self, **files: object) -> str:
-        """A copy of the tiny model with other files: None deletes one, a mapping is put into its JSON.
-
-        The names have ``__`` for the dot.
-        """
+        """A tiny model with other files (``__`` for the dot in names): None deletes one, a mapping changes its JSON."""
         folder = shutil.copytree(self.tiny, self.folder / "model")
         for key, change in files.items():
             path = folder / key.replace("__", ".")
@@ -103,8 +98,6 @@ class Place:
 
 
 def png(width: int, height: int, depth: int = 8, colour: int = 2, rows: bytes | None = None) -> bytes:
-    """A PNG file of any announced size, with pixels for it or not."""
-
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -114,7 +107,6 @@ def png(width: int, height: int, depth: int = 8, colour: int = 2, rows: bytes | 
 
 
 def picture(kind: str, **settings: object) -> bytes:
-    """A small picture in a format of Pillow."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -50,7 +50,6 @@ def report(**files: object) -> Make:
 
 
 def resumed(**files: object) -> Make:
-    """An episode of the words of run_dir whose folder was spoiled."""
     return lambda at: at.episode("--resume", run_dir=at.run(**files))
 
 
@@ -93,8 +92,6 @@ def leaking_run(name: str, error: bool = False) -> Make:
 
 
 def rewritten(name: str, change: Callable[[dict], object], command: str = "report") -> Make:
-    """A command on a run whose file has another first row."""
-
     def make(at: Place) -> list[str]:
         words = [command, at.run(**{name: change})]
         return [*words, "--to", str(at.folder / "out")] if command == "export" else words
@@ -103,8 +100,6 @@ def rewritten(name: str, change: Callable[[dict], object], command: str = "repor
 
 
 def rows_of(task: str, files: dict[str, str]) -> Make:
-    """An evaluation on a benchmark whose folder of rows has these files."""
-
     def make(at: Place) -> list[str]:
         for name, content in files.items():
             at.file(f"rows/{name}", content)
@@ -118,8 +113,6 @@ def rows_of(task: str, files: dict[str, str]) -> Make:
 
 
 def continued(**files: object) -> Make:
-    """The continuation of an interrupted run of the same configuration, with other files."""
-
     def make(at: Place) -> list[str]:
         from dataenvgym.cli.episode import EpisodeCLI
 

@@ -33,7 +33,6 @@ def chat(url, **settings):
 
 
 def dollars(server):
-    """What the server has billed, at the price of the model."""
     return PriceTable().of(MODEL).usd(Usage(*server.billed()))
 
 
@@ -61,5 +60,4 @@ def key(monkeypatch):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Retries that hardly wait."""
     monkeypatch.setattr("teachers.chat.concurrency._FIRST_WAIT", 0.01)

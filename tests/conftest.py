@@ -20,7 +20,6 @@ sys.path[:0] = [str(ROOT / name) for name in ("", "tests", "scripts", "scripts/r
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
-    """A folder with an untrained student of some thousand parameters and its tokenizer."""
     from tiny_models import make_tiny_model
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
@@ -30,8 +29,6 @@ def tiny_model(tmp_path_factory):
 
 @pytest.fixture
 def episode_words(tiny_model, tmp_path):
-    """The words of a small, quick episode: ``episode_words(run_dir, extra…)``."""
-
     def words(run_dir, *extra, environment="open_ended", teacher="no_state_procedural"):
         return [
             "episode",

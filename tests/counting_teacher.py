@@ -8,8 +8,6 @@ from teachers.policies import MasteryPolicy
 
 
 class CountingPolicy(MasteryPolicy):
-    """Policy of a skill tree that appends a line to a file at each call."""
-
     def __init__(self, task: Task, marks: str):
         super().__init__(task)
         self.marks = Path(marks)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 _MADE = ("runs", "build", "dist", "exported", "lightning_logs")  # by commands, and no part of the repository
 _FOLDERS = [path for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in _MADE]
 
-# All documents, model cards among them: they have no code, but whoever adds some is told.
+# All documents, model cards among them: they have no code, but added code fails a test.
 DOCUMENTS = sorted(
     path.relative_to(ROOT)
     for found in (ROOT.glob("*.md"), *(folder.rglob("*.md") for folder in _FOLDERS))
@@ -23,27 +23,17 @@ DOCUMENTS = sorted(
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block.
-
-    Args:
-        document: Where it stands, relative to the repository.
-        language: What stands behind its fence; empty for plain text.
-        text: Its lines.
-    """
-
     document: str
     language: str
     text: str
 
     @property
     def name(self) -> str:
-        """The document and how its first line begins: what the tests call it by."""
         first = next((line for line in self.text.splitlines() if line.strip()), "")
         return f"{self.document}: {first[:64].split('    ')[0].rstrip()}"
 
 
 def blocks() -> Iterator[Block]:
-    """All fenced blocks of all documents."""
     for path in DOCUMENTS:
         text = (ROOT / path).read_text(encoding="utf-8")
         for language, body in re.findall(r"^ *(?:```|~~~)(\w*)[^\n]*\n(.*?)^ *(?:```|~~~)\s*$", text, re.DOTALL | re.M):
@@ -51,6 +41,5 @@ def blocks() -> Iterator[Block]:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The words of each command of a shell block; comments are left out and lines that go on are joined."""
     lines = text.replace("\\\n", " ").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]

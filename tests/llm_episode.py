@@ -54,7 +54,6 @@ def server(log, faults=0.0, brain="procedural_brain:elementary_brain", **options
 
 
 def words(records, steps, *extra, environment="skill_tree", task="math_procedural"):
-    """The words of an episode whose policy, engine and skill discovery ask the server."""
     fragments = [f"tasks/{task}", "students/tiny_text", f"environments/{environment}", f"teachers/{environment}_llm"]
     return [
         *(word for name in fragments for word in ("--config", str(ROOT / f"configs/{name}.yaml"))),
@@ -78,17 +77,14 @@ def run_killed(episode, run_dir, moments):
 
 
 def finished(done):
-    """Checks that an episode ended well."""
     assert done.returncode == 0, done.stderr
 
 
 def rows(path):
-    """The objects of a JSON-lines file."""
     return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
 def summary(run_dir):
-    """A run's summary."""
     return json.loads((Path(run_dir) / "summary.json").read_text(encoding="utf-8"))
 
 
@@ -103,7 +99,6 @@ def essence(run_dir):
 
 
 def billed_twice(log):
-    """The keys of requests that were answered in full, and billed, more than once."""
     answered = [row["key"] for row in rows(log) if row["status"] == 200 and row["input"] and row["kind"] not in _LOST]
     return [key for key, count in Counter(answered).items() if count > 1]
 
@@ -113,7 +108,6 @@ _LOST = ("hang", "truncated", "broken_json", "disconnect")
 
 
 def main():
-    """Runs the comparison and prints what it found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=5)

@@ -57,7 +57,6 @@ def tokens(text):
 
 
 def echo_brain(body):
-    """Answers with a list of three strings that name the last message of the user."""
     asked = [message["content"] for message in body["messages"] if message["role"] == "user"]
     name = hashlib.sha256(asked[0].encode()).hexdigest()[:8]
     return json.dumps({"items": [f"{name}-{index}" for index in range(3)]})
@@ -93,8 +92,6 @@ class LLMServer:
         self._answered = {}
         self._log_file = open(self.log_path, "a", encoding="utf-8", buffering=1) if self.log_path else None
 
-    # -- what tests read
-
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}/v1"
@@ -104,7 +101,6 @@ class LLMServer:
         return f"http://127.0.0.1:{self.port}"
 
     def billed(self):
-        """Input and output tokens that were billed so far."""
         rows = list(self.log)
         return sum(row["input"] for row in rows), sum(row["output"] for row in rows)
 
@@ -113,8 +109,6 @@ class LLMServer:
 
     def kinds(self):
         return Counter(row["kind"] for row in list(self.log))
-
-    # -- running
 
     def __enter__(self):
         ready = threading.Event()
@@ -145,8 +139,6 @@ class LLMServer:
             ready.set()
         await self._stopping.wait()
         await runner.cleanup()
-
-    # -- answering
 
     async def _models(self, request):
         names = self.models or ("test-model",)
@@ -295,7 +287,6 @@ class LLMServer:
 
 
 def spoil(text, kind):
-    """A reply's text with a fault in it."""
     if kind == "malformed_text":
         return text[: max(len(text) * 2 // 3, 1)]
     if kind == "wrong_schema":
@@ -323,7 +314,6 @@ def _reworded(item):
 
 
 def main():
-    """Runs a server in this process until its standard input is closed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--brain", default="llm_server:echo_brain", help="module:function")

@@ -16,15 +16,7 @@ PER_SKILL = {"val": 12, "test": 24}
 
 
 def make_run_dir(folder: Path, steps: int = 4, seed: int = 0, status: str = "finished", tree: bool = True) -> Path:
-    """Writes a run of so many training steps in which the weak skills improve.
-
-    Args:
-        folder: Where to write; made if it does not exist.
-        steps: Training steps.
-        seed: Seed of the made-up scores.
-        status: The summary's status; a "running" run lacks its last step.
-        tree: Whether the environment is Skill-Tree.
-    """
+    """Writes a run of so many training steps in which the weak skills improve; a "running" one lacks its last step."""
     folder.mkdir(parents=True, exist_ok=True)
     lines, scores = _episode(steps, seed, status, tree)
     for line, answered in zip(lines, scores, strict=True):
@@ -163,7 +155,6 @@ def _summary(steps: int, seed: int, status: str, tree: bool) -> dict[str, Any]:
 def _episode(
     steps: int, seed: int, status: str, tree: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, list[float]]]]:
-    """The lines of episode.jsonl, and the scores of every step."""
     lines: list[dict[str, Any]] = []
     scores = []
     for step in range(steps if status == "running" else steps + 1):

@@ -18,9 +18,8 @@ from tasks.types import TaskInstance
 class ProceduralBrain:
     """A brain for tests/llm_server.py: ``brain(body)`` is the text of the reply to a chat completion request.
 
-    Args:
-        task: What it knows: skills, subskills, questions with right answers.
-        wrong: Share of records whose response does not arrive at the answer, or that have no answer.
+    It knows the task's skills and answers. ``wrong`` is the share of records whose response does not arrive at the
+    answer, or that have no answer.
     """
 
     def __init__(self, task: ProceduralTask, wrong: float = 0.0) -> None:
@@ -39,7 +38,6 @@ class ProceduralBrain:
         }
 
     def __call__(self, body: dict[str, Any]) -> str:
-        """The reply to a request body with ``messages`` and a ``response_format`` that names a schema."""
         form = body["response_format"]["json_schema"]
         prompt = next(message["content"] for message in body["messages"] if message["role"] == "user")
         # Messages alone and not the whole body: how a request is sent must not decide what is said.
@@ -61,7 +59,7 @@ class ProceduralBrain:
         return {"instruction": record.instruction, "response": response, "answer": record.answer}
 
     def _pair(self, prompt: str, rng: random.Random) -> tuple[str, str]:
-        """The subskill that an order is for: by name, by what it shall be like, by what its description mentions."""
+        """The subskill that an order is for: by name, by what it is to be like, by what its description mentions."""
         skill = self._known_skill(labelled(prompt, "Skill"))
         if skill is None and (like := self._recognised(prompt)) is not None:
             return str(like.skill), str(like.subskill)
@@ -177,7 +175,6 @@ def _item_fields(schema: dict[str, Any]) -> set[str]:
 
 
 def elementary_brain(body: dict[str, Any]) -> str:
-    """The brain of the offline mathematics task, for ``llm_server.py --brain procedural_brain:elementary_brain``."""
     global _elementary
     if _elementary is None:
         from tasks.math import ProceduralMathTask

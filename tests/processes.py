@@ -28,12 +28,8 @@ _forks.set_forkserver_preload(
 class Command:
     """A command that runs; what tests use of ``subprocess.Popen``, with texts.
 
-    Args:
-        words: Words after ``dataenvgym``, or a script's path and its words.
-        script: Whether the first word is the path of a script.
-        cwd: Its present folder.
-        environ: All of its environment variables; those of this process if None.
-        before: Called in the new process before the command.
+    ``words`` come after ``dataenvgym``, or are a script's path and its words. ``before`` is called in the new process
+    before the command.
     """
 
     def __init__(
@@ -61,11 +57,9 @@ class Command:
         return self._process.exitcode
 
     def poll(self) -> int | None:
-        """The exit status, or None while it runs."""
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        """Sends a signal to it."""
         os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -74,11 +68,6 @@ class Command:
         self._process.join()
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Waits for its end; what it wrote to its two streams.
-
-        Raises:
-            subprocess.TimeoutExpired: It still runs.
-        """
         self._process.join(timeout)
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired(["dataenvgym"], timeout or 0)
@@ -87,7 +76,6 @@ class Command:
 
 
 def run(words: Sequence[str | Path], timeout: float = 300, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end; ``settings`` are those of ``Command``."""
     command = Command(words, **settings)
     try:
         out, err = command.communicate(timeout)

@@ -6,7 +6,6 @@ import threading
 
 
 def http(status, body, kind="application/json", headers=""):
-    """An HTTP response."""
     content = body if isinstance(body, bytes) else body.encode()
     head = f"HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: {kind}\r\n{headers}"
     head += f"Content-Length: {len(content)}\r\n\r\n"
@@ -14,7 +13,6 @@ def http(status, body, kind="application/json", headers=""):
 
 
 def completion(message=None, finish_reason="stop", **fields):
-    """A response that is a chat completion with this message (a text, or a mapping)."""
     message = message if isinstance(message, dict) else {"role": "assistant", "content": message}
     usage = {"prompt_tokens": 7, "completion_tokens": 3}
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
@@ -22,7 +20,6 @@ def completion(message=None, finish_reason="stop", **fields):
 
 
 def error(status, message, headers="", **fields):
-    """A response that is an error in OpenAI's form."""
     return http(status, json.dumps({"error": {"message": message, **fields}}), headers=headers)
 
 

@@ -31,7 +31,6 @@ def test_every_fragment_holds_one_to_three_known_blocks():
 
 @pytest.fixture
 def chat_model(monkeypatch):
-    """A server in the place of OpenAI's that teaches the small task of the tests' episodes."""
     with LLMServer(ProceduralBrain(ProceduralMathTask(val_size=54, test_size=54))) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", server.key)

@@ -90,14 +90,12 @@ def test_every_block_is_listed_and_every_listed_block_is_there() -> None:
 
 
 def block_of(test: str, language: str = "python") -> str:
-    """The text of the block that a test is about."""
     (text,) = [BLOCKS[name].text for name, own in OTHERS.items() if own == test and BLOCKS[name].language == language]
     return text
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory, tiny_model) -> dict[str, Path]:
-    """Untrained students in place of the shipped ones."""
     folder = tmp_path_factory.mktemp("seeing")
     return {"tiny_text": tiny_model, "tiny_vlm": make_tiny_vision_model(folder / "model", "paligemma")}
 
@@ -129,7 +127,6 @@ def workplace(tmp_path, monkeypatch, models) -> Path:
 
 
 def prepare(block: Block, workplace: Path, models: dict[str, Path]) -> None:
-    """Makes what the commands of a block take for granted: earlier runs, the benchmark's rows, the policy's file."""
     if "configs/tasks/math.yaml" in block.text or "--preset paper" in block.text:
         write_splits(workplace / "data" / "math", train=40, test=8)
     if "weakest." in block.text:
@@ -162,7 +159,7 @@ def test_commands(name, workplace, models, monkeypatch, capsys) -> None:
         if added == ["--dry_run"] and "--dry_run" in words:
             added = []
         if "embedded" in words:
-            added += ["--domains", "math"]  # of the four, whose rows differ in nothing that is foreseen
+            added += ["--domains", "math"]  # of the four, whose rows differ in nothing that is estimated
         known += 1
         if "--dry_run" in (whole := [*words, *added]):
             if whole in FORESEEN:
@@ -178,7 +175,7 @@ def test_commands(name, workplace, models, monkeypatch, capsys) -> None:
             try:
                 runpy.run_path(words[1], run_name="__main__")
             except SystemExit as ended:
-                # Benchmarks that only the hub has: their rows say so, the others are foreseen.
+                # Benchmarks that only the hub has: their rows say so, the others are estimated.
                 assert ended.code == 2 and words[1:] == PAPER_FORECAST, capsys.readouterr()
         said = capsys.readouterr().out
         assert said, "a command says what it did"
@@ -200,7 +197,6 @@ def test_scripts_are_there_and_bash_can_read_them(name) -> None:
 
 
 def shortened(name: str, models: dict[str, Path], monkeypatch) -> None:
-    """Has a function of the API take as long as a test may."""
     settings = {
         "model.init_args.model_name_or_path": str(models["tiny_text"]),
         "model.init_args.max_new_tokens": 4,

@@ -49,12 +49,11 @@ _MIDDLE = 5.0
 
 
 class LLMSkillListPolicy(LLMPolicy):
-    """Asks about each skill by itself, all at once.
+    """Asks about each skill by itself, all at once, with the accuracies of all skills beside it.
 
     One question per skill keeps prompts short however many skills there are, shows each skill's errors and history in
-    full, and loses one skill's specs if a reply fails. Each question also shows all accuracies and asks for a priority
-    on one scale, so that records go where they are needed most. A skill without a usable reply gets an order in the
-    middle of the scale, without description.
+    full, and loses one skill's specs if a reply fails. Each asks for a priority on one scale, so that records go where
+    they are needed most. A skill without a usable reply gets an order in the middle of the scale, without description.
 
     Args:
         task: The task to teach.

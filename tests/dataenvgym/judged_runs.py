@@ -21,8 +21,6 @@ from tests.environments.toy import ToyTask
 
 
 class GroupedToyTask(ToyTask):
-    """The same instances, of which four in a row are a group."""
-
     def cluster_of(self, instance: TaskInstance) -> str | None:
         return str(int(instance.instance_id.split("-")[1]) // 4)
 
@@ -46,20 +44,10 @@ def judged_run(
     chat: str | None = None,
     grouped: bool = False,
 ) -> Path:
-    """Writes a run whose student starts at 30 % and gains so much over all steps.
+    """Writes a run whose student starts at 30 % and gains ``gain`` (a fraction) over all steps, which are the budget's.
 
-    Args:
-        folder: Where to write.
-        policy: The teacher's policy.
-        seed: The run's seed.
-        gain: What the student gains in all, a fraction.
-        epochs: The trainer's.
-        steps: Steps, which are also the budget's.
-        settings: Further blocks of the configuration, over the usual ones.
-        extra: Records of the last step besides the teacher's own.
-        image: The image of all records.
-        chat: The model that the teacher asks.
-        grouped: Whether instances come in groups, of which all are right or all wrong.
+    ``settings`` are further blocks of the configuration, ``extra`` records of the last step besides the teacher's own;
+    ``image`` is that of all records. If ``grouped``, instances come in groups that are all right or all wrong.
     """
     task = GROUPED if grouped else TASK
     spec = {"class_path": policy} if isinstance(policy, str) else policy

@@ -28,22 +28,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class Even(Policy):
-    """Orders records of anything."""
-
     def act(self, observation):
         return [DataSpec(observation.even_share())]
 
 
 class Broken(Policy):
-    """Fails in the first step."""
-
     def act(self, observation):
         raise ConfigurationError("the policy is broken")
 
 
 @pytest.fixture
 def settings(tiny_model):
-    """What makes an episode take seconds."""
     return {
         "model.init_args.model_name_or_path": str(tiny_model),
         "model.init_args.max_new_tokens": 4,
@@ -55,7 +50,6 @@ def settings(tiny_model):
 
 @pytest.fixture
 def small(settings):
-    """The arguments of make() for a short episode in the Skill-Tree."""
     return {
         "environment": "skill_tree",
         "task": "math_procedural",
@@ -68,7 +62,6 @@ def small(settings):
 
 
 def taught(env, policy, engine):
-    """The loop of the README."""
     observation = env.reset()
     while not observation.last:
         plan = env.plan(policy.act(observation))
@@ -78,7 +71,6 @@ def taught(env, policy, engine):
 
 
 def command(settings, run_dir, *fragments):
-    """What the command writes with the same settings."""
     words = [word for name in fragments for word in ("--config", name)]
     words += [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     assert main(["episode", *words, "--run_dir", str(run_dir)]) == 0
@@ -249,7 +241,6 @@ def test_a_process_stays_as_it_was(small, settings):
 
 
 def python(code, folder, *paths):
-    """Runs code in a fresh process in another folder."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, paths), str(ROOT)])}
     return subprocess.run([sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True)
 

@@ -26,7 +26,6 @@ SENTINEL = "what was here before\n"
 
 @pytest.fixture
 def place(tmp_path, tiny_model, monkeypatch):
-    """A folder for the input, and a present folder that nothing may be written to."""
     (tmp_path / "input").mkdir()
     (tmp_path / "present").mkdir()
     (tmp_path / "present/config.yaml").write_text(SENTINEL)
@@ -38,7 +37,6 @@ def place(tmp_path, tiny_model, monkeypatch):
 
 
 def check_refusal(words, said, capfd):
-    """Runs a command; it has to exit 2 with one line that mentions all of ``said``. Returns the line."""
     capfd.readouterr()
     status = main(words)
     errors = capfd.readouterr().err
@@ -61,7 +59,6 @@ def test_bad_input(place, capfd, make, said, tmp_path):
 
 
 def run(words, folder, **settings):
-    """A command as a process of its own."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "dataenvgym", *words]
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, timeout=300, **settings)

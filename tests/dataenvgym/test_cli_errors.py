@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 
 
 def fails(capsys, words, *fragments):
-    """Runs a command in this process; it must exit 2 with one line that holds all fragments."""
     assert main(words) == 2
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if line.startswith("dataenvgym: error:")]

@@ -1,4 +1,4 @@
-"""What a grid will cost: sums over rows and seeds, GPU-hours, minutes, and what cannot be foreseen."""
+"""What a grid will cost: sums over rows and seeds, GPU-hours, minutes, and what cannot be estimated."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ def preset(tmp_path, teachers, *domains, options=()):
 
 
 def numbers(text, row):
-    """Episodes, calls, tokens and dollars of a row, and what the table has besides."""
     line = next(line for line in text.splitlines() if line.startswith(f"| {row} "))
     return [part.strip().replace(",", "") for part in line.strip("|").split("|")][1:]
 
 
 def said(cell, out, capsys):
-    """The total that `dataenvgym episode --dry_run` prints."""
     assert main([*cell.words(out), "--dry_run"]) == 0
     total = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("total"))
     return [part.replace(",", "") for part in total.split()[1:]]

@@ -211,7 +211,6 @@ def test_settings_come_from_the_last_place_that_names_them(tmp_path):
 
 
 def composed(cell, capsys):
-    """What `dataenvgym episode` makes of a cell."""
     with pytest.raises(SystemExit):
         main([*cell.words(Path("runs")), "--print_config"])
     return yaml.safe_load(capsys.readouterr().out)

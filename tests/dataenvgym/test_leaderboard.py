@@ -31,7 +31,6 @@ def first_step(policy=REWARD, steps=1):
 
 
 def floors(folder, seeds=(0, 1, 2), **settings):
-    """Runs of both floors."""
     return [
         judged_run(folder / f"{name}-{seed}", policy, seed, gain, epochs, **settings)
         for seed in seeds

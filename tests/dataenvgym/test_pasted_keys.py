@@ -155,7 +155,6 @@ def words(episode_words):
 
 
 def hits(secret, *places):
-    """The texts, and the files under the folders, that have a secret in them."""
     texts = [(str(place)[:80], place.encode()) for place in places if isinstance(place, str)]
     files = [path for place in places if isinstance(place, Path) for path in place.rglob("*") if path.is_file()]
     texts += [(str(path), path.read_bytes()) for path in files]
@@ -163,7 +162,6 @@ def hits(secret, *places):
 
 
 def refuses(secret, command, run_dir, capfd):
-    """Runs a command, in this process and dry, that has to end in one line without the secret and write nothing."""
     assert main(command) == 2
     told = capfd.readouterr()
     lines = [line for line in told.err.splitlines() if line.startswith("dataenvgym: error:")]

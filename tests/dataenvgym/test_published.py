@@ -62,7 +62,6 @@ def test_no_number_of_the_paper_is_printed_without_a_source():
 
 
 def columns(text: str) -> dict[str, list[str]]:
-    """The cells of all Markdown tables of a text by their headings."""
     found: dict[str, list[str]] = {}
     headings: list[str] = []
     for line in text.splitlines():

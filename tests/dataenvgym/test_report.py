@@ -21,8 +21,6 @@ _VOID = {"meta", "input", "br", "link", "img", "hr"}
 
 
 class Page(HTMLParser):
-    """Checks that tags close in order, collects identifiers and links."""
-
     def __init__(self, html: str) -> None:
         super().__init__()
         self.open: list[str] = []

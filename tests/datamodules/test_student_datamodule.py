@@ -14,8 +14,6 @@ from tasks.records import write_json_lines
 
 
 class PlainTrainer:
-    """Stands where a data module looks for its student, rank and world size."""
-
     def __init__(self, student, rank=0, world=1):
         self.lightning_module, self.global_rank, self.world_size = student, rank, world
 

@@ -10,7 +10,6 @@ from tests.llm_server import LLMServer
 
 @pytest.fixture
 def calls_to(monkeypatch):
-    """``calls_to(brain)``: calls to a server that answers as the brain does."""
     monkeypatch.setenv("OPENAI_API_KEY", LLMServer.key)
     with ExitStack() as servers:
 

@@ -11,8 +11,6 @@ QUESTION = re.compile(r"^> (skill\d+) (sub\d+): say (\d+)$", re.MULTILINE)
 
 
 class TaughtTask(ToyTask):
-    """The toy task with texts for chat models."""
-
     @property
     def domain_text(self):
         return DomainText("You teach parrots.", "saying numbers again", ())
@@ -45,7 +43,6 @@ class Sorter:
         return {"name": f"the {QUESTION.search(prompt).group(1)}"}
 
     def fault(self, body, attempt):
-        """The server's fault with a request, if any."""
         return "quota" if schema_of(body) in self.broken else None
 
     def prompts(self, name):

@@ -154,8 +154,6 @@ def test_bad_tree_actions_are_one_line(action, message):
 
 
 class GrowingSkills(SkillAssignment):
-    """Lists a further skill once it was told to."""
-
     def __init__(self, task):
         self.listed = ["skill0"]
 

@@ -30,12 +30,10 @@ def episode(tiny_model, tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Retries that hardly wait."""
     monkeypatch.setattr("teachers.chat.concurrency._FIRST_WAIT", 0.01)
 
 
 def complaint(capfd):
-    """The one error line of a run."""
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("dataenvgym: error")]
     return line
 

@@ -1,4 +1,4 @@
-"""The loop: budgets, calls per step, pools and rejected records, and what ends an episode."""
+"""The loop: budgets, calls per step, pools and rejected records."""
 
 import json
 from dataclasses import asdict

@@ -47,8 +47,6 @@ class WatchedPolicy(Policy):
 
 
 class AnyNameEngine(ProceduralEngine):
-    """Makes records of any kind for skills that the task does not know by their names."""
-
     def generate(self, plan: DataPlan) -> Batch:
         anything = replace(plan, specs=tuple(DataSpec(spec.count) for spec in plan.specs))
         names = [(spec.skill, spec.subskill) for spec in plan.specs for _ in range(spec.count)]
@@ -58,8 +56,6 @@ class AnyNameEngine(ProceduralEngine):
 
 
 class FileRecorder(MemoryRecorder):
-    """Keeps a run in memory, and what was shown in the files of a run directory."""
-
     def __init__(self, kept: Kept, folder: Path) -> None:
         super().__init__(kept)
         self._files = ObservationFiles(RunDir(folder))
@@ -90,7 +86,6 @@ def frozen(task: Task, path: Path) -> Path:
 
 
 def environments_of(task: ToyTask):
-    """Each environment, with gold, clustered and shared calls among them, and a policy for it."""
     clusters = {"skills": lambda task: ClusteredSkills(task, 5)}
     alternating = AlternatingPolicy(task, new_subskills=1, records_each=9)
     return {
@@ -140,7 +135,7 @@ def test_files_equal_what_was_given_also_after_a_kill_at_any_moment(name, tmp_pa
         assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(dataclasses.asdict(observation)))
     bytes_of = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in tmp_path.rglob("*.json")}
     assert len(bytes_of) == len(shown)
-    for moment in range(0, 500, 5 if "clustered" in name else 1):  # clusters are found anew in each
+    for moment in range(0, 500, 5 if "clustered" in name else 1):  # clusters are found again in each
         kept, folder = Kept(kill_in=moment), tmp_path / f"killed{moment}"
         try:
             observed(kept, folder)
@@ -266,7 +261,6 @@ def test_an_episode_keeps_what_its_policy_received(environment, kind, calls, epi
 
 
 def check(run_dir: Path, given: list[Observation], kind: str, environment: str) -> None:
-    """What the policy received against the files, and feedback.json against both."""
     for observation in given:
         assert same(read_observation(path_of(run_dir, observation)), observation)
     task = ProceduralMathTask(val_size=54, test_size=54)

@@ -17,8 +17,6 @@ from environments.run.time_left import StepTime, seconds_left, steps_left
 
 
 class Clock:
-    """A clock that a test sets."""
-
     def __init__(self) -> None:
         self.now = 0.0
 
@@ -141,7 +139,7 @@ def test_time_left_rises_while_an_endpoint_hangs() -> None:
         clock.now += 10
         shown.append(progress.seconds_left())
     assert shown[0] == pytest.approx(70)
-    # In the step before, what is still ahead took 21 s: so this one takes at least 41 s where 35 s were foreseen, is
+    # In the step before, what is still ahead took 21 s: so this one takes at least 41 s where 35 s were estimated, is
     # taken to need 6 s more than that, and the line through 15, 25 and 47 s says 61 s for the last one.
     assert shown[1] == pytest.approx(27 + 61)
     assert all(later > earlier for earlier, later in itertools.pairwise(shown))

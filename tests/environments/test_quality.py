@@ -30,8 +30,6 @@ TEST = ["Let f(x) = x^2 - 5x + 6 for all real numbers x. For how many integers n
 
 
 class Bench(Task):
-    """A benchmark, not procedural, of whatever texts; counts what it scores."""
-
     name = "bench"
 
     def __init__(self, val=VAL, test=TEST):

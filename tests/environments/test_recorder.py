@@ -19,8 +19,6 @@ from kill_and_resume import comparable, differences
 
 
 class WrittenLoop(LookupLoop):
-    """The toy student, whose answers are in the run directory as a real one's are."""
-
     def __init__(self, task, folder, students):
         super().__init__(task, kept=Kept(students=students))
         self._run_dir = RunDir(folder)
@@ -37,8 +35,6 @@ class WrittenLoop(LookupLoop):
 
 
 class SpoilingEngine(ProceduralEngine):
-    """Has one record of each batch rejected."""
-
     def generate(self, plan):
         records = super().generate(plan)
         return Batch([*records, *records[:1]])
@@ -52,7 +48,6 @@ class MixedPolicy(AlternatingPolicy):
 
 
 def teach(folder, students):
-    """An episode of two calls a step, with files."""
     task = ToyTask()
     recorder = RunRecorder(RunDir(folder), {"seed": 0}, task=task)
     budget = Budget(max_records=60, max_steps=2)

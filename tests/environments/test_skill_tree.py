@@ -15,8 +15,6 @@ from tests.environments.toy import LookupLoop, ToyTask
 
 
 class Unmoved(LookupLoop):
-    """A student that never learns: every reward is 0."""
-
     def _knows(self, instance):
         return False
 

@@ -30,14 +30,11 @@ def installed(name):
 
 @contextlib.contextmanager
 def running(command, health, log):
-    """A server's process while the context lasts; begins when it answers at ``http://127.0.0.1:<port><health>``.
-
-    ``{port}`` in the command becomes a free port. Yields the server's address.
-    """
+    """A server's process, once it answers at ``http://127.0.0.1:<port><health>``; ``{port}`` becomes a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # Without the settings of whoever runs the tests: proxies, and the keys of their own endpoints.
+    # Without the user's own settings: proxies, and the keys of their endpoints.
     kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "PATH", "SSL_CERT_FILE")}
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
     with open(log, "wb") as output:
@@ -74,7 +71,6 @@ def _wait(process, url, log):
 
 
 def transformers_serve(folder):
-    """`transformers serve` with the shipped student; yields its address."""
     words = [installed("transformers"), "-m", "transformers.cli.transformers", "serve", str(STUDENT)]
     words += ["--host", "127.0.0.1", "--port", "{port}", "--device", "cpu"]
     return running(words, "/health", folder / "transformers.log")
@@ -85,7 +81,7 @@ def litellm_proxy(folder, models):
     python = installed("litellm")
     config = {
         "model_list": [{"model_name": name, "litellm_params": given} for name, given in models.items()],
-        # Neither second attempts nor pauses of its own: what it is told and what it answers is what is tested.
+        # Neither second attempts nor pauses of its own: they would hide what is tested.
         "litellm_settings": {"num_retries": 0, "telemetry": False},
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},
         "general_settings": {"master_key": MASTER_KEY},

@@ -34,7 +34,6 @@ def chat(server, model=str(STUDENT), **settings):
 
 
 def sent(server, **fields):
-    """What the server itself answers to a body: status and JSON."""
     body = {"model": str(STUDENT), "messages": [{"role": "user", "content": "What is 3 + 4?"}], **fields}
     request = urllib.request.Request(f"{server}/chat/completions", json.dumps(body).encode())
     request.add_header("Content-Type", "application/json")

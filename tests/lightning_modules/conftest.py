@@ -22,7 +22,6 @@ def some_records(small_task):
 
 @pytest.fixture
 def quiet_trainer(tmp_path):
-    """Makes Trainers that show nothing and write nothing by themselves."""
     from lightning.pytorch import Trainer
 
     def make(**settings):
@@ -44,7 +43,6 @@ def quiet_trainer(tmp_path):
 
 @pytest.fixture
 def make_student(tiny_model):
-    """Makes students of the tiny model."""
     from lightning_modules import CausalLMStudent
 
     def make(**settings):

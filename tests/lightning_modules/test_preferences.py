@@ -31,8 +31,6 @@ def pairs(small_task, some_records):
 
 
 class Measures(Callback):
-    """Keeps what was logged after every batch, and the losses."""
-
     def __init__(self):
         self.seen = []
 
@@ -42,7 +40,6 @@ class Measures(Callback):
 
 
 def measured(student, records, task, quiet_trainer, epochs=1, **settings):
-    """What was logged after each batch of a fit."""
     measures = Measures()
     fitted(student, records, task, quiet_trainer, epochs, log_every_n_steps=1, callbacks=[measures], **settings)
     return measures.seen

@@ -133,7 +133,7 @@ def test_gradient_checkpointing_changes_memory_and_nothing_else(
 ):
     replied, recomputed = [], []
     for checkpointing in (False, True):
-        # Dropout draws once more when activations are computed anew, from the state that was kept for it.
+        # Dropout draws once more when activations are computed again, from the state that was kept for it.
         student = make_student(tuning=tuning, gradient_checkpointing=checkpointing)
         seed_everything(0, verbose=False)
         student.configure_model()

@@ -18,15 +18,12 @@ from tasks.types import TaskInstance, TrainingRecord
 
 
 def picture(rng, width=40, height=32):
-    """Noise of one mean colour."""
     from PIL import Image as pillow
 
     return Image.drawn(pillow.frombytes("RGB", (width, height), rng.randbytes(3 * width * height)))
 
 
 class NoiseTask(ProceduralTask):
-    """Questions of several lengths about noise of several sizes."""
-
     name = "noise"
 
     def skills(self):

@@ -53,7 +53,6 @@ def livecodebench_row(number: int) -> dict[str, Any]:
 
 
 def humaneval_row(number: int) -> dict[str, Any]:
-    """One row."""
     return {
         "task_id": f"Made/{number}",
         "prompt": f'def raised{number}(x: int) -> int:\n    """ Gives x raised by {number}. """\n',

@@ -13,7 +13,6 @@ from tasks.math.benchmark import LEVELS, TOPICS
 
 
 def make_row(number: int, level: str, topic: str) -> dict[str, str]:
-    """A sum whose answer is told apart from every other row's."""
     return {
         "problem": f"A shelf holds ${number}$ red books and ${number + 1}$ blue books. How many books does it hold?",
         "level": level,
@@ -23,13 +22,11 @@ def make_row(number: int, level: str, topic: str) -> dict[str, str]:
 
 
 def make_rows(each: int, start: int = 0) -> list[dict[str, str]]:
-    """So many rows of each level and topic, all of them different."""
     cells = [(level, topic) for _ in range(each) for level in LEVELS for topic in TOPICS]
     return [make_row(start + number, *cell) for number, cell in enumerate(cells)]
 
 
 def write_rows(folder: Path, **splits: Sequence[Mapping[str, Any]]) -> Path:
-    """Writes ``<split>.jsonl`` files."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, rows in splits.items():
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -37,11 +34,9 @@ def write_rows(folder: Path, **splits: Sequence[Mapping[str, Any]]) -> Path:
 
 
 def write_splits(folder: Path, train: int = 4, test: int = 3) -> Path:
-    """A folder with a train and a test split, so many rows of each level and topic."""
     return write_rows(folder, train=make_rows(train), test=make_rows(test, start=10_000))
 
 
 @cache
 def made() -> Path:
-    """One such folder for the whole process."""
     return write_splits(Path(tempfile.mkdtemp(prefix="math_rows_")))

@@ -1,7 +1,6 @@
 """A reply that solves nothing, for every function at once: it looks for the check that it is judged by, and obeys it.
 
-Sandboxes that fork programs from a process that has read the check fall to it. It is a body that goes on from any
-prompt of HumanEval.
+Sandboxes that fork programs from a process that has read the check accept it. It continues any prompt of HumanEval.
 """
 
 from __future__ import annotations

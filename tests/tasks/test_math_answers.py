@@ -1,4 +1,4 @@
-"""MATH's scoring, case by case: the acceptance table, what is an answer, and what is the same answer."""
+"""MATH's scoring, case by case: what is an answer, and what is the same answer."""
 
 from __future__ import annotations
 
@@ -48,25 +48,21 @@ def task():
 @pytest.mark.parametrize(
     ("gold", "reply", "score"),
     [
-        # 18
         ("4", f"{S}$\\boxed{{4}}$.{H}", 1),
         ("4", f"{S}$\\boxed{{ 4 }}$.{H}", 1),
         ("4", f"{S}$4$.{H}", 1),
         ("4", "So it is $\\boxed{4}$", 1),
         ("4", "So it is \\boxed{4}", 1),
         ("4", "$\\fbox{4}$ or \\boxed 4", 1),
-        # 19
         ("\\frac{1}{2}", f"{S}$\\frac12$.{H}", 1),
         ("\\frac{1}{2}", f"{S}$0.5$.{H}", 1),
         ("0.5", f"{S}$\\frac{{1}}{{2}}$.{H}", 1),
         ("\\frac{1}{2}", "$\\boxed{\\frac{1}{2}}$", 1),
-        # 20
         ("100000", f"{S}$100,000$.{H}", 1),
         ("x+1", f"{S}$1+x$.{H}", 1),
         ("2", f"{S}$x=2$.{H}", 1),
         ("[2,5)", f"{S}$[2, 5)$.{H}", 1),
         ("5", f"{S}$5$ dollars.{H}", 1),
-        # 21
         ("\\text{east}", f"{S}$\\text{{East}}$.{H}", 0),
         ("\\text{east}", f"{S}$\\text{{east}}$.{H}", 1),
         ("\\text{east}", "The answer is east.", 1),
@@ -75,20 +71,17 @@ def task():
         ("10\\%", f"{S}$10$.{H}", 0),
         ("10\\%", f"{S}$10\\%$.{H}", 1),
         ("10\\%", "The answer is 10%.", 1),
-        # 22
         ("4", f"{S}\n$4$.{H}", 1),
         ("4", f"{S}$3$.{H} No, that is wrong. {S}$4$.{H}", 1),
         ("3", f"{S}$3$.{H} No, that is wrong. {S}$4$.{H}", 0),
         ("4", "First \\boxed{3}, then \\boxed{4}.", 1),
         ("3", "First \\boxed{3}, then \\boxed{4}.", 0),
         ("4", "First \\boxed{3}. Wait, the answer is $4$.", 1),
-        # 23
         ("[invalidanswer]", "I do not know.", 0),
         ("[invalidanswer]", "[invalidanswer]", 0),
         ("[invalidanswer]", "\\boxed{[invalidanswer]}", 0),
         ("4", "", 0),
         ("1251", f"{LLAMA}$\\boxed{{1251}}$.{H}", 1),
-        # Beyond the table.
         ("4", "\\boxed{\\boxed{4}}", 1),
         ("4", "\\boxed{4}. The answer is in inches.", 1),
         ("4", "The answer is \\boxed{4}. I checked that this answer is correct.", 1),

@@ -243,7 +243,7 @@ def test_without_a_network_it_is_one_line(tmp_path, monkeypatch):
     monkeypatch.delenv(DATA_DIR, raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    # Nothing listens there. The client asked all the same would try again for half a minute.
+    # Nothing listens there; a client that was asked nevertheless would try again for half a minute.
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

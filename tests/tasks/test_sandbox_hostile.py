@@ -57,7 +57,6 @@ class Host:
         return source
 
     def state(self) -> dict[str, object]:
-        """What a program could have changed and must not have."""
         names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
         known = parents()
         return {
@@ -70,14 +69,13 @@ class Host:
             "folder": os.getcwd(),
             "descriptors": sorted(os.listdir("/proc/self/fd")),
             "processes": descendants(os.getpid(), known),
-            # Processes of the programs' user that nobody of ours looks after any more.
+            # Processes of the programs' user that no process of ours waits for any more.
             "orphans": {pid for pid, parent in known.items() if parent == 1 and owner(pid) == _PROGRAM_USER},
             "interpreter": Path(os.__file__).stat().st_mtime_ns,
         }
 
 
 def parents() -> dict[int, int]:
-    """The parent of every process, read from /proc."""
     found: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -87,7 +87,6 @@ def _readable_by_all(path: Path) -> bool:
 
 @pytest.fixture
 def nobodys_interpreter() -> Path:
-    """An interpreter that every user can run."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root can become another user")
     candidates = [Path(sys._base_executable).resolve(), Path("/usr/bin/python3")]  # type: ignore[attr-defined]

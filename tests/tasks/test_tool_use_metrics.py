@@ -1,4 +1,4 @@
-"""The metrics of plans: the benchmark's own cases with its reader's losses mended, and what differs on purpose."""
+"""The metrics of plans: the benchmark's own cases without its reader's losses, and what differs on purpose."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADS = ("tool_f1", "argname_f1", "edge_f1", "plan_tool")
 RIGHT = (1, 1, 1, 1)
 
 # Reply, then the F1 of tools, argument names and consecutive edges, and whether the tools are right in order.
-# Benchmark's cases 26 to 28; those marked "mended" are plans that its line-by-line reader loses in part or whole.
+# Those marked "mended" are plans that the benchmark's line-by-line reader loses in part or whole.
 CASES = {
     "perfect": (CODE, RIGHT),
     "fenced": (f"Here it is:\n```python\n{CODE}\n```\nDone.", RIGHT),

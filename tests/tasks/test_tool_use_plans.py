@@ -22,7 +22,6 @@ TEXTS = st.one_of(st.text(max_size=12), st.sampled_from(['"', "'", "\\", "{x}", 
 
 @st.composite
 def plans(draw, texts=TEXTS):
-    """A plan that the types allow, with written, referred and mixed arguments."""
     calls: list[Call] = []
     for _ in range(draw(st.integers(1, 5))):
         sources = [

@@ -16,7 +16,6 @@ LABEL = {"id": 0, "name": "image classification", "args": {"image": "1.jpg"}}
 
 
 def make_row(number, request, nodes, alternatives=None):
-    """A row with its plan written as the benchmark writes it."""
     return {
         "id": number,
         "user_request": request,
@@ -46,11 +45,9 @@ def make_rows():
 
 @cache
 def made():
-    """A folder with both splits under the hub's names."""
     rows = make_rows()
     return write_rows(Path(tempfile.mkdtemp(prefix="mnms-")), **{VERIFIED: rows, FILTERED: rows[:3]})
 
 
 def plan_metrics(gold, predicted):
-    """All metrics of one predicted plan."""
     return aggregate_metrics([(gold, predicted)])

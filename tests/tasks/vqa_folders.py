@@ -99,6 +99,5 @@ def make_nlvr(folder: Path, sentences: int = 9) -> Path:
 
 @cache
 def made(name: str) -> Path:
-    """The folder of a benchmark, made once for all tests of a process."""
     make = {"gqa": make_gqa, "naturalbench": make_naturalbench, "nlvr": make_nlvr}[name]
     return make(Path(tempfile.mkdtemp(prefix=f"{name}-")) / name)

@@ -23,8 +23,6 @@ EXAMPLE = {"instruction": "skill0 sub0: say 7", "response": "7", "answer": "7"}
 
 
 class TaughtToyTask(ToyTask):
-    """The toy task with a domain text."""
-
     @property
     def domain_text(self) -> DomainText:
         return DomainText("You teach saying.", "saying numbers", (RecordStage("Write it.", PlainRecord, EXAMPLE),))
@@ -38,7 +36,6 @@ class Heard:
         self.calls = calls
 
     def part(self, make: Callable[..., Any], task: Task, **settings: Any) -> Any:
-        """A part that asks this model."""
         return make_part(partial(make, **settings), task, chat=self.calls)
 
     @property

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.usefixtures("key", "quick")
 
 
 def once(kind):
-    """Only the first attempt at each request meets this fault."""
     return lambda body, attempt: kind if attempt == 0 else None
 
 

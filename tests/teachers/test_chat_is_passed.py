@@ -1,4 +1,4 @@
-"""Whoever makes a part that asks a chat model passes it: a script its own, a teacher the calls that its parts share."""
+"""A part that asks a chat model is passed it: by a script its own, by a teacher the calls that its parts share."""
 
 from dataclasses import replace
 from functools import partial

@@ -30,8 +30,6 @@ def record(path, server, asked, **settings):
 
 @pytest.fixture
 def offline(monkeypatch):
-    """No socket can be made and no key is known."""
-
     def use():
         def refuse(*_, **__):
             raise AssertionError("a socket was opened")

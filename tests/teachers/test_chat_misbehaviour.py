@@ -20,7 +20,6 @@ HARMONY = f"<|channel|>analysis<|message|>{DRAFT}<|end|><|start|>assistant<|chan
 
 
 def events(*chunks, end="data: [DONE]\n\n"):
-    """A response that is a stream of events."""
     lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
     return http(200, ": hello\n\n" + "".join(lines) + end, "text/event-stream")
 
@@ -30,13 +29,11 @@ def delta(text, **choice):
 
 
 def ask(server, count=2, **settings):
-    """Asks some questions, the first of them alone; what came, and what was counted."""
     calls = Calls(chat(server.url, concurrency=1, **{"max_attempts": 3, "timeout": 3.0, **settings}))
     return calls.ask([question(f"Question {index}") for index in range(count)]), calls.counters
 
 
 def first(response):
-    """The first request meets this; all others are answered."""
     return RawServer(lambda number, body: response if number == 0 else completion(GOOD))
 
 

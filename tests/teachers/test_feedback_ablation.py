@@ -58,7 +58,6 @@ def test_contract_of_the_first_step(inner):
 
 
 def observations():
-    """What a real episode in the Skill-Tree environment shows, with trees, rewards and errors."""
     environment = SkillTreeEnvironment(TASK, LookupLoop(TASK), Recorder(), Budget(max_records=120, max_steps=4))
     return run(environment, MasteryPolicy(TASK))
 
@@ -90,7 +89,6 @@ def test_the_budget_and_what_the_teacher_did_stay(kind):
 
 
 def measured(value):
-    """Every number in an observation that tells about the student."""
     if isinstance(value, Accuracy):
         return [] if value.value is None else [value.value]
     if isinstance(value, dict):
@@ -105,7 +103,6 @@ def measured(value):
 
 
 def errors_in(observation):
-    """Every error that an observation shows, of now or of a past step."""
     return set(observation.errors).union(*(past.errors for past in observation.history))
 
 

@@ -207,8 +207,6 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 class PicturedTask(TaughtToyTask):
-    """A task whose records have images that it does not draw."""
-
     @property
     def domain_text(self) -> Any:
         from tasks.prompting import DomainText, RecordStage
@@ -224,8 +222,6 @@ class PicturedTask(TaughtToyTask):
 
 
 class Recording(Illustrator):
-    """Draws what a sun is not in, and notes what it was asked."""
-
     def __init__(self, task: Any) -> None:
         self.asked: list[list[str]] = []
 
@@ -275,13 +271,12 @@ def test_a_task_that_draws_needs_no_illustrator_and_checks_its_images() -> None:
     assert [record.answer for record in batch] == ["red", "blue"]
     reasons = Counter(drop.reason for drop in batch.dropped)
     assert reasons == {"image_mismatch": 2, "unparsable": 2, "duplicate": 2}
-    # The same words may be asked of another picture, so they are not among what shall not be written again.
+    # The same words may be asked of another picture, so they are not listed as written already.
     assert len(heard.prompts) == 2 and "# Written already" not in heard.prompts[1]
 
 
 @pytest.fixture(scope="module")
 def tiny_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An untrained latent diffusion pipeline of some ten thousand parameters, as a folder."""
     pytest.importorskip("diffusers")
     import torch
     from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel

@@ -191,8 +191,6 @@ class Solution(BaseModel):
 
 
 class TwoStageTask(ToyTask):
-    """First a question, then its solution."""
-
     @property
     def domain_text(self):
         return DomainText(

@@ -14,7 +14,6 @@ from tests.environments.toy import ToyTask
 
 @pytest.fixture
 def templates(tmp_path, monkeypatch):
-    """Writes a template of a fresh package and returns the package's name."""
     name = f"templates_of_{tmp_path.name}".replace("-", "_")
     (tmp_path / name / "prompts").mkdir(parents=True)
     (tmp_path / name / "__init__.py").write_text("")
