@@ -11,15 +11,7 @@ from tasks.types import Accuracy
 
 @dataclass(frozen=True, slots=True)
 class ErrorExample:
-    """One validation instance that the student got wrong.
-
-    Args:
-        instance_id: Lets an engine write records like it.
-        instruction: What was asked.
-        student_answer: What the student replied.
-        right_answer: The right answer.
-        skill: None in the Open-Ended environment.
-    """
+    """One validation instance that the student got wrong; ``skill`` is None in the Open-Ended environment."""
 
     instance_id: str
     instruction: str

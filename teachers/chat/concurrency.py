@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any
 
-# Accounts of the lowest paid tier allow as many at the start, and a refusal halves the room and is not billed.
+# Calls at the start: accounts of the lowest paid tier allow them; a refusal halves the number and is not billed.
 _START = 64
 
 # A retry waits up to 0.5 s, 1 s, 2 s … of this much. Rate limits are per minute, so waiting longer gains nothing.

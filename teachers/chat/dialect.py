@@ -114,8 +114,8 @@ class Negotiation:
     ) -> Dialect | None:
         """How to put a request that was refused; None if no other way is known. It ends: each way asks for less.
 
-        ``begun`` was the dialect in use when the request was first put, ``used`` the one refused, as ``body``, with
-        this ``status``; ``said`` is the endpoint's message and the parameter that it names.
+        ``begun`` was the dialect in use when the request was first put, ``used`` the one refused; ``said`` is the
+        endpoint's message and the parameter that it names.
         """
         told, said = said, said.lower()
         sent = int(body[used.limit])

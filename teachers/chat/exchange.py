@@ -270,7 +270,7 @@ class Round:
                     books.journal.freed(number)
                 raise
             asked.seconds = round(time.monotonic() - started, 3)
-            # Without word from the endpoint the most that it can be is noted: a cap must not rest on a guess.
+            # If the endpoint gives no usage, the most that it can be is noted: a cap must not rest on a guess.
             asked.usage, asked.estimated = reply.usage or most_tokens(request), reply.usage is None
             asked.reply, asked.finish_reason = reply.text, reply.finish_reason
             asked.usd = None if self._price is None else self._price.usd(asked.usage)

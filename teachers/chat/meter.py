@@ -107,7 +107,7 @@ class Meter:
     def settle(self, reserved: float, usd: float) -> None:
         """Ends a call: what it had reserved is free again, what it cost is spent."""
         self._in_flight -= 1
-        # Back to exactly 0 between batches: sums of floats would leave crumbs.
+        # Exactly 0 between batches: a sum of floats would not come back to it.
         self.reserved = self.reserved - reserved if self._in_flight else 0.0
         self.spent += usd
         self._admit()

@@ -24,11 +24,7 @@ class Illustrator(ABC):
 
 
 class TaskIllustrator(Illustrator):
-    """Draws with the task itself: exactly what a description says, always the same.
-
-    Args:
-        task: A task that can draw.
-    """
+    """Draws with the task itself, if it can draw: exactly what a description says, always the same."""
 
     def __init__(self, task: Task) -> None:
         self._task = task

@@ -25,9 +25,6 @@ class ProceduralEngine(Engine):
 
     A spec without a subskill is dealt evenly over the skill's subskills, one without a skill over all subskills of
     the task; whose turn comes first is drawn, so that a small order is not always the first ones'.
-
-    Args:
-        task: The task to teach.
     """
 
     def __init__(self, task: Task) -> None:

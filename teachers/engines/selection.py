@@ -18,9 +18,6 @@ class SelectionEngine(Engine):
 
     A spec's skill and subskill are taken by name, and ``like`` as the skill of that instance; descriptions are not
     read. Where the pool has too few records of that name, fewer are handed over.
-
-    Args:
-        task: The task to teach; it must have a training pool.
     """
 
     def __init__(self, task: Task) -> None:
