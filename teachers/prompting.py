@@ -145,5 +145,8 @@ def replies(answers: Sequence[Answer[Reply]]) -> list[Reply | None]:
 
 
 def usable(answer: Answer[Reply]) -> Reply | None:
-    """The reply; None if the asker does without (``Calls`` has counted the failure), which over the cap it cannot."""
+    """The reply, or None if the asker does without it (``Calls`` has counted the failure).
+
+    SpendingCapError ends it instead where the dollars did not cover the call.
+    """
     return answer.get() if answer.value is not None or answer.failure == "over_cap" else None

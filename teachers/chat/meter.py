@@ -42,8 +42,8 @@ class Price:
 class PriceTable:
     """The shipped prices (``prices.json``) under a user's own, in dollars per million tokens by model.
 
-    Like ``{"my-model": {"input": 0.5, "output": 1.5, "cached": 0.25}}``; without ``cached``, it costs as much as other
-    input.
+    ``{"my-model": {"input": 0.5, "output": 1.5, "cached": 0.25}}``; without ``cached``, cached input costs as much as
+    other input.
     """
 
     def __init__(self, prices: Mapping[str, Mapping[str, float]] | None = None) -> None:

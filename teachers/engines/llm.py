@@ -78,7 +78,7 @@ class LLMEngine(Engine):
     def generate(self, plan: DataPlan) -> Batch:
         """The records of a plan, at most ``spec.count`` for each spec, and what was dropped.
 
-        SpendingCapError is raised only if the money was out before the first record.
+        SpendingCapError ends it only if the money was out before the first record.
         """
         orders = self._orders(plan)
         inspection = Inspection(self.task, plan.screen, type(self).__name__, self._illustrator)
