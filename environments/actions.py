@@ -11,16 +11,7 @@ from teachers.plan import DataSpec, Exploit, Explore, TreeAction
 
 
 def check_specs(action: Any, val_ids: Collection[str], listed: Collection[str] | None) -> tuple[DataSpec, ...]:
-    """An action as data specs.
-
-    Args:
-        action: What a policy returned.
-        val_ids: Ids of the validation instances, the only ones that ``like`` may name.
-        listed: The skills that a spec may name; None if any name may be given.
-
-    Raises:
-        ConfigurationError: It is no list of valid data specs.
-    """
+    """An action as data specs: ``like`` may name only ``val_ids``, and a skill has to be ``listed`` (None: any will do)."""
     if not isinstance(action, Sequence) or isinstance(action, str):
         raise ConfigurationError(f"An action is a list of DataSpec here, got {_name(action)}.")
     for spec in action:
@@ -37,15 +28,7 @@ def check_specs(action: Any, val_ids: Collection[str], listed: Collection[str] |
 
 
 def check_tree_action(action: Any, trees: Mapping[str, SkillTree]) -> dict[str, TreeAction]:
-    """An action on skill trees.
-
-    Args:
-        action: What a policy returned: Explore or Exploit by skill.
-        trees: The listed skills with their trees.
-
-    Raises:
-        ConfigurationError: It names an unlisted skill or an unknown subskill, or a number is no whole number.
-    """
+    """An action on skill trees: Explore or Exploit by skill, checked against the listed skills' trees."""
     for skill, change in action.items():
         if skill not in trees:
             raise ConfigurationError(f"An action names the skill {skill!r}; the listed skills are {', '.join(trees)}.")

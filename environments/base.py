@@ -56,9 +56,6 @@ class Environment(ABC):
         calls_per_step: Teacher calls whose records are gathered before a training.
         filters: Quality filters beyond the exact ones.
         chat: The teacher's calls, or a chat model, for skills that are found by asking one.
-
-    Raises:
-        ConfigurationError: ``calls_per_step`` is not positive.
     """
 
     def __init__(
@@ -92,13 +89,11 @@ class Environment(ABC):
         self._clear()
 
     def __enter__(self) -> Self:
-        """Nothing to start: what the environment writes to is open."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the run: finished, or failed with what was raised inside."""
         self._closed = True
         self.at_close.__exit__(kind, error, trace)
 
@@ -116,18 +111,10 @@ class Environment(ABC):
 
     @abstractmethod
     def _specs(self, action: Action) -> Sequence[DataSpec]:
-        """The data specs of a valid action; changes no state.
-
-        Raises:
-            ConfigurationError: The action is not valid here.
-        """
+        """The data specs of a valid action; changes no state, and raises ConfigurationError for an invalid one."""
 
     def reset(self) -> Observation:
-        """The first observation: of the untouched student, or of where an interrupted run stopped.
-
-        Raises:
-            ConfigurationError: The environment is closed.
-        """
+        """The first observation: of the untouched student, or of where an interrupted run stopped."""
         if self._closed:
             raise ConfigurationError("reset() was called after close(): make a new environment.")
         self._clear()
@@ -140,11 +127,7 @@ class Environment(ABC):
         return self._observe()
 
     def plan(self, action: Action) -> DataPlan:
-        """The plan that carries an action out within the budget; it takes effect at the next step().
-
-        Raises:
-            ConfigurationError: The action is not valid in this environment, or the episode is over.
-        """
+        """The plan that carries an action out within the budget; it takes effect at the next step()."""
         self._need_going("plan")
         rng = Random(f"{self.loop.seed}/{self._step}/{self._call}/environment/cut")
         specs = self.budget.cut(self._specs(action), self._records, rng)
@@ -156,11 +139,7 @@ class Environment(ABC):
     def step(self, records: Sequence[TrainingRecord]) -> Observation:
         """Takes the records of the plan; trains and evaluates if the step is complete with them.
 
-        Args:
-            records: What an engine made; what its batch dropped on the way is counted as rejected too.
-
-        Raises:
-            ConfigurationError: No plan was made for them, they are no records, or the episode is over.
+        What the engine's batch dropped on the way is counted as rejected too.
         """
         self._need_going("step")
         if self._planned is None:
@@ -230,17 +209,14 @@ class Environment(ABC):
 
     @property
     def _shown_skills(self) -> SkillAssignment:
-        """The skills that a teacher is shown here."""
         return NoSkills()
 
     @property
     def _step(self) -> int:
-        """The number of the unfinished step."""
         return len(self._results)
 
     @property
     def _last_trained(self) -> int | None:
-        """The last step that trained a student."""
         return next((result.step for result in reversed(self._results) if result.trained), None)
 
     @property

@@ -24,9 +24,6 @@ class Budget:
             reaches the limit is completed: 120 records per batch and a limit of 300 end at 300 (hard) or 360 (soft).
         max_idle_steps: Steps in a row without one accepted record after which the episode ends, so that a policy
             that has stopped ordering ends even without a limit on steps. Such steps train nothing.
-
-    Raises:
-        ConfigurationError: A limit is not positive, or there is none.
     """
 
     max_records: int | None = None
@@ -72,20 +69,17 @@ class Budget:
         )
 
     def records_left(self, records: int) -> int | None:
-        """Records still to be had before the limit; None without one."""
+        """Records that may still be accepted; None without a limit."""
         return None if self.max_records is None else max(0, self.max_records - records)
 
     def steps_left(self, steps: int) -> int | None:
-        """Steps still to be had; None without a limit."""
+        """Steps that may still begin; None without a limit."""
         return None if self.max_steps is None else max(0, self.max_steps - steps)
 
     def cut(self, specs: Sequence[DataSpec], records: int, rng: Random) -> tuple[DataSpec, ...]:
-        """The specs that fit: all scaled down alike, not the last ones dropped; specs of no record are left out.
+        """The specs that fit, all scaled down alike and not the last ones dropped; specs of no record are left out.
 
-        Args:
-            specs: The orders of an action.
-            records: Records accepted so far.
-            rng: Decides which of equal specs lose the odd record, so that it is not always the last skill's.
+        ``records`` were accepted so far. ``rng`` decides which of equal specs lose the odd record: not always the last.
         """
         left = self.records_left(records) if self.hard else None
         counts = [spec.count for spec in specs]

@@ -34,13 +34,7 @@ class Intake:
     def check(
         self, records: Sequence[TrainingRecord], pool: Iterable[TrainingRecord], ordered: int
     ) -> tuple[list[TrainingRecord], list[Rejection]]:
-        """The accepted and the rejected ones of a batch, each in the order of the batch.
-
-        Args:
-            records: What an engine made for a plan.
-            pool: What the student will be trained on besides.
-            ordered: How many records the plan ordered; further ones are over budget.
-        """
+        """The accepted and the rejected records of a batch, each in its order; those beyond ``ordered`` are rejected."""
         pool = list(pool)
         known = {} if self._answer is None else self._known(self._answer, records, pool)
         findings = self._sift(records, pool, known, ordered)
@@ -54,14 +48,9 @@ class Intake:
         return accepted, rejected
 
     def screen(self, records: Sequence[TrainingRecord], pool: Iterable[TrainingRecord]) -> list[str | None]:
-        """What check() would say of each record, whatever the plan ordered and without asking the student.
+        """For each record the reason for which check() would reject it, or None.
 
-        Args:
-            records: What an engine has made so far; the earlier acceptable ones count as part of the pool.
-            pool: What the student will be trained on besides.
-
-        Returns:
-            For each record the reason to reject it, or None.
+        Neither the number ordered nor the student is asked; earlier acceptable records count as part of the pool.
         """
         findings = self._sift(records, list(pool), {}, None)
         return [None if finding is None else finding.reason for finding in findings]
@@ -119,10 +108,7 @@ class Intake:
         return None
 
     def _remember(self, pool: list[TrainingRecord]) -> None:
-        """Makes the pool filters hold this pool.
-
-        Pools grow at their end, so mostly there is nothing to undo but what was screened and not taken.
-        """
+        """Makes the pool filters hold this pool, which mostly grows at its end: there is little to undo."""
         common = 0
         for held, wanted in zip(self._seen, pool, strict=False):
             if held is not wanted and held != wanted:

@@ -37,11 +37,7 @@ _LIGHTNING = {"lightning.pytorch": logging.WARNING, "lightning.fabric": logging.
 
 
 def quieten(lightning: bool = True) -> None:
-    """Silences libraries for the rest of the process.
-
-    Args:
-        lightning: Whether Lightning's own lines are left out as well.
-    """
+    """Silences libraries for the rest of the process; with ``lightning`` also Lightning's own lines."""
     for message in _SAID_AGAIN:
         warnings.filterwarnings("ignore", message=message)
     for name, level in {**_LEVELS, **(_LIGHTNING if lightning else {})}.items():
@@ -50,10 +46,9 @@ def quieten(lightning: bool = True) -> None:
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Silences libraries inside, and leaves the process as it was.
+    """Silences libraries inside, and restores random states, warning filters, log levels and environment variables.
 
-    That is: the states of the random generators, warning filters, log levels, and the environment variables that are
-    set here and by libraries. For code between two calls, such as a loop in a notebook.
+    For code between two calls, such as a loop in a notebook.
     """
     state = random.getstate()  # which imports change, too
     variables = {name: os.environ.get(name) for name in (*VARIABLES, *_SET_BY_LIBRARIES)}

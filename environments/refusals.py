@@ -20,17 +20,13 @@ _OURS = Path(__file__).parents[1]
 
 @contextlib.contextmanager
 def refused_options(command: str, what: str = "") -> Iterator[None]:
-    """Turns every failure inside into what a user has to change.
+    """Turns every failure inside into one DataEnvGymError that says what a user has to change.
 
-    It belongs around the parsing of a command line and around the making of the classes that it names: whatever
-    fails there was chosen by the options.
+    For the parsing of a command line and the making of the classes it names: what fails there was chosen by options.
 
     Args:
         command: The command, whose help lists the options.
         what: What failed, if not the options themselves.
-
-    Raises:
-        DataEnvGymError: The first error of ours in the chain of causes, or a ConfigurationError.
     """
     from jsonargparse import ArgumentError
 
@@ -54,13 +50,9 @@ def refused_options(command: str, what: str = "") -> Iterator[None]:
 
 @contextlib.contextmanager
 def refused_training(settings: str) -> Iterator[None]:
-    """Turns what Lightning's own code raises in a fit or an evaluation into an error about the Trainer's settings.
+    """Turns what Lightning's own code raises in a fit or an evaluation into an error about the Trainer's ``settings``.
 
-    Args:
-        settings: What to name.
-
-    Raises:
-        ConfigurationError: The innermost frame is Lightning's. What comes from deeper, or from our code, passes.
+    What comes from deeper than Lightning, or from our code, passes.
     """
     try:
         yield

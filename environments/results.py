@@ -12,11 +12,11 @@ from teachers.plan import DataPlan
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One student's answers to both evaluation splits.
+    """One student's answers to both evaluation splits, in the task's order.
 
     Args:
-        val: To every validation instance, in the task's order.
-        test: To every test instance, in the task's order.
+        val: To every validation instance.
+        test: To every test instance.
         truncated_records: Records that its training had to cut to the student's length.
     """
 
@@ -74,14 +74,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class KeptCall:
-    """A teacher call of an unfinished step.
-
-    Args:
-        plan: What it ordered.
-        accepted: The records that the environment accepted.
-        rejected: The others, with reasons.
-        state: The environment's state_dict after it.
-    """
+    """A teacher call of an unfinished step, and the environment's ``state`` after it."""
 
     plan: DataPlan
     accepted: tuple[TrainingRecord, ...]

@@ -20,11 +20,6 @@ class SkillListEnvironment(Environment):
     """The environment that shows skills."""
 
     def _prepare(self) -> None:
-        """Prepares the skills.
-
-        Raises:
-            ConfigurationError: There are no skills to list.
-        """
         super()._prepare()
         if not self.assignment.skills():
             raise ConfigurationError(

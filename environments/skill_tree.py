@@ -46,9 +46,6 @@ class SkillTreeEnvironment(SkillListEnvironment):
             accuracy of each subskill.
         probe_size: How many records of each subskill it is asked at most.
         chat: The teacher's calls, or a chat model, for skills that are found by asking one.
-
-    Raises:
-        ConfigurationError: ``probe_size`` or ``calls_per_step`` is not positive.
     """
 
     def __init__(
@@ -83,7 +80,6 @@ class SkillTreeEnvironment(SkillListEnvironment):
 
     @property
     def _trees(self) -> dict[str, SkillTree]:
-        """One tree for each listed skill, an empty one for a skill first seen now."""
         return {skill: self._grown.get(skill, SkillTree(skill)) for skill in self.assignment.skills()}
 
     def _clear(self) -> None:

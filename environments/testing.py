@@ -28,13 +28,7 @@ def check_environment(
 ) -> None:
     """Checks an environment against the contract by running whole episodes in it.
 
-    Args:
-        make: Makes the environment, with a new student loop each time.
-        engine: Makes the records of the plans.
-        act: What the teacher does; valid in this environment, whatever it shows.
-
-    Raises:
-        AssertionError: The environment breaks the contract.
+    ``make`` gives an environment with a new student loop each time; ``act`` gives actions that are valid in it.
     """
     _check_order(make())
     first = _check_episode(make(), engine, act)
@@ -44,7 +38,6 @@ def check_environment(
 
 
 def _check_order(environment: Environment) -> None:
-    """Calls out of order are refused in one line."""
     for call in (lambda: environment.plan([]), lambda: environment.step([])):
         _refused(call)
     environment.reset()

@@ -1,11 +1,8 @@
-"""What an episode may cost, before anything is paid: the episode is gone through with a student that never learns.
+"""What an episode may cost, before anything is paid: ``dataenvgym episode --config … --dry_run``.
 
-    dataenvgym episode --config … --dry_run
-
-The environment, its budget, the policies and their prompts are the real ones. In place of the student stand answers of
-which half are wrong; in place of the chat model, replies of the size that each question expects; in place of the
-engine's records, as many as each plan ordered. Retries, replies that do not fit and records that have to be made up
-for are not foreseen: they come on top.
+The environment, its budget, the policies and their prompts are the real ones. Half of the student's answers are wrong,
+the chat model's replies have the size that each question expects, and engines make as many records as each plan orders.
+Retries, replies that do not fit and records that have to be made up for are not estimated: they come on top.
 """
 
 from __future__ import annotations
@@ -34,14 +31,7 @@ _REPLY_CHARACTERS = 200
 
 
 def dry_run(task: Task, make_environment: MakeEnvironment, teacher: Teacher, seed: int) -> Rehearsal:
-    """Goes through an episode without a student and without a chat model; returns what would have been asked.
-
-    Args:
-        task: The task.
-        make_environment: Makes the environment from the task, the student loop and the recorder.
-        teacher: The teacher.
-        seed: The run's seed.
-    """
+    """Goes through an episode without a student and without a chat model; returns what would have been asked."""
     rehearsal = Rehearsal()
     if teacher.calls is None:
         return rehearsal
@@ -56,7 +46,7 @@ def dry_run(task: Task, make_environment: MakeEnvironment, teacher: Teacher, see
 
 
 def expectation(rehearsal: Rehearsal, max_usd: float | None) -> str:
-    """A dry run in words: a table by purpose, and what the cap has to say to it."""
+    """A dry run in words: a table by purpose, and whether the cap covers it."""
     sums = rehearsal.sums()
     if not rehearsal.calls:
         return "This teacher asks no chat model: 0 calls, $0."
@@ -110,12 +100,10 @@ class _StandIn:
         previous: int | None,
         skills: SkillAssignment,
     ) -> Evaluation:
-        """Answers to both splits."""
         val, test = (tuple(self.answer(self.task.instances(split))) for split in ("val", "test"))
         return Evaluation(val, test)
 
     def answer(self, instances: Sequence[TaskInstance]) -> Sequence[Prediction]:
-        """Half right, half wrong, by the instance."""
         rights = (random.Random(f"{self.seed}/{one.instance_id}").random() < _ACCURACY for one in instances)
         return [
             Prediction(one.instance_id, self._reply, float(right)) for one, right in zip(instances, rights, strict=True)

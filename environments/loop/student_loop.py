@@ -50,9 +50,6 @@ class LightningStudentLoop:
         recorder: Names the folder of each step, and takes the times.
         seed: The run's seed.
         progress: The terminal display.
-
-    Raises:
-        ConfigurationError: The Trainer's strategy forks or spawns.
     """
 
     def __init__(
@@ -100,12 +97,8 @@ class LightningStudentLoop:
     ) -> Evaluation:
         """Trains a fresh student on records and evaluates it on validation and test.
 
-        Args:
-            step: The step; it seeds everything random here.
-            records: What to train on; with none (step 0) the untouched student is evaluated.
-            start: Whether training starts from the base weights or from those of ``previous``.
-            previous: The last step that trained a student, if any.
-            skills: The skills that the teacher is shown: feedback.json is by these.
+        The step seeds everything random here. Without records (step 0) the untouched student is evaluated. ``previous`` is the
+        last step that trained a student; feedback.json is by ``skills``, which the teacher is shown.
         """
         seed = random.Random(f"{self.seed}/{step}/fit").getrandbits(31)
         seed_everything(seed, verbose=False)
@@ -210,11 +203,6 @@ class _PhaseTicks(Callback):
 
 
 def _write_student(student: StudentModule, folder: Path) -> None:
-    """Writes a student's weights.
-
-    Raises:
-        StorageError: The disk is full or the folder cannot be written.
-    """
     try:
         student.save_student(folder)
     except Exception as error:

@@ -15,12 +15,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What speaks against a record.
-
-    Args:
-        reason: A counter's name.
-        detail: What exactly was found, for people; empty if the reason says it all.
-    """
+    """What speaks against a record: a counter's name, and what exactly was found, for people (may be empty)."""
 
     reason: str
     detail: str = ""
@@ -84,11 +79,7 @@ class SchemaFilter(Filter):
 
 
 class LeakFilter(Filter):
-    """The question is no evaluation instance's, but for case and white space.
-
-    Args:
-        task: Knows the evaluation instances.
-    """
+    """The question is no evaluation instance's, except for case and white space."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -107,7 +98,7 @@ class LeakFilter(Filter):
 
 
 class DuplicateFilter(PoolFilter):
-    """The question is not in the pool or the batch already, but for case and white space."""
+    """The question is not in the pool or the batch already, except for case and white space."""
 
     def __init__(self) -> None:
         self._first: dict[str, int] = {}
@@ -128,11 +119,7 @@ class DuplicateFilter(PoolFilter):
 
 
 class TaskFilter(Filter):
-    """The task finds no fault with the record: the response scores 1 against the record's own answer, and the like.
-
-    Args:
-        task: Judges.
-    """
+    """The task finds no fault with the record; the response has to score 1 against its own answer, for one."""
 
     def __init__(self, task: Task) -> None:
         self._task = task

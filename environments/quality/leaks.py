@@ -16,14 +16,10 @@ _STANDING_PHRASE = 10
 
 
 class NgramLeakFilter(Filter):
-    """No long run of words is shared with an evaluation instance: the rule of GPT-3's contamination study.
+    """No run of ``size`` words is shared with an evaluation instance: the rule of GPT-3's contamination study.
 
     Question and response are both searched, since a leak may hide in a worked example; words are lower-cased runs of
     letters and digits. (Brown et al., 2020, appendix C: 13-grams.)
-
-    Args:
-        task: Knows the evaluation instances.
-        size: How many words in a row are too many.
     """
 
     def __init__(self, task: Task, size: int = 13) -> None:
@@ -63,10 +59,8 @@ class NgramLeakFilter(Filter):
 class TemplateLeakFilter(Filter):
     """The question is no evaluation instance with other numbers.
 
-    Args:
-        task: Knows the evaluation instances.
-        words: How many words a template needs, numbers and variables not counted; shorter questions ("what is # plus
-            #?") are the common property of a domain.
+    A template needs ``words`` words, numbers and variables not counted: shorter questions ("what is # plus #?") are the
+    common property of a domain.
     """
 
     def __init__(self, task: Task, words: int = 10) -> None:

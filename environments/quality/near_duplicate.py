@@ -16,9 +16,8 @@ class NearDuplicateFilter(PoolFilter):
     """The question is not nearly the same as one of the pool or the batch.
 
     Similarity is the Jaccard index of the sets of shingles (runs of three tokens, words and symbols alike). The search
-    is exact: a text of n shingles whose similarity to another is t has at least t·n of them in common with it, so
-    that among any n - t·n + 1 of its shingles there is a common one. The rarest so many are looked up, which in
-    practice leaves next to nothing to compare.
+    is exact: a text of n shingles whose similarity to another is t shares at least t·n of them with it, so any
+    n - t·n + 1 of its shingles include a shared one. It looks up that many, the rarest, which leaves little to compare.
 
     Args:
         threshold: Similarity in (0, 1] at and above which a record is dropped.

@@ -26,9 +26,6 @@ class QualityFilters:
         leak_template: Whether evaluation questions with other numbers are dropped; a number is how many words such a
             question needs to be told from a common one, and true stands for 10.
         known_by_student: Whether records that the present student answers already are dropped; it is asked each.
-
-    Raises:
-        ConfigurationError: A number is out of range.
     """
 
     near_duplicate: bool | float | None = None
@@ -37,7 +34,6 @@ class QualityFilters:
     known_by_student: bool = False
 
     def __post_init__(self) -> None:
-        """Checks the numbers."""
         near = self.near_duplicate
         if near is not None and near is not False and not 0 < near <= 1:
             raise ConfigurationError(
@@ -66,7 +62,6 @@ class QualityFilters:
 
 
 def _setting(value: bool | float | None, usual: bool, number: float) -> float | None:
-    """The number that a setting stands for; None for off."""
     if value is None:
         value = usual
     if isinstance(value, bool):

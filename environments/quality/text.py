@@ -43,12 +43,9 @@ def shingles(text: str, size: int) -> frozenset[tuple[str, ...]]:
 
 
 def word_runs(text: str, size: int, about: str = "") -> set[int]:
-    """All runs of so many words as 64-bit hashes, which are the same in every process; none of a shorter text.
+    """All runs of ``size`` words as 64-bit hashes, the same in every process; none of a shorter text.
 
-    Args:
-        text: Any text.
-        size: Words of a run.
-        about: What the text is about besides, e.g. an image: runs about different things differ.
+    Runs of texts ``about`` different things, e.g. images, differ.
     """
     found = words(text)
     return {_hash([about, *found[i : i + size]]) for i in range(len(found) - size + 1)}

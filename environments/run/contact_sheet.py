@@ -20,11 +20,7 @@ _GAP, _LINE, _LINES, _CAPTION_WIDTH, _FONT_SIZE = 12, 14, 6, 30, 11
 
 
 def contact_sheet(pictures: Sequence[tuple[Image, str]]) -> PILImage:
-    """The images, five in a row.
-
-    Args:
-        pictures: Images with their captions; lines of a caption are kept and long ones folded.
-    """
+    """The images, five in a row; lines of a caption are kept and long ones folded."""
     from PIL import Image as pillow
     from PIL import ImageDraw
 

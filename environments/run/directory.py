@@ -1,4 +1,4 @@
-"""The run directory: who may write where, in which order, and what an interrupted run left behind (design §4)."""
+"""The run directory: who may write where, in which order, and what an interrupted run left behind."""
 
 from __future__ import annotations
 
@@ -27,17 +27,11 @@ _CALL_FILES = frozenset({"plan.json", "records.jsonl", "rejected.jsonl"})
 
 
 class RunDir:
-    """Paths, atomic writes and checked reads of one run.
+    """Paths, atomic writes and checked reads of one run; what is damaged raises a RecordError that names the file.
 
     The order of writes within a step is what makes resume exact:
     ``rejected.jsonl, records.jsonl``, then ``plan.json`` mark a teacher call as kept; ``predictions.jsonl,
     feedback.json, student/`` follow; the step's line in ``episode.jsonl`` is written last and marks it as finished.
-
-    Args:
-        path: The folder; it need not exist yet.
-
-    Raises:
-        RunDirectoryError: The name is empty, or holds line breaks or other characters that cannot be shown.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -74,11 +68,7 @@ class RunDir:
         return self.step(step) / "student"
 
     def state(self) -> State:
-        """Whether the folder is free, holds a finished run, or one that was interrupted.
-
-        Raises:
-            RunDirectoryError: The folder holds something that is not a run.
-        """
+        """Whether the folder is free, holds a finished run, or one that was interrupted; what is no run is an error."""
         try:
             there = self.path.exists()
         except OSError as error:  # a part of the path is too long, or may not be entered
@@ -99,7 +89,6 @@ class RunDir:
         Raises:
             RunDirectoryError: It holds a run of another configuration, or an interrupted run and resume is off; there
                 is nothing to resume; or it lies within another run.
-            RecordError: The configuration or the summary of the run that it holds is damaged.
         """
         found = self.state()
         if found == "new":
@@ -122,17 +111,7 @@ class RunDir:
         return found
 
     def claim(self, config: str, resume: bool) -> State:
-        """Takes the folder for a run of this configuration, or says why not; returns what it found.
-
-        Args:
-            config: As in check().
-            resume: As in check().
-
-        Raises:
-            RunDirectoryError: As in check().
-            RecordError: As in check().
-            StorageError: It cannot be written.
-        """
+        """Takes the folder for a run of this configuration, with the arguments and errors of check()."""
         found = self.check(config, resume)
         if found == "new":
             self.make(self.path)
@@ -140,11 +119,7 @@ class RunDir:
         return found
 
     def make(self, folder: Path) -> Path:
-        """Makes a folder with its parents.
-
-        Raises:
-            StorageError: It cannot be made.
-        """
+        """Makes a folder with its parents."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -152,11 +127,7 @@ class RunDir:
         return folder
 
     def summary(self) -> dict[str, Any]:
-        """The summary so far; empty before the first step is finished.
-
-        Raises:
-            RecordError: It is damaged.
-        """
+        """The summary so far; empty before the first step is finished."""
         path = self.path / "summary.json"
         return read_document(path, Summary) if path.exists() else {}
 
@@ -173,11 +144,7 @@ class RunDir:
         write_json_lines(self.path / "episode.jsonl", lines)
 
     def episode(self) -> list[dict[str, Any]]:
-        """The lines of episode.jsonl, one for each finished step.
-
-        Raises:
-            RecordError: It is damaged, or its steps are not 0, 1, 2, …
-        """
+        """The lines of episode.jsonl, one for each finished step: 0, 1, 2, …"""
         path = self.path / "episode.jsonl"
         lines = read_rows(path, Line) if path.exists() else []
         if [line["step"] for line in lines] != list(range(len(lines))):
@@ -185,30 +152,17 @@ class RunDir:
         return lines
 
     def rows(self, step: int, name: str) -> list[dict[str, Any]]:
-        """The rows of a JSON-lines file of a step; none if it was never written.
-
-        Raises:
-            RecordError: It is damaged.
-        """
+        """The rows of a JSON-lines file of a step; none if it was never written."""
         path = self.step(step) / name
         return [row for _, row in read_json_lines(path)] if path.exists() else []
 
     def records(self, step: int) -> list[TrainingRecord]:
-        """The accepted records of a step.
-
-        Raises:
-            RecordError: A line is not a record, or its image cannot be used.
-            MissingFileError: An image is missing.
-        """
+        """The accepted records of a step; a MissingFileError if one of their images is missing."""
         path = self.step(step) / "records.jsonl"
         return read_records(path, may_be_empty=True) if path.exists() else []
 
     def answers(self, step: int) -> list[dict[str, Any]]:
-        """The rows of a step's predictions.jsonl; none if it was never written.
-
-        Raises:
-            RecordError: It is damaged.
-        """
+        """The rows of a step's predictions.jsonl; none if it was never written."""
         path = self.step(step) / "predictions.jsonl"
         rows = read_rows(path, Answer) if path.exists() else []
         check_answers(path, rows)
@@ -231,7 +185,7 @@ class RunDir:
         write_json(self.make(self.step(step)) / "plan.json", {"calls": list(calls)})
 
     def discard_after(self, finished: int) -> None:
-        """Deletes what an interruption left behind after this many finished steps, but for kept teacher calls."""
+        """Deletes what an interruption left behind after this many finished steps, except kept teacher calls."""
         for folder in sorted(self.path.glob("step_*")):
             digits = folder.name.removeprefix("step_")
             number = int(digits) if digits.isdecimal() and folder.is_dir() else -1

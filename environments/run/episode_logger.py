@@ -21,11 +21,7 @@ _MAX_SAMPLES = 10
 
 
 def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """The scalars of one finished step as (tag, value).
-
-    Args:
-        result: A line of ``episode.jsonl``. What it lacks, or holds as None (unknown), gives no point.
-    """
+    """The scalars of a line of ``episode.jsonl`` as (tag, value); what it lacks or holds as None gives no point."""
     for split in ("val", "test"):
         report = result.get(split) or {}
         yield from _accuracy(f"accuracy/{split}", report.get("overall"))
@@ -52,10 +48,8 @@ def step_scalars(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 class EpisodeLogger:
     """Writes the curves of an episode against the step number.
 
-    Args:
-        folder: The run's TensorBoard folder.
-        purge_step: On resume, the first step that will be logged again: TensorBoard then forgets what an
-            interrupted run wrote for it and later steps, so that no point is drawn twice. None or 0 for a new run.
+    On resume, ``purge_step`` is the first step that will be logged again: TensorBoard then forgets what an interrupted
+    run wrote for it and later steps, so that no point is drawn twice. None or 0 for a new run.
     """
 
     def __init__(self, folder: str | Path, purge_step: int | None = None) -> None:
@@ -64,11 +58,7 @@ class EpisodeLogger:
         self._writer: Any = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
 
     def log_step(self, result: Mapping[str, Any]) -> None:
-        """Adds the point of a finished step to every curve.
-
-        Args:
-            result: A line of ``episode.jsonl``, with its number under ``step``.
-        """
+        """Adds the point of a finished step, a line of ``episode.jsonl``, to every curve."""
         for tag, value in step_scalars(result):
             self._writer.add_scalar(tag, value, global_step=result["step"])
         # A step takes minutes: flush, so that a browser sees it now and a kill cannot take it.
@@ -81,13 +71,9 @@ class EpisodeLogger:
         errors: Sequence[Mapping[str, Any]],
         folder: Path | None = None,
     ) -> None:
-        """Adds some of a step's accepted records and of its validation errors, as tables, and their images.
+        """Adds some of a step's accepted records and of the ``errors`` of its feedback.json, as tables, and their images.
 
-        Args:
-            step: The step's number.
-            records: The records accepted in it.
-            errors: The ``errors`` of its feedback.json.
-            folder: The folder that the paths of the errors' images are relative to.
+        ``folder`` is what the paths of the errors' images are relative to.
         """
         if records:
             shown = spread(records, _MAX_SAMPLES)

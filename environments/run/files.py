@@ -208,24 +208,14 @@ class Provenance(_Part):
 
 
 def read_document(path: Path, schema: type[BaseModel]) -> Row:
-    """A JSON file of a run.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: It is damaged; the message names file and field.
-    """
+    """A JSON file of a run; a RecordError names file and field if it is damaged."""
     value = read_json(path)
     _check(str(path), schema, value)
     return value
 
 
 def read_rows(path: Path, schema: type[BaseModel]) -> list[Row]:
-    """The rows of a JSON-lines file of a run.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: It is damaged; the message names file, line and field.
-    """
+    """The rows of a JSON-lines file of a run; a RecordError names file, line and field if it is damaged."""
     rows = read_json_lines(path)
     for number, row in rows:
         check_row(path, number, row, schema)
@@ -233,20 +223,12 @@ def read_rows(path: Path, schema: type[BaseModel]) -> list[Row]:
 
 
 def check_row(path: Path, number: int, row: Mapping[str, Any], schema: type[BaseModel]) -> None:
-    """Whether a line of a run's file is as its schema says.
-
-    Raises:
-        RecordError: It is not.
-    """
+    """Raises a RecordError if a line of a run's file is not as its schema says."""
     _check(f"{path}, line {number}", schema, row)
 
 
 def check_answers(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Whether each instance was answered once.
-
-    Raises:
-        RecordError: One was answered twice.
-    """
+    """Raises a RecordError if an instance was answered twice."""
     counts = Counter((row["split"], row["instance_id"]) for row in rows)
     if (twice := next((key for key, n in counts.items() if n > 1), None)) is not None:
         raise RecordError(f"{path} is damaged: {twice[0]} instance {twice[1]} is answered twice; restore it.")

@@ -1,8 +1,7 @@
 """The observations of a run as files: exactly what its policy was given, and the reader that gives it back.
 
-A file is the observation's fields as JSON (``dataclasses.asdict``), nothing added.
-``step_KK/observation.json`` is what was shown after step KK, for the next action. Where several teacher calls share a
-step, later ones were shown ``step_KK/observation_call_N.json``, N counting from 1.
+``step_KK/observation.json`` has the fields (``dataclasses.asdict``) of what was shown after step KK, for the next
+action. Where several teacher calls share a step, later ones were shown ``step_KK/observation_call_N.json``, N from 1.
 """
 
 from __future__ import annotations
@@ -22,13 +21,9 @@ from teachers.observation import ErrorExample, Observation
 class ObservationFiles:
     """Writes the observations of one run.
 
-    A history holds the errors of every step. In full in every file, they grow with the square of the number of steps;
-    so a long history that would repeat the very errors of another file says which step's these are: ``{"step": 3}`` for
-    the ``errors`` in ``step_03/observation.json``. Errors that differ from those in any way are written out.
-
-    Args:
-        run_dir: The run.
-        most: Errors of a history that are written out in any case.
+    A history holds the errors of every step: in full in every file, they grow with the square of the number of steps.
+    Those of a history beyond ``most`` errors that are the very ones of another file become that step's number:
+    ``{"step": 3}`` for the ``errors`` in ``step_03/observation.json``. All others are written out.
     """
 
     def __init__(self, run_dir: RunDir, most: int = 5_000) -> None:
@@ -37,11 +32,7 @@ class ObservationFiles:
         self._errors: dict[int, tuple[ErrorExample, ...] | None] = {}  # by step, as in its observation.json
 
     def write(self, observation: Observation) -> None:
-        """Writes one observation; the same bytes for the same observation.
-
-        Raises:
-            StorageError: The disk is full or the folder cannot be written.
-        """
+        """Writes one observation; the same bytes for the same observation."""
         step = observation.step
         if not observation.call:
             self._errors[step] = observation.errors
@@ -72,12 +63,7 @@ def file_name(call: int) -> str:
 def read_observation(path: str | Path) -> Observation:
     """The observation in a file of a run directory, equal to the one that was given to the policy.
 
-    Args:
-        path: ``RUN/step_KK/observation.json``, or that of a later call; files of the run's other steps are read too.
-
-    Raises:
-        MissingFileError: The file, or one that it refers to, does not exist.
-        RecordError: It does not hold an observation.
+    ``path`` is ``RUN/step_KK/observation.json``, or that of a later call; files of the run's other steps are read too.
     """
     path = Path(path)
     plain = read_json(path)

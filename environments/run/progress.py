@@ -81,7 +81,6 @@ class EpisodeProgress:
         self._spent_before: dict[str, float] = {}  # of the step before it
 
     def __enter__(self) -> Self:
-        """Starts the display."""
         if self._enabled and self._console.is_terminal:
             # Asking for the renderable instead of pushing it keeps advance() free of drawing.
             self._live = Live(
@@ -94,16 +93,10 @@ class EpisodeProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the display, also after an error or Ctrl-C."""
         self.close()
 
     def step_started(self, step: int, steps: int | None = None) -> None:
-        """A step begins.
-
-        Args:
-            step: Its number; 0 is the evaluation of the untouched student.
-            steps: Number of the last step, if the budget fixes it; None leaves it as it is.
-        """
+        """A step begins; ``steps`` is the number of the last one, if the budget fixes it, and None leaves it as it is."""
         if steps is not None:
             self._steps = steps
         # After the last step there is no next one, but the caller cannot know which is the last.
@@ -112,12 +105,7 @@ class EpisodeProgress:
         self._spent_before, self._spent = self._spent or self._spent_before, {}
 
     def phase(self, name: str, total: int | None = None) -> None:
-        """A phase of the step begins (and the one before ends).
-
-        Args:
-            name: What is being done: "teach", "fit", "evaluate"…
-            total: Number of ticks that advance() will report, if known.
-        """
+        """A phase of the step ("teach", "fit", "evaluate"…) begins; ``total`` ticks will be reported by advance(), if known."""
         if name == self._phase and total is None:
             return  # policy and engine are one phase to people
         self._end_phase()
@@ -150,15 +138,7 @@ class EpisodeProgress:
     def step_finished(
         self, step: int, accuracy: float | None, test_accuracy: float | None, records: int, seconds: float
     ) -> None:
-        """A step is over.
-
-        Args:
-            step: Its number.
-            accuracy: Validation accuracy after it, a fraction; None if it was not measured.
-            test_accuracy: Test accuracy after it, a fraction; None if it was not measured.
-            records: Records accepted so far.
-            seconds: How long the step took.
-        """
+        """A step is over; accuracies are fractions, None if not measured, and ``records`` all that were accepted so far."""
         self._end_phase()
         self.step_restored(step, accuracy, records, seconds)
         test = "" if test_accuracy is None else f", test {percent(test_accuracy)}"
@@ -177,9 +157,9 @@ class EpisodeProgress:
             self._accuracies.append(accuracy)
 
     def seconds_left(self) -> float | None:
-        """Estimate of the time that the episode still needs; None while too little is known of it.
+        """Estimate of the time that the episode still needs.
 
-        That is: no number of steps in the budget, or no batch of a training behind it.
+        None without a number of steps in the budget, and before the first batch of a training.
         """
         finished, now = self._finished, self._clock()
         if self._steps is None or not finished:

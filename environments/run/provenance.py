@@ -20,10 +20,7 @@ _PACKAGES = ("dataenvgym", "torch", "lightning", "transformers", "peft", "torchm
 def provenance(task: Task, model: str, seed: int) -> dict[str, Any]:
     """All that a reader needs to judge or to repeat a run, apart from its configuration.
 
-    Args:
-        task: The task; its evaluation instances are fingerprinted.
-        model: Name or folder of the base model; a folder's files are fingerprinted.
-        seed: The run's seed.
+    Fingerprinted are the task's evaluation instances and, if ``model`` is a folder, its files.
     """
     return {
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},

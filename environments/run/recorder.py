@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class RunRecorder(Recorder):
-    """Writes steps, calls, curves and the summary of one run, and tells the terminal of them.
+    """Writes steps, calls, curves and the summary of one run, and shows them on the terminal.
 
     On the ranks of a distributed run but the first it only reads.
 
@@ -79,8 +79,7 @@ class RunRecorder(Recorder):
     def elapsed(self) -> float:
         """Wall time of all finished steps, those before an interruption included, and of the step under way.
 
-        It is rank 0's on every rank: clocks differ, and ranks that disagree on whether the time is up would wait for
-        each other forever.
+        It is rank 0's on every rank: ranks that disagree on whether the time is up would wait for each other forever.
         """
         seconds = sum(sum(line["seconds"].values()) for line in self._lines) + time.monotonic() - self._mark
         return _from_rank_zero(seconds)
@@ -162,13 +161,7 @@ class RunRecorder(Recorder):
             self._observations.write(observation)
 
     def write_summary(self, status: str, stopped: str | None = None, error: str | None = None) -> dict[str, Any]:
-        """Rewrites summary.json from the finished steps.
-
-        Args:
-            status: ``running``, ``finished`` or ``failed``.
-            stopped: What ended the episode before its budget was spent, if anything did.
-            error: What a failed run ended with, if it is something that a user can be told in one line.
-        """
+        """Rewrites summary.json from the finished steps; arguments as in ``summarise``."""
         summary = summarise(
             self._lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters, error
         )
@@ -200,12 +193,7 @@ class RunRecorder(Recorder):
             self._logger.close()
 
     def restore(self) -> RestoredEpisode | None:
-        """What the run directory has kept; None if not even step 0 was finished.
-
-        Raises:
-            RecordError: A file is damaged.
-            MissingFileError: An image of a record is missing.
-        """
+        """What the run directory has kept; None if not even step 0 was finished."""
         lines = self.run_dir.episode()
         with failing_as(RecordError, f"{self.run_dir.path / 'episode.jsonl'} is damaged", "restore it"):
             steps = TypeAdapter(tuple[StepResult, ...]).validate_python(lines)
@@ -277,7 +265,6 @@ class RunRecorder(Recorder):
         return Evaluation(tuple(predictions["val"]), tuple(predictions["test"]))
 
     def _publish(self, accepted: Sequence[TrainingRecord]) -> None:
-        """The summary and the curves of the last finished step."""
         line = self._lines[-1]
         self.write_summary("running")
         if self._logger is None:
@@ -295,7 +282,6 @@ def _is_distributed() -> bool:
 
 
 def _from_rank_zero(value: T) -> T:
-    """Rank 0's value; the value itself where there is one process."""
     if not _is_distributed():
         return value
     shared = [value]

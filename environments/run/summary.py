@@ -1,4 +1,4 @@
-"""summary.json: what a run says in one page; first, best and last side by side, with intervals (design §4)."""
+"""summary.json: what a run says in one page; first, best and last side by side, with intervals."""
 
 from __future__ import annotations
 

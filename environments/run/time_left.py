@@ -12,12 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """One finished step.
-
-    Args:
-        records: Records accepted so far, those of the step included; 0 for step 0.
-        seconds: How long it took.
-    """
+    """One finished step: records accepted so far, its own included (0 for step 0), and how long it took."""
 
     records: float
     seconds: float
@@ -26,10 +21,7 @@ class StepTime:
 def steps_left(finished: Sequence[StepTime], steps: int, skip: int = 0) -> float:
     """Seconds of so many steps after the finished ones, each with as many more records as those before had on average.
 
-    Args:
-        finished: The finished steps, step 0 first and at least one more.
-        steps: How many are to come.
-        skip: Leave out so many of the next ones (the one that is under way).
+    ``finished`` has step 0 first and at least one more; ``skip`` leaves out the next ones (the one that is under way).
     """
     last, share = finished[-1].records, finished[-1].records / (len(finished) - 1)
     return sum(_foreseen(finished, last + share * step) for step in range(1 + skip, 1 + skip + steps))

@@ -25,8 +25,7 @@ class SkillAssignment(ABC):
     def prepare(self, once: Once) -> None:  # noqa: B027
         """Does what must be done once before skills are asked for; nothing by default.
 
-        Args:
-            once: Runs work on rank 0 and shares its result, e.g. ``Recorder.once``.
+        ``once`` runs work on rank 0 and shares its result, e.g. ``Recorder.once``.
         """
 
     @abstractmethod
@@ -78,14 +77,7 @@ def skill_report(
     skill_of: Callable[[TaskInstance], str | None],
     slices_of: Callable[[TaskInstance], Mapping[str, str]] | None = None,
 ) -> SkillReport:
-    """Accuracy overall and by skill; instances of no skill count overall only.
-
-    Args:
-        predictions: One per instance, in any order.
-        instances: The instances that were answered.
-        skill_of: The partition.
-        slices_of: Further groups to report by.
-    """
+    """Accuracy overall and by skill (``slices_of``: and by further groups); instances of no skill count overall only."""
     scores = {prediction.instance_id: prediction.score for prediction in predictions}
     return SkillReport.of(
         [scores[instance.instance_id] for instance in instances],

@@ -32,10 +32,7 @@ class ClusteredSkills(SkillAssignment):
 
     Args:
         task: The task.
-        num_categories: How many skills.
-
-    Raises:
-        ConfigurationError: ``num_categories`` is not positive, or validation holds fewer instances.
+        num_categories: How many skills; at most as many as there are different instructions, numbers aside.
     """
 
     def __init__(self, task: Task, num_categories: int) -> None:
@@ -50,28 +47,16 @@ class ClusteredSkills(SkillAssignment):
         self._assignment: dict[str, str] | None = None
 
     def prepare(self, once: Once) -> None:
-        """Finds the clusters.
-
-        Raises:
-            ConfigurationError: Fewer of the instructions differ, numbers aside, than clusters are wanted.
-        """
+        """Finds the clusters."""
         if self._assignment is None:
             self._assignment = once(self._discover)
 
     def skills(self) -> tuple[str, ...]:
-        """The names of the clusters, in the order of their first instances.
-
-        Raises:
-            ConfigurationError: prepare() was not called.
-        """
+        """The names of the clusters, in the order of their first instances."""
         return tuple(dict.fromkeys(self._prepared.values()))
 
     def skill_of(self, instance: TaskInstance) -> str:
-        """The skill of an instance; of one outside validation that of the instances like it.
-
-        Raises:
-            ConfigurationError: prepare() was not called.
-        """
+        """The skill of an instance; of one outside validation that of the instances like it."""
         return self._by_similarity.skill_of(instance)
 
     @property
@@ -99,7 +84,6 @@ class ClusteredSkills(SkillAssignment):
 
 
 def _clusters(texts: Sequence[str], wanted: int) -> list[int]:
-    """The number of each text's cluster."""
     from sklearn.cluster import KMeans  # takes a second to import
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

@@ -33,9 +33,6 @@ class DiscoveredSkills(SkillAssignment):
         unknown: How instances that are not in the validation split get a skill. ``nearest``: by similarity, without a
             prompt. ``llm``: the chat model chooses for every test instance, once, at the run's start; this shows it
             the test questions (no answers). Training records seen as instances always go by similarity.
-
-    Raises:
-        ConfigurationError: ``num_categories`` is out of range, or there is no file and no chat model.
     """
 
     def __init__(
@@ -56,14 +53,7 @@ class DiscoveredSkills(SkillAssignment):
         self._chosen: dict[Key, str] = {}
 
     def prepare(self, once: Once) -> None:
-        """Reads the file, or discovers the skills and freezes them; does so once.
-
-        Raises:
-            ConfigurationError: The file belongs to other instances, or holds another number of categories.
-            RecordError: The file is damaged.
-            ChatError: The chat model gave no usable replies.
-            SpendingCapError: The dollars did not cover a call.
-        """
+        """Reads the file, or discovers the skills and freezes them; does so once."""
         if self._found is not None:
             return
         self._found = once(self._find)
@@ -71,19 +61,11 @@ class DiscoveredSkills(SkillAssignment):
             self._chosen = once(partial(self._choose, self._found))
 
     def skills(self) -> tuple[str, ...]:
-        """The discovered skills, in the order of the file.
-
-        Raises:
-            ConfigurationError: prepare() was not called.
-        """
+        """The discovered skills, in the order of the file."""
         return tuple(category.name for category in self._prepared.categories)
 
     def skill_of(self, instance: TaskInstance) -> str:
-        """The skill of an instance; of one outside validation that of the instances like it.
-
-        Raises:
-            ConfigurationError: prepare() was not called.
-        """
+        """The skill of an instance; of one outside validation that of the instances like it."""
         return self._by_similarity.skill_of(instance)
 
     @property

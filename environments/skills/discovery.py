@@ -29,17 +29,9 @@ _LABELLED_SHARE = 0.5
 def discover_skills(task: Task, calls: Calls, num_categories: int | None = None) -> FrozenSkills:
     """Discovers the skills of a task from its validation instances; test instances are not looked at.
 
-    Every validation instance ends in exactly one category, and every category has at least one.
-
-    Args:
-        task: The task; its domain text says what is learnt.
-        calls: Asks the chat model.
-        num_categories: How many categories; None leaves it to the chat model.
-
-    Raises:
-        ConfigurationError: ``num_categories`` is out of range, or more than there are distinct labels.
-        EndpointError: The chat model labelled too few instances, or gave no usable categories.
-        SpendingCapError: The dollars did not cover a call.
+    Every validation instance ends in exactly one category, and every category has at least one. Without
+    ``num_categories`` the chat model decides how many there are; more than there are distinct labels is an error, as are
+    too few labelled instances.
     """
     instances = task.instances("val")
     check_number(num_categories)
@@ -72,11 +64,7 @@ def discover_skills(task: Task, calls: Calls, num_categories: int | None = None)
 
 
 def check_number(num_categories: int | None) -> None:
-    """Checks the number of categories wanted.
-
-    Raises:
-        ConfigurationError: It is out of range.
-    """
+    """Refuses a number of categories that is out of range."""
     if num_categories is not None and not 1 <= num_categories <= MOST_CATEGORIES:
         raise ConfigurationError(f"num_categories is {num_categories}: it must be from 1 to {MOST_CATEGORIES}.")
 
@@ -86,15 +74,7 @@ def choose_categories(
 ) -> list[str | None]:
     """The category of each instance as the chat model chooses it; None where it gives none of them.
 
-    Args:
-        task: The task; its domain text says what is learnt.
-        calls: Asks the chat model, all instances at once.
-        instances: What to assign; their questions are shown to the chat model.
-        categories: The labels of each category.
-
-    Raises:
-        SpendingCapError: The dollars did not cover a call.
-        EndpointError: No reply came at all.
+    ``categories`` has the labels of each category; the questions of all instances are shown to the chat model at once.
     """
 
     def check(reply: SkillChoice) -> None:

@@ -93,23 +93,13 @@ class FrozenSkills(BaseModel):
 
 
 def write_skills(path: str | Path, skills: FrozenSkills) -> None:
-    """Freezes skills in a file, atomically; folders on the way are made.
-
-    Raises:
-        StorageError: The file cannot be written.
-    """
+    """Freezes skills in a file, atomically; folders on the way are made."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_json(path, skills.model_dump())
 
 
 def read_skills(path: str | Path, task: Task) -> FrozenSkills:
-    """The skills of a file.
-
-    Raises:
-        MissingFileError: There is no such file.
-        RecordError: The file is damaged, or no file of skills.
-        ConfigurationError: It belongs to other instances than the task's.
-    """
+    """The skills of a file; a ConfigurationError if it belongs to other instances than the task's."""
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist (looked in {path.absolute().parent}): check the path.")

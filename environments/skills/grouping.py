@@ -30,7 +30,7 @@ class Grouper:
         system: System message of the questions.
         ask: Asks questions.
         number: How many categories; None leaves it to the chat model.
-        counters: Where it is counted what became of labels.
+        counters: Counts what became of labels.
     """
 
     topic: str
@@ -42,12 +42,7 @@ class Grouper:
     def group(self, labels: Mapping[str, int]) -> dict[str, list[str]]:
         """The categories, each with its labels in the order given; a label belongs to at most one of them.
 
-        Args:
-            labels: Distinct labels with the number of instances that have each; at least ``number``.
-
-        Raises:
-            ChatError: The chat model gave no usable categories.
-            SpendingCapError: The dollars did not cover a call.
+        ``labels`` are distinct, at least ``number``, each with the number of instances that have it.
         """
         if len(labels) <= _MOST_LABELS:
             return self._reply([self._question(labels, final=True)])[0]

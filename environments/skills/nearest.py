@@ -40,15 +40,10 @@ def key_of(instance: TaskInstance) -> Key:
 
 
 class NearestSkills:
-    """Takes the vote of the nearest labelled texts, weighted by similarity; no prompt, no chance.
+    """Takes the vote of the ``neighbours`` nearest labelled texts, weighted by similarity; no prompt, no chance.
 
     Similarity is the cosine of the vectors. Numbers left as they are cost 2 to 7 points of agreement with the gold
     skills of the procedural tasks' test instances (864 and 792; agreement is complete with the mask).
-
-    Args:
-        texts: Labelled texts, at least one.
-        skills: The skill of each.
-        neighbours: How many of them vote.
     """
 
     def __init__(self, texts: Sequence[str], skills: Sequence[str], neighbours: int = 5) -> None:
@@ -76,7 +71,7 @@ class NearestSkills:
 
 
 class SkillsBySimilarity:
-    """A partition of the validation instances, carried over to whatever else is asked about by similarity.
+    """A partition of the validation instances, carried over to other instances by similarity.
 
     Args:
         task: Its validation instances are the labelled texts.
@@ -101,10 +96,7 @@ class SkillsBySimilarity:
         return self._others[key]
 
     def _guess(self, instance: TaskInstance) -> None:
-        """Adds the skill of an instance by similarity, and at the first time those of the whole test split.
-
-        That is one product of matrices in place of thousands, and they are all asked for soon.
-        """
+        """Adds the skill of an instance by similarity; at the first time those of the whole test split, in one product."""
         split = () if self._split_guessed else self._task.instances("test")
         self._split_guessed = True
         missing = {key_of(each): each for each in (instance, *split) if key_of(each) not in self._others}

@@ -12,11 +12,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def clean_name(text: str) -> str:
-    """A name as lower-case words: ``Two_digit sums!`` is ``two digit sums``.
-
-    Raises:
-        ValueError: No word is left, or too many are.
-    """
+    """A name as lower-case words: ``Two_digit sums!`` is ``two digit sums``; a ValueError for none or too many."""
     name = " ".join(_WORD.findall(text.lower()))
     if not name:
         raise ValueError(f"a name consists of words, and {text[:40]!r} has none")

@@ -40,12 +40,9 @@ def orders(trees: Mapping[str, SkillTree]) -> list[DataSpec]:
 
 
 def absorb(tree: SkillTree, accepted: Sequence[TrainingRecord], measured: Mapping[tuple[str, str], float]) -> SkillTree:
-    """The tree with newly accepted records counted, and with the accuracies measured on them.
+    """The tree with newly accepted records (of any skill) counted, and with the accuracies measured on them.
 
-    Args:
-        tree: A tree.
-        accepted: The records, of any skill.
-        measured: Mean score by (skill, subskill) of the student that has not trained on them yet.
+    ``measured`` is the mean score by (skill, subskill) of the student that has not trained on them yet.
     """
     made = Counter(record.subskill for record in accepted if record.skill == tree.skill)
     nodes = (

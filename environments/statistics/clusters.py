@@ -15,10 +15,9 @@ _SPLITS: tuple[Split, Split] = ("val", "test")
 
 
 def clusters_of(named: Iterable[tuple[str, str | None]]) -> list[str] | None:
-    """The group of every instance; None if no instance is in one, so that all are independent.
+    """The group of every instance, from pairs of id and group; None if all are independent.
 
-    Args:
-        named: Each instance's id and its group. One without a group among others with one is a group by itself.
+    One without a group among others with one is a group by itself.
     """
     pairs = list(named)
     if all(cluster is None for _, cluster in pairs):

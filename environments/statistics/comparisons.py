@@ -12,16 +12,8 @@ def mcnemar(before: Sequence[float], after: Sequence[float], mid_p: bool = True)
     """McNemar's two-sided p-value for 0/1 scores of the same instances.
 
     Only instances whose score changed count; without a difference each is as likely to have been won as lost. The
-    exact test is conservative; the mid-p version, which counts half of the observed outcome, keeps its level in all
-    but tiny samples and finds more (Fagerland, Lydersen and Laake, 2013).
-
-    Args:
-        before: Scores, each 0 or 1.
-        after: Scores of the same instances.
-        mid_p: Whether to take the mid-p value; False for the exact one, which ``paired_gain`` reports.
-
-    Raises:
-        ConfigurationError: The lengths differ, or a score is neither 0 nor 1.
+    exact test, which ``paired_gain`` reports, is conservative; the mid-p version, which counts half of the observed
+    outcome, keeps its level in all but tiny samples and finds more (Fagerland, Lydersen and Laake, 2013).
     """
     from scipy import stats
 
@@ -42,20 +34,11 @@ def mcnemar(before: Sequence[float], after: Sequence[float], mid_p: bool = True)
 
 
 def gain_of_proportions(before: float, after: float, n: int, n_after: int | None = None) -> Gain:
-    """The gain between two accuracies of which nothing but the numbers is known, as in a published table.
+    """The gain between two accuracies in [0, 1] of which nothing but the numbers is known, as in a published table.
 
-    Without the single scores nothing can be paired, so the two count as independent samples; what was measured on the
-    same instances would have a narrower interval. The interval is Newcombe's (1998, method 10), from the two Wilson
-    intervals; the p-value is that of the z test with the pooled proportion.
-
-    Args:
-        before: Accuracy, a fraction in [0, 1].
-        after: Accuracy, a fraction in [0, 1].
-        n: Instances of the first measurement.
-        n_after: Instances of the second; None for as many.
-
-    Raises:
-        ConfigurationError: An accuracy is no fraction, or a number of instances is not positive.
+    Without the single scores nothing can be paired, so the two count as independent samples of n and ``n_after`` (None:
+    n) instances; the same instances would have a narrower interval. The interval is Newcombe's (1998, method 10), from
+    the two Wilson intervals; the p-value is that of the z test with the pooled proportion.
     """
     from scipy import stats
 
@@ -81,11 +64,7 @@ def gain_of_proportions(before: float, after: float, n: int, n_after: int | None
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's adjusted p-values: compared with 0.05, they bound the chance of one or more false finds in the table.
 
-    Args:
-        p_values: One for each comparison; None where there was none, which counts for nothing.
-
-    Returns:
-        The adjusted values in the same order, at most 1 each.
+    They are in the same order and at most 1 each; None, where there was no comparison, counts for nothing.
     """
     order = sorted((value, place) for place, value in enumerate(p_values) if value is not None)
     adjusted: list[float | None] = [None] * len(p_values)

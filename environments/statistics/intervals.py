@@ -37,20 +37,11 @@ class Gain:
 
 
 def paired_gain(before: Sequence[float], after: Sequence[float], seed: int = 0, resamples: int = 9_999) -> Gain:
-    """The gain between two evaluations of the same instances, in the same order.
+    """The gain between two evaluations of the same instances, in the same order; scores are in [0, 1].
 
     The interval is a bootstrap over instances (BCa; percentile where BCa is undefined). The p-value flips the sign
     of each difference: exactly where all changed scores changed by the same amount, as 0/1 scores do, else by
     as many random flips as there are resamples.
-
-    Args:
-        before: Scores in [0, 1], one per instance.
-        after: Scores of the same instances.
-        seed: Seed of the resampling: the same input gives the same output.
-        resamples: Bootstrap resamples, and random sign flips.
-
-    Raises:
-        ConfigurationError: The lengths differ, or there are no instances.
     """
     differences = _differences(before, after)
     points = 100 * float(differences.mean())
@@ -66,14 +57,6 @@ def clustered_gain(before: Sequence[float], after: Sequence[float], clusters: Se
     Instances of a group rise and fall together, so that treating them as independent makes intervals too narrow. The
     interval is Student's t with the cluster-robust standard error (CR1) and one degree of freedom less than groups
     (Cameron and Miller, 2015, "A practitioner's guide to cluster-robust inference").
-
-    Args:
-        before: Scores in [0, 1], one per instance.
-        after: Scores of the same instances.
-        clusters: The group of each instance.
-
-    Raises:
-        ConfigurationError: The lengths differ, or there are no instances.
     """
     import numpy as np
     from scipy import stats
@@ -100,14 +83,7 @@ def gain_by_instance(
 
 
 def paired_by_seed(differences: Sequence[float]) -> Gain:
-    """The mean of one difference of accuracies per seed, with Student's t interval over seeds.
-
-    Args:
-        differences: One difference of accuracies (fractions, not points) for each seed.
-
-    Raises:
-        ConfigurationError: There are no differences.
-    """
+    """The mean of one difference of accuracies (fractions, not points) per seed, with Student's t interval over seeds."""
     import numpy as np
     from scipy import stats
 
@@ -134,16 +110,8 @@ def accuracy_interval(
     independent instances would have the cluster-robust standard error (CR1) found, never more than there are (Korn and
     Graubard, 1998, with Wilson's interval in place of the exact one); otherwise Student's t with that standard error.
 
-    Args:
-        scores: Scores in [0, 1], one per instance.
-        seed: Seed of the bootstrap.
-        clusters: The group of each instance; None if all are independent.
-
     Returns:
         Lower and upper end, fractions in [0, 1]; None without scores, from a single graded one, or from a single group.
-
-    Raises:
-        ConfigurationError: There is not one group for each instance.
     """
     import numpy as np
 
@@ -186,7 +154,6 @@ def wilson_interval(accuracy: float, n: float) -> Interval:
 
 
 def _differences(before: Sequence[float], after: Sequence[float]) -> Floats:
-    """After minus before of every instance; at least one."""
     import numpy as np
 
     if len(before) != len(after):
@@ -199,7 +166,6 @@ def _differences(before: Sequence[float], after: Sequence[float]) -> Floats:
 
 
 def _numbered(clusters: Sequence[Hashable], n: int) -> tuple[list[int], int]:
-    """The number of each instance's group, and how many groups there are."""
     if len(clusters) != n:
         raise ConfigurationError(
             f"A clustered interval needs the group of every instance, got {len(clusters)} groups and {n} scores."
@@ -217,7 +183,6 @@ def _cluster_error(values: Floats, of: Sequence[int], groups: int) -> float:
 
 
 def _clustered_interval(values: Floats, clusters: Sequence[Hashable]) -> Interval | None:
-    """The 95 % interval of the mean of at least one score in groups."""
     import numpy as np
     from scipy import stats
 

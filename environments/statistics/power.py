@@ -26,9 +26,6 @@ def minimum_detectable_effect(
             for the unpaired comparison.
         power: Chance of finding the gain if it is real.
         confidence: One minus the level of the test.
-
-    Raises:
-        ConfigurationError: A number is out of range.
     """
     from scipy import stats
 
