@@ -11,7 +11,7 @@ from teachers.plan import DataSpec, Exploit, Explore, TreeAction
 
 
 def check_specs(action: Any, val_ids: Collection[str], listed: Collection[str] | None) -> tuple[DataSpec, ...]:
-    """An action as data specs: ``like`` may name only ``val_ids``, and a skill has to be ``listed`` (None: any will do)."""
+    """An action as data specs; ``like`` may name only ``val_ids``, and a skill only one that is listed (None: any)."""
     if not isinstance(action, Sequence) or isinstance(action, str):
         raise ConfigurationError(f"An action is a list of DataSpec here, got {_name(action)}.")
     for spec in action:

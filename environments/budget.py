@@ -48,14 +48,7 @@ class Budget:
             )
 
     def spent(self, records: int, steps: int, seconds: float, idle_steps: int = 0) -> bool:
-        """Whether the episode is over.
-
-        Args:
-            records: Records accepted so far.
-            steps: Finished steps, step 0 not counted.
-            seconds: Wall time so far.
-            idle_steps: Last steps in a row without an accepted record.
-        """
+        """Whether the episode is over; ``steps`` leaves step 0 out, and ``idle_steps`` had no accepted record."""
         return (
             self.collected(records, seconds)
             or (self.max_steps is not None and steps >= self.max_steps)

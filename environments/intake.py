@@ -16,10 +16,7 @@ AskStudent = Callable[[Sequence[TaskInstance]], Sequence[Prediction]]
 class Intake:
     """Checks records against the task, the pool and the plan.
 
-    Args:
-        task: Judges a record's response by its own answer, and knows the evaluation instances.
-        filters: Which filters apply besides the exact ones.
-        answer: Asks the present student; only ``filters.known_by_student`` needs it.
+    ``answer`` asks the present student; only ``filters.known_by_student`` needs it.
     """
 
     def __init__(self, task: Task, filters: QualityFilters | None = None, answer: AskStudent | None = None) -> None:
@@ -34,7 +31,7 @@ class Intake:
     def check(
         self, records: Sequence[TrainingRecord], pool: Iterable[TrainingRecord], ordered: int
     ) -> tuple[list[TrainingRecord], list[Rejection]]:
-        """The accepted and the rejected records of a batch, each in its order; those beyond ``ordered`` are rejected."""
+        """The accepted and the rejected records of a batch, in its order; those beyond ``ordered`` are rejected."""
         pool = list(pool)
         known = {} if self._answer is None else self._known(self._answer, records, pool)
         findings = self._sift(records, pool, known, ordered)

@@ -29,7 +29,7 @@ _SAID_AGAIN = (
     ".*gradient_checkpointing.*",
 )
 _LEVELS = {
-    "huggingface_hub": logging.ERROR,  # it counts its retries aloud without a network
+    "huggingface_hub": logging.ERROR,  # it logs each retry without a network
     # Long questions are cut by max_length, or read by models that take them; the tokenizer cannot know.
     "transformers.tokenization_utils_base": logging.ERROR,
 }

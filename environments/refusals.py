@@ -23,10 +23,7 @@ def refused_options(command: str, what: str = "") -> Iterator[None]:
     """Turns every failure inside into one DataEnvGymError that says what a user has to change.
 
     For the parsing of a command line and the making of the classes it names: what fails there was chosen by options.
-
-    Args:
-        command: The command, whose help lists the options.
-        what: What failed, if not the options themselves.
+    ``command`` has a help that lists them; ``what`` is what failed, if not the options themselves.
     """
     from jsonargparse import ArgumentError
 

@@ -14,10 +14,7 @@ from teachers.plan import DataPlan
 class Evaluation:
     """One student's answers to both evaluation splits, in the task's order.
 
-    Args:
-        val: To every validation instance.
-        test: To every test instance.
-        truncated_records: Records that its training had to cut to the student's length.
+    ``truncated_records`` counts those that its training had to cut to the student's length.
     """
 
     val: tuple[Prediction, ...]

@@ -21,14 +21,8 @@ def run_episode(
     """Teaches until the budget is spent; returns the history of all steps.
 
     In a distributed run every rank is here with the same observation; ``once`` has rank 0 alone ask the teacher.
-
-    Args:
-        environment: The environment.
-        teacher: The teacher.
-        warn: Takes one line for each step in which calls to a chat model failed.
-
-    Raises:
-        EndpointError: A teacher call brought no record because its calls to a chat model failed.
+    ``warn`` takes one line for each step in which calls to a chat model failed; if a teacher call brought no record for
+    that reason, the episode ends with an EndpointError.
     """
     once = environment.recorder.once
 

@@ -42,14 +42,8 @@ class MakeTrainer(Protocol):
 class LightningStudentLoop:
     """Trains and evaluates the student of one episode, with a fresh Trainer for each step.
 
-    Args:
-        task: The task that scores.
-        student: The pristine student; it is deep-copied for every step and never changed.
-        data: The data module template.
-        make_trainer: Makes a new Trainer from the template.
-        recorder: Names the folder of each step, and takes the times.
-        seed: The run's seed.
-        progress: The terminal display.
+    The given student is deep-copied for every step and never changed. ``make_trainer`` must not give a strategy that
+    forks or spawns; ``recorder`` names the folder of each step, and takes the times.
     """
 
     def __init__(
@@ -97,8 +91,8 @@ class LightningStudentLoop:
     ) -> Evaluation:
         """Trains a fresh student on records and evaluates it on validation and test.
 
-        The step seeds everything random here. Without records (step 0) the untouched student is evaluated. ``previous`` is the
-        last step that trained a student; feedback.json is by ``skills``, which the teacher is shown.
+        The step seeds everything random here. Without records (step 0) the untouched student is evaluated. ``previous``
+        is the last step that trained a student; feedback.json is by ``skills``, which the teacher is shown.
         """
         seed = random.Random(f"{self.seed}/{step}/fit").getrandbits(31)
         seed_everything(seed, verbose=False)

@@ -15,13 +15,10 @@ _Shingle = tuple[str, ...]
 class NearDuplicateFilter(PoolFilter):
     """The question is not nearly the same as one of the pool or the batch.
 
-    Similarity is the Jaccard index of the sets of shingles (runs of three tokens, words and symbols alike). The search
-    is exact: a text of n shingles whose similarity to another is t shares at least t·n of them with it, so any
-    n - t·n + 1 of its shingles include a shared one. It looks up that many, the rarest, which leaves little to compare.
-
-    Args:
-        threshold: Similarity in (0, 1] at and above which a record is dropped.
-        size: Tokens of a shingle.
+    Similarity is the Jaccard index of the sets of shingles (runs of ``size`` tokens, words and symbols alike); at and
+    above ``threshold``, in (0, 1], a record is dropped. The search is exact: a text of n shingles whose similarity to
+    another is t shares at least t·n of them with it, so any n - t·n + 1 of its shingles include a shared one. It looks
+    up that many, the rarest, which leaves little to compare.
     """
 
     def __init__(self, threshold: float = 0.8, size: int = 3) -> None:
@@ -58,7 +55,7 @@ class NearDuplicateFilter(PoolFilter):
         return frozenset((about, *shingle) for shingle in shingles(record.instruction, self._size))
 
     def _candidates(self, own: Collection[_Shingle]) -> set[int]:
-        # The tolerance keeps the bound from excluding a similarity that is the threshold but for rounding.
+        # The tolerance: rounding must not exclude a similarity that equals the threshold.
         looked_up = len(own) - math.ceil(self._threshold * len(own) - 1e-9) + 1
         by_rarity = sorted((self._numbers.get(shingle, []) for shingle in own), key=len)
         return {number for listed in by_rarity[:looked_up] for number in listed}

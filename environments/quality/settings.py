@@ -24,7 +24,7 @@ class QualityFilters:
         leak_ngram: Whether records that share a long run of words with an evaluation instance are dropped; a number
             is the length of the run in words, and true stands for 13.
         leak_template: Whether evaluation questions with other numbers are dropped; a number is how many words such a
-            question needs to be told from a common one, and true stands for 10.
+            question needs to be distinguished from a common one, and true stands for 10.
         known_by_student: Whether records that the present student answers already are dropped; it is asked each.
     """
 

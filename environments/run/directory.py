@@ -68,7 +68,7 @@ class RunDir:
         return self.step(step) / "student"
 
     def state(self) -> State:
-        """Whether the folder is free, holds a finished run, or one that was interrupted; what is no run is an error."""
+        """Whether the folder is free, holds a finished run, or an interrupted one; anything else in it is an error."""
         try:
             there = self.path.exists()
         except OSError as error:  # a part of the path is too long, or may not be entered
@@ -82,13 +82,8 @@ class RunDir:
     def check(self, config: str, resume: bool) -> State:
         """Whether the folder may be taken for a run of this configuration; writes nothing and returns what it found.
 
-        Args:
-            config: The composed configuration as YAML, without the run directory's own name.
-            resume: Whether an interrupted run may be continued.
-
-        Raises:
-            RunDirectoryError: It holds a run of another configuration, or an interrupted run and resume is off; there
-                is nothing to resume; or it lies within another run.
+        ``config`` is YAML without the run directory's own name. Refused are a run of another configuration, an
+        interrupted run without ``resume``, a folder within another run, and with ``resume`` a folder without a run.
         """
         found = self.state()
         if found == "new":
@@ -144,7 +139,7 @@ class RunDir:
         write_json_lines(self.path / "episode.jsonl", lines)
 
     def episode(self) -> list[dict[str, Any]]:
-        """The lines of episode.jsonl, one for each finished step: 0, 1, 2, …"""
+        """The lines of episode.jsonl, one for each finished step, in order and without a gap."""
         path = self.path / "episode.jsonl"
         lines = read_rows(path, Line) if path.exists() else []
         if [line["step"] for line in lines] != list(range(len(lines))):

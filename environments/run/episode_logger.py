@@ -71,7 +71,7 @@ class EpisodeLogger:
         errors: Sequence[Mapping[str, Any]],
         folder: Path | None = None,
     ) -> None:
-        """Adds some of a step's accepted records and of the ``errors`` of its feedback.json, as tables, and their images.
+        """Adds some of a step's accepted records and of the ``errors`` of its feedback.json, as tables and images.
 
         ``folder`` is what the paths of the errors' images are relative to.
         """

@@ -22,8 +22,8 @@ class ObservationFiles:
     """Writes the observations of one run.
 
     A history holds the errors of every step: in full in every file, they grow with the square of the number of steps.
-    Those of a history beyond ``most`` errors that are the very ones of another file become that step's number:
-    ``{"step": 3}`` for the ``errors`` in ``step_03/observation.json``. All others are written out.
+    So a history of more than ``most`` errors names the step in place of its errors, where that step's own file has
+    exactly these: ``{"step": 3}`` for the ``errors`` in ``step_03/observation.json``.
     """
 
     def __init__(self, run_dir: RunDir, most: int = 5_000) -> None:

@@ -19,7 +19,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 # The panel is redrawn by a thread at this rate whatever happens; a tick only adds to a counter.
 _REDRAWS_PER_SECOND = 4
 
-# Where there is no terminal, what is being waited for is told this often.
+# Without a terminal, what is being waited for is printed this often.
 _SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -47,12 +47,8 @@ class EpisodeProgress:
     """The live display of an episode; a context manager.
 
     On a terminal it redraws one small panel four times a second. Elsewhere (a log file, CI) it prints one line
-    at the end of each phase and of each step, without control codes.
-
-    Args:
-        enabled: False prints nothing: for all ranks but the first.
-        console: Where to print; standard error by default, so that standard output stays free for results.
-        clock: Seconds from an arbitrary start.
+    at the end of each phase and of each step, without control codes. It prints to standard error by default, so that
+    standard output stays free for results; all ranks but the first have it disabled.
     """
 
     def __init__(
@@ -96,7 +92,7 @@ class EpisodeProgress:
         self.close()
 
     def step_started(self, step: int, steps: int | None = None) -> None:
-        """A step begins; ``steps`` is the number of the last one, if the budget fixes it, and None leaves it as it is."""
+        """A step begins; ``steps`` is the number of the last one, if the budget fixes it (None leaves it as it is)."""
         if steps is not None:
             self._steps = steps
         # After the last step there is no next one, but the caller cannot know which is the last.
@@ -105,7 +101,7 @@ class EpisodeProgress:
         self._spent_before, self._spent = self._spent or self._spent_before, {}
 
     def phase(self, name: str, total: int | None = None) -> None:
-        """A phase of the step ("teach", "fit", "evaluate"…) begins; ``total`` ticks will be reported by advance(), if known."""
+        """A phase of the step begins ("teach", "fit", "evaluate"…), in which advance() will report ``total`` ticks."""
         if name == self._phase and total is None:
             return  # policy and engine are one phase to people
         self._end_phase()
@@ -138,7 +134,7 @@ class EpisodeProgress:
     def step_finished(
         self, step: int, accuracy: float | None, test_accuracy: float | None, records: int, seconds: float
     ) -> None:
-        """A step is over; accuracies are fractions, None if not measured, and ``records`` all that were accepted so far."""
+        """A step is over; accuracies are fractions, None if not measured; ``records`` were accepted so far."""
         self._end_phase()
         self.step_restored(step, accuracy, records, seconds)
         test = "" if test_accuracy is None else f", test {percent(test_accuracy)}"

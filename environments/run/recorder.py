@@ -35,15 +35,9 @@ T = TypeVar("T")
 class RunRecorder(Recorder):
     """Writes steps, calls, curves and the summary of one run, and shows them on the terminal.
 
-    On the ranks of a distributed run but the first it only reads.
-
-    Args:
-        run_dir: Where to.
-        facts: What summary.json says of the run as a whole: seed, task, environment, teacher, student.
-        writes: Whether this process writes (rank 0 does).
-        calls: The teacher's calls to a chat model, whose cost is written down; None if it makes none.
-        task: Its counters are written down, and intervals keep its groups of instances whole; None for neither.
-        progress: The terminal display; None for none.
+    On the ranks of a distributed run but the first (``writes`` is False) it only reads. ``facts`` are what summary.json
+    says of the run as a whole: seed, task, environment, teacher, student. Of ``calls`` the cost is written down; of the
+    ``task`` its counters, and intervals keep its groups of instances whole.
     """
 
     def __init__(

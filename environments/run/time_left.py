@@ -21,23 +21,18 @@ class StepTime:
 def steps_left(finished: Sequence[StepTime], steps: int, skip: int = 0) -> float:
     """Seconds of so many steps after the finished ones, each with as many more records as those before had on average.
 
-    ``finished`` has step 0 first and at least one more; ``skip`` leaves out the next ones (the one that is under way).
+    ``finished`` has step 0 first and at least one more; ``skip`` leaves out the next ones (the one under way).
     """
     last, share = finished[-1].records, finished[-1].records / (len(finished) - 1)
     return sum(_foreseen(finished, last + share * step) for step in range(1 + skip, 1 + skip + steps))
 
 
 def seconds_left(finished: Sequence[StepTime], elapsed: float, ahead: float, steps_after: int) -> float:
-    """Seconds left while a step is under way.
+    """Seconds left while a step is under way, ``elapsed`` seconds of which are over.
 
     A step that is late (an endpoint that hangs) is taken to be delayed by as much again, and to say something about the
-    steps after it: the estimate rises for as long as it waits.
-
-    Args:
-        finished: The finished steps, step 0 first and at least one more.
-        elapsed: Seconds of the step under way so far.
-        ahead: Seconds that those of its phases took in the step before which have not begun yet.
-        steps_after: Steps after it.
+    steps after it: the estimate rises for as long as it waits. ``finished`` has step 0 first and at least one more;
+    ``ahead`` is what the phases that have not begun took in the step before.
     """
     foreseen = steps_left(finished, 1)
     late = max(0.0, elapsed + ahead - foreseen)

@@ -77,7 +77,7 @@ def skill_report(
     skill_of: Callable[[TaskInstance], str | None],
     slices_of: Callable[[TaskInstance], Mapping[str, str]] | None = None,
 ) -> SkillReport:
-    """Accuracy overall and by skill (``slices_of``: and by further groups); instances of no skill count overall only."""
+    """Accuracy overall, by skill and by the groups of ``slices_of``; instances of no skill count overall only."""
     scores = {prediction.instance_id: prediction.score for prediction in predictions}
     return SkillReport.of(
         [scores[instance.instance_id] for instance in instances],

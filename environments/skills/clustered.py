@@ -70,7 +70,6 @@ class ClusteredSkills(SkillAssignment):
         return SkillsBySimilarity(self._task, self._prepared, {})
 
     def _discover(self) -> dict[str, str]:
-        """The skill of each validation instance by its id."""
         instances = self._task.instances("val")
         texts = [plain(instance.instruction) for instance in instances]
         if (distinct := len(set(texts))) < self._num_categories:
@@ -94,7 +93,7 @@ def _clusters(texts: Sequence[str], wanted: int) -> list[int]:
 
 
 def _names(texts: Sequence[str], numbers: Sequence[int]) -> dict[int, str]:
-    """A name of its own for each cluster: the words that are more frequent in it than elsewhere."""
+    """The words that are more frequent in a cluster than elsewhere; no two clusters get the same name."""
     inside: dict[int, Counter[str]] = {number: Counter() for number in numbers}
     for text, number in zip(texts, numbers, strict=True):
         inside[number].update(dict.fromkeys(_words(text), 1))  # in the order of reading, which names keep

@@ -30,8 +30,8 @@ def discover_skills(task: Task, calls: Calls, num_categories: int | None = None)
     """Discovers the skills of a task from its validation instances; test instances are not looked at.
 
     Every validation instance ends in exactly one category, and every category has at least one. Without
-    ``num_categories`` the chat model decides how many there are; more than there are distinct labels is an error, as are
-    too few labelled instances.
+    ``num_categories`` the chat model decides how many there are; more than there are distinct labels is an error, and
+    so are too few labelled instances.
     """
     instances = task.instances("val")
     check_number(num_categories)

@@ -23,14 +23,9 @@ Ask = Callable[[Sequence[Question[SkillCategories]]], Sequence[Answer[SkillCateg
 
 @dataclass(frozen=True)
 class Grouper:
-    """Sorts labels into categories.
+    """Sorts labels into categories; without a ``number`` the chat model decides how many.
 
-    Args:
-        topic: What the student learns, for the prompts.
-        system: System message of the questions.
-        ask: Asks questions.
-        number: How many categories; None leaves it to the chat model.
-        counters: Counts what became of labels.
+    ``topic`` is what the student learns, for the prompts; ``counters`` count what became of labels.
     """
 
     topic: str

@@ -25,8 +25,7 @@ def plain(text: str) -> str:
 def fit_vectors(texts: Sequence[str]) -> tuple[Any, Any]:
     """TF-IDF vectors of plain texts' character runs, which see symbols as well as words.
 
-    Returns:
-        The fitted scikit-learn vectoriser, and the matrix of these texts with one row of length 1 each.
+    Gives the fitted scikit-learn vectoriser, and the matrix of these texts with one row of length 1 each.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second to import
 
@@ -71,12 +70,9 @@ class NearestSkills:
 
 
 class SkillsBySimilarity:
-    """A partition of the validation instances, carried over to other instances by similarity.
+    """A partition of the validation instances by id, carried over to other instances by similarity.
 
-    Args:
-        task: Its validation instances are the labelled texts.
-        assignment: The skill of each of them by its id.
-        chosen: The skills of instances outside validation that are known already.
+    ``chosen`` has the skills of instances outside validation that are known already.
     """
 
     def __init__(self, task: Task, assignment: Mapping[str, str], chosen: Mapping[Key, str]) -> None:
@@ -96,7 +92,7 @@ class SkillsBySimilarity:
         return self._others[key]
 
     def _guess(self, instance: TaskInstance) -> None:
-        """Adds the skill of an instance by similarity; at the first time those of the whole test split, in one product."""
+        """Adds the skill of an instance by similarity; at the first time those of the whole test split, in one go."""
         split = () if self._split_guessed else self._task.instances("test")
         self._split_guessed = True
         missing = {key_of(each): each for each in (instance, *split) if key_of(each) not in self._others}

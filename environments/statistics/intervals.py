@@ -83,7 +83,7 @@ def gain_by_instance(
 
 
 def paired_by_seed(differences: Sequence[float]) -> Gain:
-    """The mean of one difference of accuracies (fractions, not points) per seed, with Student's t interval over seeds."""
+    """The mean of one difference of accuracies (fractions, not points) per seed, with Student's t interval."""
     import numpy as np
     from scipy import stats
 
@@ -139,12 +139,7 @@ def proportion_interval(successes: int, n: int) -> Interval | None:
 
 
 def wilson_interval(accuracy: float, n: float) -> Interval:
-    """Wilson's 95 % interval where there is no whole number of successes or of trials.
-
-    Args:
-        accuracy: Rounded, or a mean of graded scores; a fraction in [0, 1].
-        n: Number of instances, or of those that would say as much.
-    """
+    """Wilson's 95 % interval of a fraction in [0, 1], also where successes or trials are no whole number."""
     from scipy import stats
 
     z2 = float(stats.norm.ppf(0.975)) ** 2
@@ -194,7 +189,7 @@ def _clustered_interval(values: Floats, clusters: Sequence[Hashable]) -> Interva
     if not bool(np.isin(values, (0.0, 1.0)).all()):
         return max(0.0, mean - t * error), min(1.0, mean + t * error)
     if mean in (0.0, 1.0):
-        effective = float(groups)  # nothing tells how alike a group's instances are: each group counts once
+        effective = float(groups)  # nothing says how similar a group's instances are: each group counts once
     else:
         effective = values.size / max(1.0, values.size * error**2 / (mean * (1 - mean)))
     low, high = wilson_interval(mean, effective * (float(stats.norm.ppf(0.975)) / t) ** 2)
