@@ -56,7 +56,7 @@ class Budget:
         )
 
     def collected(self, records: int, seconds: float) -> bool:
-        """Whether no further teacher call is admitted, even within a step: records or time have run out."""
+        """Whether no further teacher call may begin, even within a step: records or time have run out."""
         return (self.max_records is not None and records >= self.max_records) or (
             self.max_seconds is not None and seconds >= self.max_seconds
         )

@@ -24,7 +24,7 @@ class OpenEndedEnvironment(Environment):
         loop: As in Environment.
         recorder: As in Environment.
         budget: Limits of the episode.
-        options: Those of Environment, but for ``skills``.
+        options: Those of Environment, except ``skills``.
     """
 
     def __init__(self, task: Task, loop: StudentLoop, recorder: Recorder, budget: Budget, **options: Any) -> None:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-# Idle OpenMP threads otherwise spin against the busy ones (up to 30 times slower), if it is said before torch is
+# Idle OpenMP threads otherwise spin against the busy ones (up to 30 times slower); this has to be set before torch is
 # imported; and Lightning's calls of jsonargparse are nothing that a user can change.
 VARIABLES = {
     "OMP_WAIT_POLICY": "PASSIVE",

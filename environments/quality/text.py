@@ -37,7 +37,7 @@ def tokens(text: str) -> list[str]:
 
 
 def shingles(text: str, size: int) -> frozenset[tuple[str, ...]]:
-    """All runs of so many tokens; a shorter text is one run."""
+    """All runs of ``size`` tokens; a shorter text is one run."""
     found = tokens(text)
     return frozenset(tuple(found[i : i + size]) for i in range(max(1, len(found) - size + 1)))
 

@@ -112,7 +112,7 @@ class EpisodeLogger:
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
-    """At most so many items, evenly spread over the sequence, so that a sample is not all of one kind."""
+    """At most ``count`` items, evenly spread over the sequence, so that a sample is not all of one kind."""
     if len(items) <= count:
         return list(items)
     return [items[i * len(items) // count] for i in range(count)]

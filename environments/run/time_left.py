@@ -19,7 +19,7 @@ class StepTime:
 
 
 def steps_left(finished: Sequence[StepTime], steps: int, skip: int = 0) -> float:
-    """Seconds of so many steps after the finished ones, each with as many more records as those before had on average.
+    """Seconds of the ``steps`` after the finished ones, each with as many more records as those before had on average.
 
     ``finished`` has step 0 first and at least one more; ``skip`` leaves out the next ones (the one under way).
     """

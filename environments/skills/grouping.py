@@ -72,7 +72,7 @@ class Grouper:
                 if not listed:
                     raise ValueError(f"category {name!r} has none of the given labels, or only those of earlier ones")
 
-        # A reply of the usual size: all labels, dealt over as many categories as may come.
+        # A reply of the usual size: all labels, spread over twelve categories where that many may come.
         dealt = min(high, max(low, 12))
         example = SkillCategories(
             categories=[
