@@ -161,7 +161,7 @@ def load(run_dir: str | Path) -> Run:
 def _composed(
     words: Sequence[str], objects: Mapping[str, Any], taught_by: str | None = None, calls: Calls | None = None
 ) -> EpisodeCLI:
-    """The parts of an episode, composed as the command does it; the process stays as it was."""
+    """The parts of an episode, composed as the command does it."""
     from dataenvgym.cli.configuration_files import read_words
     from environments.quiet import contained
 
@@ -217,11 +217,7 @@ def _given(
 
 
 def _words(part: str, given: Part) -> list[str] | None:
-    """The words that name a part; None if only the object itself will do.
-
-    Raises:
-        ConfigurationError: A name is none of those that there are.
-    """
+    """The words that name a part; None if only the object itself will do."""
     option, kind = f"--{_OPTIONS[part]}", _KINDS.get(part)
     if isinstance(given, Mapping):
         return [option, json.dumps(given)]

@@ -22,12 +22,9 @@ FOLDER = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that can be named.
+    """One thing that can be named, with what it is in one sentence (``said``).
 
-    Args:
-        name: Its name.
-        needs: What a first day may lack: ``key``, ``GPU``, ``rows`` (of the hub or of a folder); empty for nothing.
-        said: What it is, in one sentence.
+    ``needs`` lists what a beginner may not have: ``key``, ``GPU``, ``rows`` (of the hub or of a folder).
     """
 
     name: str
@@ -44,12 +41,7 @@ def shipped(name: str) -> Path | None:
 def find(name: str, kind: str = "") -> Path:
     """The file of a configuration: a path from the present folder, else a shipped one.
 
-    Args:
-        name: A path, or a name as for shipped(); with a kind, the last part of one suffices.
-        kind: One of FRAGMENTS.
-
-    Raises:
-        MissingFileError: There is none.
+    With a kind, one of FRAGMENTS, the last part of a name suffices.
     """
     if Path(name).is_file():
         return Path(name)
@@ -61,11 +53,7 @@ def find(name: str, kind: str = "") -> Path:
 
 
 def names(kind: str) -> list[str]:
-    """All names of a kind.
-
-    Raises:
-        ConfigurationError: There is no such kind.
-    """
+    """All names of a kind."""
     if kind in FRAGMENTS:
         return sorted(path.stem for path in (FOLDER / kind).glob("*.yaml"))
     if kind in CLASSES:
@@ -76,11 +64,7 @@ def names(kind: str) -> list[str]:
 
 
 def entries(kind: str) -> list[Entry]:
-    """All that there is of a kind.
-
-    Raises:
-        ConfigurationError: There is no such kind.
-    """
+    """All that there is of a kind."""
     if kind not in CLASSES:
         return [_fragment(FOLDER / kind / f"{name}.yaml") for name in names(kind)]
     found = sorted(_classes(kind), key=lambda each: each.__name__)
@@ -88,11 +72,7 @@ def entries(kind: str) -> list[Entry]:
 
 
 def class_entries(block: str) -> list[Entry]:
-    """The classes that a block of the configuration can name, as far as they are shipped.
-
-    Args:
-        block: ``task``, ``model``, ``environment`` or ``teacher``, or of the teacher ``policy``, ``engine``.
-    """
+    """The shipped classes that ``task``, ``model``, ``environment``, ``teacher``, ``policy`` or ``engine`` can name."""
     kind = {"model": "students", "policy": "policies", "engine": "engines"}.get(block, f"{block}s")
     if kind in CLASSES:
         return [replace(entry, name=f"teachers.{kind}.{entry.name}") for entry in entries(kind)]
@@ -129,7 +109,7 @@ def _fragment(path: Path) -> Entry:
 
 
 def _needs_of(made: type) -> str:
-    if "LLM" in made.__name__:  # others take a chat model to hand it on
+    if "LLM" in made.__name__:  # others take a chat model to pass it on
         return "key"
     return "rows" if "path" in inspect.signature(made).parameters else ""
 

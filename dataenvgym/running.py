@@ -27,17 +27,7 @@ if TYPE_CHECKING:
 
 
 def run_in_directory(episode: EpisodeCLI, run_dir: Path, resume: bool, verbose: bool = True) -> None:
-    """Runs an episode into a run directory, or continues it; a finished one is left as it is.
-
-    Args:
-        episode: The parts of the episode.
-        run_dir: Where the run is written.
-        resume: Whether an interrupted run may be continued.
-        verbose: Whether progress and result are shown.
-
-    Raises:
-        DataEnvGymError: Whatever a user can cause; the run directory then says ``failed``.
-    """
+    """Runs an episode into a run directory, or continues it; a finished one is left as it is."""
     directory = RunDir(run_dir)
     if _writes() and directory.check(episode.config_text(), resume) == "finished":
         if verbose:
@@ -56,21 +46,7 @@ def run_in_directory(episode: EpisodeCLI, run_dir: Path, resume: bool, verbose: 
 def open_run(
     episode: EpisodeCLI, run_dir: Path, resume: bool, verbose: bool = True
 ) -> tuple[Environment, EpisodeProgress]:
-    """Takes a run directory and makes the environment that writes it; its ``close()`` ends the run.
-
-    Args:
-        episode: The parts of the episode.
-        run_dir: Where the run is written.
-        resume: Whether an interrupted run may be continued.
-        verbose: Whether progress and result are shown.
-
-    Returns:
-        The environment, and what shows its progress.
-
-    Raises:
-        RunDirectoryError: The run directory is taken, or its run is finished.
-        DataEnvGymError: Whatever else a user can cause.
-    """
+    """Takes a run directory; returns the environment that writes it (``close()`` ends the run) and its progress."""
     parts, directory, config, writes = episode.config_init, RunDir(run_dir), episode.config_text(), _writes()
     task, student, calls, seed = parts["task"], episode.model, episode.calls, episode.config.seed_everything
     if writes:
@@ -109,12 +85,11 @@ def open_run(
 
 
 def _writes() -> bool:
-    """Whether this process writes: of a distributed run, the first does."""
+    """Whether this is the process that writes: the first of a distributed run."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _end(recorder: RunRecorder, over: bool, error: BaseException | None) -> None:
-    """Closes what is written to, and says in the summary how the run ended."""
     recorder.close()
     if error is None and not recorder.lines:
         recorder.write_summary("failed", error="closed before the first observation")
@@ -128,7 +103,6 @@ def _end(recorder: RunRecorder, over: bool, error: BaseException | None) -> None
 
 
 def _finish(directory: RunDir, episode: EpisodeCLI, verbose: bool) -> None:
-    """Writes the report of a finished run; shows before → after by skill, the gains, and where to look further."""
     from dataenvgym.reporting.report import write_report
 
     summary, calls = directory.summary(), episode.calls

@@ -10,11 +10,7 @@ _HOME = Path(__file__).resolve().parents[1]
 
 
 def check_whole() -> None:
-    """Looks where Python finds the packages beside this one.
-
-    Raises:
-        ImportError: Another project's folder of the same name comes first, or one is missing.
-    """
+    """Refuses another project's folder that comes first under the name of a package beside this one."""
     for name in PACKAGES:
         spec = find_spec(name)
         places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]

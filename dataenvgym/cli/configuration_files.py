@@ -57,7 +57,7 @@ def read_words(words: Sequence[str]) -> list[str]:
 
 
 def _read_config(given: str) -> str:
-    """Checks a configuration, which the parser takes itself in place of a path, too; returns its path."""
+    """Checks a configuration, a path or its text: the parser takes both."""
     if given.lstrip().startswith("{") or "\n" in given:
         _check_yaml(given, f"The configuration {given[:60]!r}")
         return given
@@ -75,7 +75,7 @@ def _read_config(given: str) -> str:
 
 
 def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
-    """Follows the events of a YAML text, which takes no recursion, and counts what its aliases stand for."""
+    """Follows the events of a YAML text, which needs no recursion, and counts what its aliases stand for."""
     # By anchor, and for each node that is open: how many nodes it is once its aliases are written out.
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []

@@ -24,22 +24,13 @@ from teachers.teacher import Teacher
 
 _COMMAND = "dataenvgym discover-skills"
 
-# What fragments of whole episodes hold besides; a discovery has no use for it.
+# Other blocks of an episode's fragments, which a discovery does not use.
 _UNUSED_BLOCKS = ("model", "data", "trainer", "environment")
 _UNUSED_VALUES = ("run_dir", "resume", "dry_run")
 
 
 def discover_skills_command(words: Sequence[str]) -> int:
-    """Discovers and freezes the skills of a task.
-
-    Args:
-        words: What follows ``dataenvgym discover-skills``.
-
-    Raises:
-        RunDirectoryError: The file exists, and ``--overwrite`` is not given.
-        ConfigurationError: The teacher has no chat model, or a setting cannot work.
-        DataEnvGymError: Whatever the chat model's end brings; what was answered is kept beside the file.
-    """
+    """Discovers and freezes the skills of a task; what a chat model answered before a failure stays beside the file."""
     parser = _parser()
     with refused_options(_COMMAND):
         config = parser.parse_args(list(words))

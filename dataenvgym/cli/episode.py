@@ -32,14 +32,8 @@ from teachers.teacher import Engine, Policy, Teacher
 class EpisodeCLI(StudentCLI):
     """Builds every part of an episode; dataenvgym.running runs it.
 
-    Args:
-        words: What follows ``dataenvgym episode``.
-        objects: Parts that are objects and that no word can name, by option.
-        taught_by: Who teaches, if it is no teacher of this configuration but a loop in Python.
-        calls: That loop's calls to a chat model.
-
-    Raises:
-        ConfigurationError: An option cannot work.
+    ``objects`` are parts that no word can name, by option. If a loop in Python teaches, ``taught_by`` is its name and
+    ``calls`` are its calls to a chat model.
     """
 
     def __init__(
@@ -154,10 +148,8 @@ class EpisodeCLI(StudentCLI):
         return "runs/" + "-".join([*named, f"seed{self.config.seed_everything}"])
 
     def _name_of(self, block: str) -> str:
-        """What summary.json calls a part: its class; of a teacher the policy, of a student the model."""
         if block == "teacher" and self._taught_by is not None:
             return self._taught_by
-        # The policy says more than the Teacher that holds it.
         option = "teacher.init_args.policy" if block == "teacher" else block
         given = self.objects.get(option) or self.config.get(option) or self.config[block]
         if option not in self.objects:
@@ -183,14 +175,7 @@ def run_episode_command(words: Sequence[str]) -> int:
 
 
 def rehearse_episode(words: Sequence[str]) -> tuple[Rehearsal, float | None]:
-    """What ``--dry_run`` prints of an episode, for programs.
-
-    Args:
-        words: What follows ``dataenvgym episode``, with or without ``--dry_run``.
-
-    Returns:
-        The calls that its teacher would make, and the teacher's cap in dollars.
-    """
+    """The calls that a teacher would make, as ``--dry_run`` prints them, and its cap in dollars."""
     with contained():
         return _rehearsed(EpisodeCLI(read_words([*words, "--dry_run"])))
 

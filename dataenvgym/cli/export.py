@@ -10,11 +10,7 @@ from dataenvgym.reporting.export import export_run
 
 
 def export(words: Sequence[str]) -> int:
-    """Writes or pushes the dataset and says where it is.
-
-    Args:
-        words: A run directory, and options.
-    """
+    """Writes or pushes the dataset and says where it is."""
     parser = CommandParser(
         prog="dataenvgym export",
         description="The accepted records of a run as a Hugging Face dataset (Parquet and a card).",

@@ -17,11 +17,7 @@ from tasks.records import write_atomic
 
 
 def leaderboard(words: Sequence[str]) -> int:
-    """Writes leaderboard.html and leaderboard.md, says where they are, and what was refused.
-
-    Args:
-        words: Run directories, and options.
-    """
+    """Writes leaderboard.html and leaderboard.md, says where they are, and what was refused."""
     parser = CommandParser(
         prog="dataenvgym leaderboard",
         description="Ranks teachers per task and environment. Every row needs two floors with the same task, "

@@ -16,11 +16,7 @@ _USE = {
 
 
 def list_names(words: Sequence[str]) -> int:
-    """Prints the names of one kind or of all.
-
-    Args:
-        words: A kind, or nothing.
-    """
+    """Prints the names of one kind or of all."""
     parser = CommandParser(prog="dataenvgym list", description="What there is by name, and what it needs.")
     parser.add_argument("kind", nargs="?", metavar="KIND", help=f"one of {', '.join(KINDS)} (default: all)")
     kind = parser.parse_args(words).kind
@@ -34,9 +30,9 @@ def list_names(words: Sequence[str]) -> int:
 
 
 def list_classes(words: Sequence[str]) -> bool:
-    """Prints the classes that ``--task.help`` and its like ask for; returns whether the words end in one of them.
+    """Prints the classes that ``--task.help`` and similar options ask for; returns whether the words end in one.
 
-    With a class behind it (``--task.help tasks.x.XTask``), it is the parser's, which explains that class.
+    The parser itself explains a class that follows (``--task.help tasks.x.XTask``).
     """
     asked = re.fullmatch(r"--(task|model|environment|teacher)\.help", words[-1])
     if asked is None:

@@ -60,14 +60,10 @@ _EXIT_USER_ERROR = 2
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Runs one command, by default with the words of the process; returns the exit status.
 
-    Args:
-        args: The words after ``dataenvgym``; those of the process if None.
-
-    Returns:
-        The exit status: 0 if all went well, 2 if the user has to change something, 1 if something else is out of order,
-        such as an endpoint (``DataEnvGymError.exit_code``; one line on stderr says what) or this program.
+    It is 0 if all went well, 2 if the user has to change something, and 1 if something else is out of order, such as an
+    endpoint (``DataEnvGymError.exit_code``; one line on stderr says what) or this program.
     """
     words = list(sys.argv[1:] if args is None else args)
     try:
@@ -122,7 +118,7 @@ def _run(words: list[str]) -> int:
 
 
 def _user_error(error: BaseException) -> tuple[str, int] | None:
-    """Message and exit status of the first error in a chain of causes that is no bug of ours; None if all are."""
+    """Message and exit status of the first error in a chain of causes that is no bug of ours."""
     for cause in causes(error):
         if isinstance(cause, DataEnvGymError):
             return str(cause), cause.exit_code
@@ -136,7 +132,7 @@ def _user_error(error: BaseException) -> tuple[str, int] | None:
 
 
 def _nobody_reads() -> bool:
-    """Whether what reads our output has seen enough (`| head`); Python then is kept from saying so when it exits."""
+    """Whether the reader of our output has left (`| head`); Python is then kept from complaining when it exits."""
     output = sys.stdout.fileno()
     poll = select.poll()
     poll.register(output, 0)  # errors are told unasked

@@ -17,11 +17,7 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        """Refuses the command line.
-
-        Raises:
-            ConfigurationError: Always; an unknown option comes with the one that is most like it.
-        """
+        """Raises a ConfigurationError, which names the known option that is most similar to an unknown one."""
         hint = ""
         if unknown := re.search(r"unrecognized arguments: (--[\w-]+)", message):
             options = [option for action in self._actions for option in action.option_strings]

@@ -32,9 +32,6 @@ def refuse_pasted_keys(words: Sequence[str]) -> None:
     A parser repeats in its errors what it was given, ``--print_config`` prints it, and a run keeps it in its
     ``config.yaml``: so this comes first, and its own message has the setting's name and not its value.
 
-    Args:
-        words: What follows ``dataenvgym``.
-
     Raises:
         ConfigurationError: There is a key, or an address with more than host and path in it.
     """
@@ -69,7 +66,7 @@ def _settings(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield "", option
             if not given:
                 continue
-        elif pair := re.fullmatch(r"([A-Z][A-Z0-9_]*)=(.*)", word, re.DOTALL):  # OPENAI_API_KEY=… behind the command
+        elif pair := re.fullmatch(r"([A-Z][A-Z0-9_]*)=(.*)", word, re.DOTALL):  # OPENAI_API_KEY=… after the command
             option, word = pair.groups()
         yield option, word
         is_config = _last(option) in ("c", "config") or word.endswith((".yaml", ".yml"))

@@ -10,11 +10,7 @@ from dataenvgym.reporting.report import write_report
 
 
 def report(words: Sequence[str]) -> int:
-    """Writes the report and says where it is.
-
-    Args:
-        words: Run directories, and options.
-    """
+    """Writes the report and says where it is."""
     parser = CommandParser(prog="dataenvgym report", description="One self-contained page for one or several runs.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
     parser.add_argument("--output", type=Path, help="where to write it (default: report.html of the first run)")

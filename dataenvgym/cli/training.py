@@ -41,11 +41,7 @@ class KeepConfig(SaveConfigCallback):
         """Nothing yet: the weights have not been read."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes config.yaml, if there is a place of its own for it.
-
-        Raises:
-            RunDirectoryError: There is one already.
-        """
+        """Writes config.yaml, if there is a folder for it; refuses a folder that holds one already."""
         if not _keeps(self.config.trainer):
             return
         try:
@@ -61,8 +57,7 @@ class KeepConfig(SaveConfigCallback):
 class StudentCLI(LightningCLI):
     """Stock LightningCLI for one student on one records file, with the task as a block of its own.
 
-    What libraries and the classes that a configuration names raise while they are parsed and made is the
-    configuration's doing: it becomes one error each, with the option.
+    What libraries and configured classes raise while they are parsed and made becomes one error that names the option.
     """
 
     objects: Mapping[str, Any] = MappingProxyType(
@@ -70,7 +65,7 @@ class StudentCLI(LightningCLI):
     )  # parts that no word can name, by option; an episode may have some
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the task and hands it to the data module."""
+        """Adds the task and passes it to the data module."""
         required = "task" not in self.objects
         parser.add_subclass_arguments(Task, "task", required=required, help="What is asked and how it is scored.")
         parser.link_arguments("task", "data.init_args.task", apply_on="instantiate")
@@ -173,11 +168,7 @@ def _keeps(trainer: Namespace) -> bool:
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:
-    """Refuses what Lightning takes and fails by in the middle of a fit.
-
-    Raises:
-        ConfigurationError: A setting cannot work.
-    """
+    """Refuses settings that Lightning accepts and that fail in the middle of a fit."""
     least = {"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "log_every_n_steps": 0}
     for name, lowest in least.items():
         value = trainer.get(name)
