@@ -28,11 +28,8 @@ class Audit:
     def check(self, run: Run) -> list[str]:
         """Checks that a finished run is what it says, and that no accepted record is an evaluation instance.
 
-        Args:
-            run: The run.
-
         Returns:
-            What speaks against it less clearly: records that share a long run of words with an instance.
+            What is less clear: how many records share a long run of words with an instance.
 
         Raises:
             RecordError: A check failed; the message says which in one line, without the run's name.
@@ -85,8 +82,6 @@ class Audit:
 
 
 class _Evaluation:
-    """The evaluation instances of a task, by what they ask."""
-
     def __init__(self, task: Task, words: int) -> None:
         self.ids = {split: [instance.instance_id for instance in task.instances(split)] for split in SPLITS}
         self.fingerprints = {split: fingerprint_instances(task.instances(split)) for split in SPLITS}
@@ -95,12 +90,7 @@ class _Evaluation:
 
 
 def build_task(config: Mapping[str, Any]) -> Task:
-    """The task of a composed configuration.
-
-    Raises:
-        ConfigurationError: The configuration names none, or it cannot be built.
-        DataEnvGymError: Whatever the task itself objects to (no network, a missing folder).
-    """
+    """The task of a composed configuration."""
     from jsonargparse import ArgumentError, ArgumentParser
 
     if not config.get("task"):

@@ -8,9 +8,9 @@ from typing import Any
 
 from dataenvgym.reading.run import Run
 
-# What of a trainer decides how a student learns; the rest (devices, loggers, bars) may differ between runs of a board.
+# The trainer's settings that decide how a student learns; others (devices, loggers) may differ between runs of a board.
 _TRAINER = ("max_epochs", "max_steps", "max_time", "accumulate_grad_batches", "gradient_clip_val", "precision")
-# What of a teacher says how its calls are kept and paid, and not what it teaches.
+# A teacher's settings that say how its calls are kept and paid, not what it teaches.
 _BOOKKEEPING = ("journal", "journal_path", "max_usd", "prices")
 
 
@@ -20,7 +20,6 @@ def policy_of(run: Run) -> Mapping[str, Any]:
 
 
 def _spec(value: Any) -> Mapping[str, Any]:
-    """A class with its arguments; a bare class path has none."""
     return value if isinstance(value, Mapping) else {"class_path": str(value)}
 
 
@@ -102,7 +101,6 @@ def _name(run: Run) -> str:
 
 
 def _described(policy: Mapping[str, Any]) -> str:
-    """A policy's class, and that of the policy within it."""
     inner = (policy.get("init_args") or {}).get("policy")
     return class_name(policy) if inner is None else f"{class_name(policy)}({_described(_spec(inner))})"
 

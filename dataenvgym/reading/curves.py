@@ -12,14 +12,7 @@ from tasks.types import Split
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """One step on a curve.
-
-    Args:
-        step: Its number.
-        records: Records accepted up to it; None if not recorded.
-        value: Accuracy, a fraction.
-        ci95: Its 95 % interval; None if it cannot be said.
-    """
+    """One step on a curve: accuracy as a fraction, and the number of records accepted so far (None if not recorded)."""
 
     step: int
     records: int | None

@@ -24,7 +24,7 @@ class Accuracy(float):
     def __new__(
         cls, value: float, ci95: Sequence[float] | None = None, n: int | None = None, groups: int | None = None
     ) -> Self:
-        """Makes one."""
+        """A float with what belongs to it."""
         made = super().__new__(cls, value)
         made.ci95, made.n, made.groups = _ends(ci95), n, groups
         return made
@@ -42,7 +42,7 @@ class Points(float):
     p_value: float | None
 
     def __new__(cls, value: float, ci95: Sequence[float] | None = None, p_value: float | None = None) -> Self:
-        """Makes one."""
+        """A float with what belongs to it."""
         made = super().__new__(cls, value)
         made.ci95, made.p_value = _ends(ci95), p_value
         return made
@@ -56,12 +56,7 @@ class Points(float):
 
 @dataclass(frozen=True, slots=True)
 class BySplit(Generic[T]):
-    """A number of both splits.
-
-    Args:
-        val: On validation.
-        test: On test.
-    """
+    """A number of both splits, validation and test."""
 
     val: T
     test: T
@@ -69,14 +64,7 @@ class BySplit(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Stage(BySplit[Accuracy | None]):
-    """The accuracies after a step of a run; None where nothing was measured.
-
-    Args:
-        val: On validation.
-        test: On test.
-        step: The step's number.
-        gain: Over the untouched student.
-    """
+    """Accuracies after a step of a run, and the gain over the untouched student; None where nothing was measured."""
 
     step: int | None
     gain: BySplit[Points | None]

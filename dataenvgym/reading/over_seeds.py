@@ -1,9 +1,8 @@
 """A teacher over its seeds: accuracies, gains, differences from other teachers, and what these can detect.
 
-The runs of one teacher in one setting differ in the seed alone and answer the same instances. Two kinds of intervals
-say two things: *by instance* (scores averaged over the seeds, then compared instance by instance, groups of instances
-kept whole) says how the result would change with other questions; *by seed* (one difference for each seed, Student's t)
-says how it would change with other seeds, and is wide with three of them.
+The runs of one teacher in one setting differ in the seed alone and answer the same instances. An interval *by instance*
+(scores averaged over the seeds, then compared instance by instance, groups kept whole) says how the result would change
+with other questions; one *by seed* (one difference for each seed, Student's t) how it would change with other seeds.
 """
 
 from __future__ import annotations
@@ -32,12 +31,7 @@ When = Literal["before", "last", "best"]
 
 @dataclass(frozen=True)
 class TeacherRuns:
-    """The runs of one teacher in one setting.
-
-    Args:
-        name: What it is called.
-        runs: Its finished runs by seed.
-    """
+    """The finished runs of one teacher in one setting, by seed."""
 
     name: str
     runs: Mapping[int, Run]
@@ -48,13 +42,7 @@ class TeacherRuns:
         return sorted(self.runs)
 
     def accuracies(self, when: When = "last", split: Split = "test", seeds: Sequence[int] | None = None) -> list[float]:
-        """Accuracy (a fraction) of each seed.
-
-        Args:
-            when: Before, after the last step, or after the best one on validation.
-            split: ``val`` or ``test``.
-            seeds: Of these seeds only.
-        """
+        """Accuracy of each seed, a fraction; ``best`` is the step that is best on validation, whatever the split."""
         runs = [self.runs[seed] for seed in (self.seeds if seeds is None else seeds)]
         return [run.accuracy(_step(run, when), split) for run in runs]
 
@@ -82,15 +70,9 @@ class TeacherRuns:
 
 @dataclass(frozen=True)
 class Difference:
-    """One teacher minus another (or minus itself before teaching) on test, over the seeds that both have.
+    """One teacher (``own``, at ``when``) minus another or itself (``base``, at ``base_when``) on test.
 
-    Each number is worked out when it is asked for.
-
-    Args:
-        own: The teacher.
-        base: What it is compared with.
-        when: Which step of the teacher.
-        base_when: Which step of the other.
+    It is over the seeds that both have, and each number is computed when it is asked for.
     """
 
     own: TeacherRuns

@@ -307,7 +307,7 @@ class Run:
                 )
         for name in ("config.yaml", "provenance.json"):
             read_file(self.path / name)
-        assert self.config is not None and self.provenance is not None  # read, hence not damaged
+        assert self.config is not None and self.provenance is not None  # read, so not damaged
 
     @cached_property
     def _episode(self) -> tuple[list[Json], int | None]:

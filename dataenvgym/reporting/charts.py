@@ -30,15 +30,9 @@ _IDENTIFIER = re.compile(r'(\bid="|href="#|url\(#)')
 
 
 def curves(series: Mapping[str, Sequence[CurvePoint]], x: XAxis, prefix: str) -> str | None:
-    """Accuracy in percent, with its 95 % band, against steps or against records.
+    """Accuracy in percent, with its 95 % band, against steps or records; None if no point has a place on that axis.
 
-    Args:
-        series: Points by name of the curve.
-        x: What the horizontal axis counts.
-        prefix: Identifier of the drawing, unique on its page.
-
-    Returns:
-        SVG text; None if no point has a place on that axis.
+    ``prefix`` is the identifier of a drawing, unique on its page.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -89,12 +83,7 @@ def curves(series: Mapping[str, Sequence[CurvePoint]], x: XAxis, prefix: str) ->
 
 
 def skill_bars(skills: Mapping[str, Mapping[str, Any]], prefix: str) -> str | None:
-    """Test accuracy before and after as two bars per skill, the largest gain on top.
-
-    Args:
-        skills: ``{name: {"before", "after", "n"}}``, fractions or None.
-        prefix: Identifier of the drawing, unique on its page.
-    """
+    """Test accuracy before and after (fractions or None) as two bars per skill, the largest gain on top."""
     known = {
         name: (float(row["before"]), float(row["after"]))
         for name, row in skills.items()
@@ -129,12 +118,7 @@ def skill_bars(skills: Mapping[str, Mapping[str, Any]], prefix: str) -> str | No
 
 
 def phase_bars(seconds: Sequence[tuple[str, Mapping[str, float]]], prefix: str) -> str | None:
-    """Seconds by phase as one stacked bar per step.
-
-    Args:
-        seconds: (label of the step, seconds by phase), first step first.
-        prefix: Identifier of the drawing, unique on its page.
-    """
+    """Seconds by phase as one stacked bar per step; from pairs of a step's label and its seconds by phase."""
     phases = list(dict.fromkeys(phase for _, row in seconds for phase in row))
     if not phases:
         return None
@@ -155,7 +139,7 @@ def phase_bars(seconds: Sequence[tuple[str, Mapping[str, float]]], prefix: str) 
 
 
 def _label(name: str) -> str:
-    """A name as text of a drawing: not too long, its dollars no formula, and no leading underscore.
+    """A name as text of a drawing: not too long, and its dollars no formula.
 
     matplotlib leaves an entry with a leading underscore out of the legend; a space of no width keeps it in.
     """

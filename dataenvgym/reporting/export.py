@@ -20,23 +20,10 @@ _PARQUET = "data/train-00000-of-00001.parquet"
 
 
 def export_run(path: Path, to: str, license: str | None = None, private: bool = False) -> str:
-    """Exports the accepted records of a run's finished steps.
+    """Exports the accepted records of a run's finished steps; returns the folder or the repository's address.
 
-    Args:
-        path: The run directory.
-        to: A folder that does not exist or is empty, or ``hub:<user>/<name>`` for a new repository on the hub.
-        license: The dataset's licence, as the hub names licences; None for what ``default_license`` says.
-        private: Whether a new repository is private.
-
-    Returns:
-        Where the dataset is: the folder, or the repository's address.
-
-    Raises:
-        MissingFileError: The folder is no run directory, or a file of it is missing.
-        RecordError: The run has no accepted records, or a file of it is damaged.
-        RunDirectoryError: The folder to write exists and holds something.
-        StorageError: It cannot be written, or the hub refused or cannot be reached.
-        ConfigurationError: The name of the repository is none.
+    ``to`` is a folder that does not exist or is empty, or ``hub:<user>/<name>`` for a new repository on the hub; the
+    licence is a name of the hub's, and that of ``default_license`` if None.
     """
     run = read_run(path)
     records = run.training_records()
@@ -65,12 +52,9 @@ def export_run(path: Path, to: str, license: str | None = None, private: bool = 
 
 
 def to_dataset(records: Sequence[tuple[int, TrainingRecord]]) -> Dataset:
-    """Records as a dataset: ``messages`` for trainers that chat, and the records' own fields.
+    """Records, each with its step, as a dataset: ``messages`` for trainers that chat, and the records' own fields.
 
     Columns for an image and for a worse response (``rejected``) are there only if a record has one.
-
-    Args:
-        records: Records with their steps.
     """
     from datasets import Dataset, Features, List, Value
     from datasets import Image as ImageFeature
@@ -108,7 +92,6 @@ def _write(folder: Path, records: Sequence[tuple[int, TrainingRecord]], run: Run
 
 
 def _push(folder: Path, repository: str, run: Run, private: bool) -> str:
-    """Fills a new or empty repository with a folder; returns its address."""
     from huggingface_hub import HfApi, errors
     from huggingface_hub.utils.tqdm import disable_progress_bars
 

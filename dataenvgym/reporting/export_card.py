@@ -41,7 +41,7 @@ def default_license(run: Run) -> str:
     """``mit``, this project's own, if its procedural tasks made every record; ``other`` if anything else had a part.
 
     What a language model wrote is under its provider's terms, and what imitates a benchmark may be under the
-    benchmark's: that has to be read and named by whoever publishes it.
+    benchmark's: the person who publishes it has to read and name them.
     """
     teacher = run.block("teacher")
     module, _, name = str((run.config.get("task") or {}).get("class_path")).rpartition(".")
@@ -54,14 +54,7 @@ def default_license(run: Run) -> str:
 
 
 def card(records: Sequence[tuple[int, TrainingRecord]], columns: Sequence[str], run: Run, license: str) -> str:
-    """The card as Markdown with the front matter that the hub reads.
-
-    Args:
-        records: The records with their steps.
-        columns: The dataset's columns.
-        run: The run.
-        license: The dataset's licence.
-    """
+    """The card as Markdown with the front matter that the hub reads."""
     summary = run.summary
     title = f"Records of {summary.get('teacher')} for {summary.get('task')}"
     front = {

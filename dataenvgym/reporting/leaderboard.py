@@ -32,12 +32,7 @@ _FIRST_STEP = "FirstStepPolicy"
 
 
 def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard:
-    """Ranks the teachers of some runs; whatever cannot be ranked is refused with its reason.
-
-    Args:
-        paths: Run directories.
-        by: Which step's test accuracy ranks a run: the last one's, or that of the best one on validation.
-    """
+    """Ranks the teachers of some runs by test accuracy; what cannot be ranked is refused with its reason."""
     refused: list[Refusal] = []
     audit = Audit()
     notes: dict[Path, list[str]] = {}
@@ -77,8 +72,8 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
 def _grouped(runs: Sequence[Run], refused: list[Refusal]) -> dict[str, Groups]:
     """Runs by board, and in it by teacher; with each teacher the floor that it is, if any.
 
-    What an environment shows makes no difference to a teacher that looks at nothing: its run is a floor in the other
-    environments too, where there is none of that seed.
+    A teacher that looks at nothing makes the same records in every environment: its run is a floor in the others too,
+    where there is none of that seed.
     """
     ordinary = {board_key(run): None for run in runs if class_name(policy_of(run)) != _FIRST_STEP}
     boards: dict[str, dict[str, tuple[Floor | None, dict[int, Run]]]] = {}
@@ -174,7 +169,7 @@ def _board(
 
 
 def _over(one: Standing, floors: Sequence[Standing]) -> tuple[dict[Floor, Gain], str]:
-    """A teacher over each kind of floor, and what is missing; of several floors of a kind the strongest counts."""
+    """The gain over each kind of floor (the strongest of several of a kind counts), and the floors that are missing."""
     over: dict[Floor, Gain] = {}
     seeds = one.teacher.seeds
     for kind, name in FLOORS.items():
@@ -189,7 +184,7 @@ def _over(one: Standing, floors: Sequence[Standing]) -> tuple[dict[Floor, Gain],
 
 
 def _nearest(key: str, have: Iterable[Floor], boards: Mapping[str, Groups]) -> str:
-    """Which floor of another board is the most like one that is missing here, and in what it differs."""
+    """The floor of another board that is most similar to one that is missing here, and in what it differs."""
     missing = next(kind for kind in FLOORS if kind not in set(have))
     candidates = [
         (differences(key, other), str(runs[min(runs)].path))

@@ -54,7 +54,6 @@ def to_markdown(leaderboard: Leaderboard) -> str:
 
 
 def _cells(one: Standing) -> dict[str, Any]:
-    """A standing in words."""
     seeds = one.teacher.seeds
     listed = ", ".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]} … {seeds[-1]}"
     naive, corrected = one.choice

@@ -11,12 +11,7 @@ _MINUS = "\u2212"
 
 
 def page(template: str, **values: Any) -> str:
-    """A template of this package as HTML text.
-
-    Args:
-        template: The name of its file.
-        values: What it shows.
-    """
+    """A template of this package, by the name of its file, as HTML text."""
     import jinja2
 
     text = resources.files("dataenvgym.reporting").joinpath("templates", template).read_text(encoding="utf-8")

@@ -28,21 +28,9 @@ Curves = Mapping[Split, list[CurvePoint]]
 
 
 def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
-    """Writes the report of one run, or a comparison of several with a section for each.
+    """Writes the report of one run, or a comparison of several with a section for each; returns its path.
 
-    Args:
-        run_dirs: Run directories.
-        output: The page to write; by default report.html in the run directory, or in the folder that holds
-            all of them.
-
-    Returns:
-        The page's path.
-
-    Raises:
-        MissingFileError: A folder is not a run directory.
-        RecordError: A file of a run is damaged, or names an image that cannot be shown.
-        ConfigurationError: No folder was given.
-        StorageError: The page cannot be written.
+    By default it is report.html in the run directory, or in the folder that holds all of them.
     """
     if not run_dirs:
         raise ConfigurationError("A report needs at least one run directory, got none: name one.")
@@ -50,7 +38,7 @@ def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
     if output is None:
         folder = runs[0].path if len(runs) == 1 else os.path.commonpath([run.path.absolute().parent for run in runs])
         output = Path(folder) / "report.html"
-    # What no schema can foresee: values of a file that contradict those of another.
+    # No schema can find values of a file that contradict those of another.
     shown = ", ".join(str(path) for path in run_dirs)
     with failing_as(RecordError, f"The files of {shown} do not fit together", "restore them"):
         text = render(runs)
@@ -96,7 +84,6 @@ def render(runs: Sequence[Run]) -> str:
 
 
 def _section(run: Run, prefix: str, curves: Curves) -> Json:
-    """All that the template shows of a run."""
     summary = run.summary
     skills = summary.get("skills") or {}
     errors = {step: run.error_rows(step) for step in run.trained}
@@ -152,7 +139,7 @@ def _drawn(series: Mapping[str, Sequence[CurvePoint]], prefix: str) -> Json:
 
 
 def _sample(run: Run, step: int, rows: Sequence[Json], shown: int) -> Json:
-    """Some rows with their image, if they have one, as a data address under ``picture``: the page stands alone."""
+    """Some rows; an image becomes a data address under ``picture``, so that the page stands alone."""
     pictured = []
     for row in spread(rows, shown):
         picture = None
@@ -170,7 +157,6 @@ def _sample(run: Run, step: int, rows: Sequence[Json], shown: int) -> Json:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    """The run's settings and origin, as (name, value)."""
     origin = {name: run.provenance.get(name) for name in ("git_commit", "host", "versions")}
     facts = {name: run.summary.get(name) for name in ("task", "environment", "teacher", "student", "seed")}
     facts |= {name: run.summary.get(name) for name in ("steps", "records")}
@@ -188,7 +174,6 @@ def _plain(value: Any) -> str:
 
 
 def _headlines(run: Run) -> list[Json]:
-    """Before, after and gain of each split."""
     return [
         {
             "split": _SPLIT_NAMES[split],
@@ -215,7 +200,6 @@ def _group_rows(skills: Mapping[str, Json]) -> list[Json]:
 
 
 def _counts(run: Run, key: str) -> Json | None:
-    """Counts by name and step, as a table with totals; None if no line has them."""
     if not any(key in line for line in run.steps):
         return None
     steps = [int(line["step"]) for line in run.steps if int(line["step"]) > 0]
@@ -230,7 +214,6 @@ def _counts(run: Run, key: str) -> Json | None:
 
 
 def _known(row: Mapping[str, float | None] | None) -> dict[str, float]:
-    """Seconds by phase, in the order in which the phases happen."""
     known = {name: value for name, value in (row or {}).items() if value is not None}
     return {
         name: known[name]

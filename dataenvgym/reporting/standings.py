@@ -21,13 +21,7 @@ FLOORS: Mapping[Floor, str] = {"no_state": "no-state teacher", "more_epochs": "m
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A run that is not ranked.
-
-    Args:
-        path: Its folder.
-        reason: Why not, in a line.
-        unread: Whether its files could not even be read, or its episode has not ended.
-    """
+    """A run that is not ranked, and why; ``unread`` if its files could not be read or its episode has not ended."""
 
     path: Path
     reason: str
@@ -36,7 +30,7 @@ class Refusal:
 
 @dataclass
 class Standing:
-    """One teacher on a board. Accuracies are fractions of the test split.
+    """One teacher on a board, or a floor. Accuracies are fractions of the test split.
 
     Args:
         teacher: Its runs; its name is policy and engine (and chat model), with the settings that tell it from others
@@ -61,7 +55,7 @@ class Standing:
 
     @property
     def name(self) -> str:
-        """The teacher's."""
+        """The teacher's name."""
         return self.teacher.name
 
     @property
@@ -87,7 +81,7 @@ class Standing:
 
     @cached_property
     def gain(self) -> Gain:
-        """Over the untouched student, over seeds or instances likewise."""
+        """The gain over the untouched student, over seeds or instances like the interval."""
         return self.teacher.gain(self.by).headline
 
     @cached_property
@@ -127,16 +121,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Comparable runs: the same task, environment, student, training and budget.
+    """Comparable runs: the same task, environment, student, training and budget (in words).
 
-    Args:
-        task: The task's name.
-        environment: The environment's.
-        student: The student's.
-        budget: Its budget in words.
-        apart: In which settings it differs from an earlier board of the same names; empty for the first.
-        teachers: Those with a rank, then those without, the best first.
-        floors: The floors, the highest first.
+    ``apart`` says in which settings it differs from an earlier board of the same names. Teachers are those with a rank,
+    then those without; these and floors are sorted, the best first.
     """
 
     task: str
@@ -149,7 +137,7 @@ class Board:
 
     @property
     def title(self) -> str:
-        """What it is of."""
+        """Its names, budget and differences from others, in a line."""
         apart = f" ({self.apart})" if self.apart else ""
         return f"{self.task}, {self.environment}, {self.student}: {self.budget}{apart}"
 
@@ -162,13 +150,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """All boards of some runs.
-
-    Args:
-        boards: By task, environment and student.
-        refused: What is not on them.
-        by: Which step they rank by: the last one, or the best one on validation.
-    """
+    """All boards of some runs, and what was refused."""
 
     boards: tuple[Board, ...]
     refused: tuple[Refusal, ...]
