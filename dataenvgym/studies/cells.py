@@ -23,7 +23,7 @@ class Cell:
         name: The row that it belongs to, the same for all seeds.
         seed: Its seed.
         fragments: Names under configs/ (``tasks/math_procedural``) or paths of YAML files, in order.
-        overrides: Settings over the fragments, by dotted key; mappings and lists are handed over as JSON.
+        overrides: Settings over the fragments, by dotted key; mappings and lists are passed as JSON.
         options: Further words of the command line, which come last.
     """
 
@@ -51,11 +51,7 @@ class Cell:
         ]
 
     def setting_words(self, blocks: Sequence[str] | None = None) -> list[str]:
-        """Fragments and overrides as words.
-
-        Args:
-            blocks: Of these blocks only (``task``, ``teacher``), for commands that know no other; None takes all.
-        """
+        """Fragments and overrides as words; of the named blocks only, for commands that know no other."""
         words: list[str] = []
         for fragment in self.fragments:
             path = _path(fragment)
@@ -67,20 +63,14 @@ class Cell:
         return words
 
     def changed(self, name: str, settings: Mapping[str, Any]) -> Cell:
-        """The cell with other settings, whatever its own options say: options come last, and the last one counts.
-
-        Args:
-            name: Goes behind the cell's name.
-            settings: By dotted key.
-        """
+        """The cell with settings by dotted key as its last options, since the last one counts; ``name`` is appended."""
         options = [word for key, value in settings.items() for word in _as_option(key, value)]
         return replace(self, name=f"{self.name}-{name}", options=(*self.options, *options))
 
     def setting(self, key: str) -> Any:
         """What fragments, overrides and options say about a setting, the last of them first; None if nothing.
 
-        Args:
-            key: Dotted, with or without ``init_args``, e.g. ``environment.budget.max_steps``.
+        The key is dotted, with or without ``init_args``: ``environment.budget.max_steps``.
         """
         given = list(pairwise((*self.options, "")))
         for word, value in reversed(given):
@@ -104,12 +94,7 @@ def undiscovered(cell: Cell) -> Mapping[str, Any] | None:
 
 
 def no_state(cell: Cell, teacher: str = "teachers/no_state_procedural") -> Cell:
-    """The floor of a cell that sees nothing of the student: random valid records, all else the same.
-
-    Args:
-        cell: The cell.
-        teacher: The fragment of the floor's teacher.
-    """
+    """The floor of a cell that sees nothing of the student: random valid records, all else the same."""
     fragments = tuple(teacher if name.startswith("teachers/") else name for name in cell.fragments)
     floor = replace(cell, name="no_state", fragments=fragments)
     policy = _lookup(_path(teacher), "teacher.policy")
@@ -124,12 +109,6 @@ def more_epochs(cell: Cell) -> Cell:
 
     The teacher stops after step 1, and the Trainer makes as many more epochs as the cell has steps: as many records,
     repeats counted, as the cell's last step trains on. It needs ``budget.max_steps`` and ``trainer.max_epochs``.
-
-    Args:
-        cell: The cell.
-
-    Raises:
-        SystemExit: One of the two is not set, so that the compute of the cell is not known beforehand.
     """
     steps, epochs = (cell.setting(key) for key in ("environment.budget.max_steps", "trainer.max_epochs"))
     if steps is None or epochs is None:
@@ -167,7 +146,6 @@ def _short(key: str) -> str:
 
 
 def _lookup(path: Path, key: str) -> Any:
-    """What a fragment says about a setting."""
     value: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     for part in _short(key).split("."):
         if isinstance(value, Mapping) and part not in value:

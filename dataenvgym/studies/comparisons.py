@@ -22,12 +22,8 @@ def gains(
 ) -> Table:
     """Test accuracy before and after the last step, and the gain; p-values are Holm's over the table.
 
-    Args:
-        caption: What the table shows.
-        labels: The columns of what rows are called.
-        rows: The finished rows.
-        lines: What a row is called, its name, and what stands behind its gain.
-        further: The columns of that.
+    Each of ``lines`` holds what a row is called, under the columns ``labels``, its name, and the entries that follow
+    its gain, under the columns ``further``.
     """
     found = [line for line in lines if line[1] in rows]
     table = Table([*labels, "before", "after", "gain, points (by instance)", *_COMPARED, *further], caption)
@@ -45,11 +41,7 @@ def differences(
 ) -> Table:
     """Test accuracy of rows after the last step minus that of others.
 
-    Args:
-        caption: What the table shows.
-        rows: The finished rows.
-        pairs: What the row and the other are called, and the names of the two.
-        labels: The columns of what they are called.
+    Each pair is what the two are called, under the columns ``labels``, and the names of the two.
     """
     table = Table([*labels, "points (by instance)", *_COMPARED, "seeds won"], caption, [INTERVALS])
     found = [(said, rows[own].minus(rows[base])) for *said, own, base in pairs if own in rows and base in rows]
@@ -63,11 +55,7 @@ def bars(
 ) -> Panel:
     """Test gains of rows as bars, with intervals by instance, and of others as horizontal lines.
 
-    Args:
-        title: The panel's heading.
-        rows: The finished rows.
-        wanted: For each bar what it stands with, what has its colour, and the row's name.
-        levels: The names of rows by what their lines are called.
+    ``wanted`` holds for each bar its group on the axis, its series (which has a colour) and the row's name.
     """
     known = {said: rows[name] for said, name in (levels or {}).items() if name in rows}
     panel = Panel(title, levels={said: row.gain().points for said, row in known.items()})

@@ -31,14 +31,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar.
-
-    Args:
-        group: What it stands with on the axis.
-        series: What has its colour.
-        value: Its height.
-        ci95: Interval around it.
-    """
+    """A bar with its interval: its group on the axis, and the series that has its colour."""
 
     group: str
     series: str
@@ -48,15 +41,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve.
-
-    Args:
-        series: What has its colour.
-        x: Places, in order.
-        y: Heights.
-        low: Lower edge of a band, if there is one.
-        high: Its upper edge.
-    """
+    """A curve, with a band from ``low`` to ``high`` if it has one; the series has its colour."""
 
     series: str
     x: Sequence[float]
@@ -67,15 +52,7 @@ class Curve:
 
 @dataclass
 class Panel:
-    """One of a figure's panels.
-
-    Args:
-        title: Its heading.
-        bars: Bars, or
-        curves: curves, or
-        points: points with a name each: ``(series, x, y)``.
-        levels: Horizontal lines by name.
-    """
+    """One of a figure's panels: bars, curves, or named points ``(series, x, y)``, and horizontal lines by name."""
 
     title: str
     bars: list[Bar] = field(default_factory=list)
@@ -85,14 +62,7 @@ class Panel:
 
 
 def draw(panels: Sequence[Panel], x: str = "", y: str = "", columns: int = 2) -> Figure:
-    """Panels in rows, one legend for all below them.
-
-    Args:
-        panels: What is drawn.
-        x: Label of the horizontal axis.
-        y: Label of the vertical axis.
-        columns: Panels in a row.
-    """
+    """Panels in rows, one legend for all below them."""
     columns = max(1, min(columns, len(panels)))
     lines = -(-len(panels) // columns)
     with mpl.rc_context(_STYLE):

@@ -2,9 +2,8 @@
 
     python scripts/reproduce/table_main.py --preset paper --dry_run
 
-Each row's first unfinished cell is gone through as ``dataenvgym episode --dry_run`` does it, and counts for all its
-seeds. GPU-hours are steps times what its domain needs for one (``presets.Domain.gpu_minutes``); minutes on CPU cores
-are the mean of the domain's finished episodes in the same folder.
+Each row's first unfinished cell is gone through as ``dataenvgym episode --dry_run`` does it, and counts for all seeds.
+GPU-hours are steps times ``presets.Domain.gpu_minutes``; minutes are the mean of the domain's finished episodes.
 """
 
 from __future__ import annotations
@@ -34,19 +33,10 @@ _COLUMNS = ("row", "episodes", "calls", "input tokens", "output tokens", "dollar
 
 @dataclass(frozen=True)
 class Expectation:
-    """One row of a forecast.
+    """One row of a forecast: its unfinished episodes with calls, tokens (``input``, ``output``), dollars, GPU-hours.
 
-    Args:
-        name: The row.
-        episodes: How many of it are still to be run.
-        calls: Calls to chat models, all episodes together.
-        input: Tokens of their questions.
-        output: Tokens of their replies.
-        usd: Their dollars; None if no price is known.
-        gpu_hours: GPU-hours of all episodes; None if the row needs no GPU, or is not known to.
-        minutes: Minutes of one episode; None if not known.
-        problem: Why calls, tokens and dollars cannot be foreseen; they stand at nothing then.
-        note: What else is to be known of it.
+    ``minutes`` are those of one episode. None is what is not known, or GPU-hours of a row that needs no GPU; if there
+    is a ``problem``, calls, tokens and dollars cannot be estimated and are 0.
     """
 
     name: str
@@ -62,19 +52,11 @@ class Expectation:
 
 
 def forecast(cells: Sequence[Cell], preset: Preset, jobs: int) -> str:
-    """What cells that are not finished yet will cost, as a table by row and in total.
-
-    Args:
-        cells: The cells of a grid.
-        preset: Where they are from: its domains, and the folder of the run directories.
-        jobs: Cells side by side.
-
-    Returns:
-        The table: for a terminal if there is one, else as Markdown.
+    """What the unfinished cells will cost by row and in total: a table for a terminal, or else Markdown.
 
     Raises:
-        SystemExit: Some rows cannot be foreseen: their benchmark cannot be reached, or an option is wrong. What can be
-            has been printed, and the exit status is 2.
+        SystemExit: Some rows cannot be estimated: their benchmark cannot be reached, or an option is wrong. The other
+            rows have been printed, and the exit status is 2.
     """
     due = unfinished(cells, preset.folder)
     rows: dict[str, list[Cell]] = {}
@@ -107,11 +89,7 @@ def _expect(
 ) -> list[Expectation]:
     """A row, and the discovery of the skills that it shares with other rows, if they are not known yet.
 
-    Args:
-        members: Its unfinished cells, the smallest seed first.
-        preset: Where they are from.
-        seconds: Mean seconds of an episode by domain.
-        unreachable: Why a task's files are out of reach, by its settings; filled here, so that each is tried once.
+    ``unreachable`` keeps why a task's files are out of reach, by its settings, so that each is tried once.
     """
     cell = members[0]
     row = _runtime(Expectation(cell.name, len(members)), cell, preset, seconds)
@@ -139,11 +117,6 @@ def _expect(
 
 
 def _rehearse(words: Sequence[str]) -> tuple[Rehearsal, float | None]:
-    """The calls of one episode and its cap.
-
-    Raises:
-        DataEnvGymError: Something that a user can mend keeps the episode from being gone through.
-    """
     from jsonargparse import ArgumentError
 
     from dataenvgym.cli.episode import rehearse_episode  # torch, which is not needed to print --help
@@ -165,7 +138,6 @@ def _rehearse(words: Sequence[str]) -> tuple[Rehearsal, float | None]:
 
 
 def _priced(row: Expectation, calls: Sequence[Expected], episodes: int) -> Expectation:
-    """A row with the calls of so many episodes."""
     total = Rehearsal(list(calls)).sums()["total"]
     usd = None if total["usd"] is None else total["usd"] * episodes
     counts = {name: total[name] * episodes for name in ("calls", "input", "output")}
@@ -173,7 +145,6 @@ def _priced(row: Expectation, calls: Sequence[Expected], episodes: int) -> Expec
 
 
 def _runtime(row: Expectation, cell: Cell, preset: Preset, seconds: Mapping[str, float]) -> Expectation:
-    """A row with what its domain says of time."""
     domain = _domain(cell.name, preset)
     if domain is None:
         return row
@@ -188,12 +159,10 @@ def _runtime(row: Expectation, cell: Cell, preset: Preset, seconds: Mapping[str,
 
 
 def _domain(name: str, preset: Preset) -> Domain | None:
-    """The domain of a row or a run directory: what its name begins with."""
     return next((domain for domain in preset.domains.values() if name.startswith(f"{domain.name}-")), None)
 
 
 def _told(rows: Sequence[Expectation], finished: int, jobs: int) -> list[str]:
-    """Everything that a table cannot say."""
     due = sum(row.episodes for row in rows)
     lines = [f"{due} episodes to run" + (f", {finished} are finished already." if finished else ".")]
     if any(row.calls for row in rows):
@@ -204,7 +173,7 @@ def _told(rows: Sequence[Expectation], finished: int, jobs: int) -> list[str]:
 
 
 def _missing(rows: Sequence[Expectation], preset: Preset) -> list[str]:
-    """Why some rows cannot be foreseen, a line for each reason, and how many they are."""
+    """Why some rows cannot be estimated, a line for each reason, and how many they are."""
     problems: dict[str, list[str]] = {}
     for row in rows:
         if row.problem:
@@ -244,7 +213,6 @@ def _wall_clock(rows: Sequence[Expectation], jobs: int) -> list[str]:
 
 
 def _drawn(rows: Sequence[Expectation]) -> str:
-    """The table: drawn on a terminal, else as Markdown."""
     on_terminal = sys.stdout.isatty()
     table = RichTable(box=box.SIMPLE_HEAD if on_terminal else box.MARKDOWN)
     lines = [_cells(row) for row in (*rows, _total(rows))]
@@ -262,7 +230,6 @@ def _drawn(rows: Sequence[Expectation]) -> str:
 
 
 def _total(rows: Sequence[Expectation]) -> Expectation:
-    """All rows together, as far as they are known."""
     known = [row for row in rows if not row.problem]
     dollars = [row.usd for row in known]
     hours = [row.gpu_hours for row in rows if row.gpu_hours is not None]

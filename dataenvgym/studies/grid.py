@@ -1,10 +1,9 @@
-"""Grids of episodes: all cells run to their end, whatever dies on the way, and their summaries read.
+"""Grids of episodes: all cells run to their end, even if some die, and their summaries read.
 
-A cell is one ``dataenvgym episode``: fragments of configs/, overrides and a seed, in a run directory of its own
-(cells.py). A script that makes a table lists its cells, calls ``run_from`` and writes what came of them with tables.py;
-feedback_ablation.py is an example.
+A cell is one ``dataenvgym episode`` in a run directory of its own (cells.py). A script that makes a table lists its
+cells, calls ``run_from`` and writes the results with tables.py; feedback_ablation.py is an example.
 
-Finished cells are skipped without starting a process, if their command and the files that it names are as they were;
+Finished cells are skipped without starting a process if their command and the files that it names have not changed;
 interrupted ones are resumed; one that dies is tried again and, if that fails too, reported while the others go on.
 """
 
@@ -31,22 +30,13 @@ PROGRAM = (sys.executable, "-m", "dataenvgym")
 
 @dataclass(frozen=True)
 class Results:
-    """What came of a grid.
-
-    Args:
-        runs: The run of every finished cell, by name and seed.
-        failures: Why a cell failed, by its run directory's name.
-    """
+    """The run of every finished cell, by name and seed, and why others failed, by the name of the run directory."""
 
     runs: Mapping[tuple[str, int], Run]
     failures: Mapping[str, str]
 
     def teachers(self) -> dict[str, TeacherRuns]:
-        """The runs of each row over its seeds, by the row's name.
-
-        Raises:
-            DataEnvGymError: A run is damaged.
-        """
+        """The runs of each row over its seeds, by the row's name."""
         found: dict[str, dict[int, Run]] = {}
         for (name, seed), run in sorted(self.runs.items(), key=lambda item: item[0]):
             run.check_finished()
@@ -54,11 +44,7 @@ class Results:
         return {name: TeacherRuns(name, runs) for name, runs in found.items()}
 
     def check(self) -> None:
-        """Ends the program with the failed cells, one in a line, if there are any.
-
-        Raises:
-            SystemExit: There are.
-        """
+        """Ends the program with the failed cells, one in a line, if there are any."""
         if self.failures:
             lines = [f"{folder}: {why}" for folder, why in self.failures.items()]
             raise SystemExit(
@@ -120,12 +106,7 @@ def run_grid(
 
 
 def unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
-    """What ``run_grid`` has to run of these cells.
-
-    Args:
-        cells: The cells; those of the same name and seed count once.
-        out: Folder of the run directories.
-    """
+    """What ``run_grid`` has to run of these cells."""
     out = out.absolute()
     unique = {cell.folder: cell for cell in cells}
     return [cell for folder, cell in unique.items() if not _done(out, folder, _stamp(cell.words(out)))]
@@ -176,7 +157,6 @@ def seeds_of(arguments: argparse.Namespace) -> list[int]:
 
 
 def _shown(ends: Iterator[Finished], total: int, skipped: int, out: Path) -> Iterator[Finished]:
-    """Hands on what has ended, with a line for each and a bar on a terminal."""
     console = Console(highlight=False, soft_wrap=True)
     columns = (
         TextColumn("{task.description}"),
@@ -209,7 +189,6 @@ def _done(out: Path, folder: str, stamp: str) -> bool:
 
 
 def _stamp(words: Sequence[str]) -> str:
-    """The command, and a hash of every file of settings that it names."""
     files = [Path(word) for word in words if word.endswith((".yaml", ".yml")) and Path(word).is_file()]
     hashes = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return json.dumps({"words": list(words), "files": hashes}, indent=1)

@@ -18,7 +18,7 @@ from pathlib import Path
 # How long a cell that is told to stop may take to do so, before it is killed: the end of a batch, not of a step.
 _GRACE_SECONDS = 60
 
-# How long a cluster may take to answer at all.
+# Time-out of a cluster that does not answer.
 _ANSWER_SECONDS = 10
 
 # Runs a command in its own place, to be killed by the kernel (PR_SET_PDEATHSIG) when the process that started it dies:
@@ -43,16 +43,10 @@ _OBJECT_STORE_BYTES = 80 * 2**20
 
 @dataclass(frozen=True)
 class Job:
-    """A command to run.
+    """A command to run in a folder, tried again up to ``retries`` times if it dies; its output is added to ``log``.
 
-    Args:
-        name: What to call it.
-        command: Its words.
-        folder: Where it runs.
-        log: The file that its output is added to.
-        environ: Environment variables besides those of this process.
-        retries: How often it is tried again if it dies.
-        begun: A file that is there once a try has begun its work: the next one is told to ``--resume``.
+    ``environ`` comes on top of this process's variables. The file ``begun`` exists once a try has begun its work: the
+    next one is then called with ``--resume``.
     """
 
     name: str
@@ -66,15 +60,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Finished:
-    """How a job ended.
-
-    Args:
-        name: The job's name.
-        seconds: How long it took, all tries together.
-        tries: How often it was tried.
-        log: Its output.
-        error: What went wrong in the last try; None if all is well.
-    """
+    """How a job ended, all tries together; ``error`` is of the last try, None if all is well."""
 
     name: str
     seconds: float
@@ -84,17 +70,10 @@ class Finished:
 
 
 def launch(jobs: Sequence[Job], launcher: str, parallel: int, threads: int, gpus: float) -> Iterator[Finished]:
-    """Runs jobs and hands each over when it has ended.
+    """Runs jobs, ``local`` or by ``ray``, and yields each when it has ended.
 
-    Args:
-        jobs: The jobs.
-        launcher: ``local`` or ``ray``.
-        parallel: Jobs side by side on this machine; a cluster has as many as its resources admit.
-        threads: CPU cores of each job, for Ray.
-        gpus: GPUs of each job, for Ray.
-
-    Raises:
-        SystemExit: Ray is asked for and not installed, or cannot be reached.
+    On this machine ``parallel`` of them run side by side; a cluster runs as many as its CPU cores (``threads`` for each
+    job) and GPUs admit.
     """
     if not jobs:
         return iter(())
@@ -104,12 +83,7 @@ def launch(jobs: Sequence[Job], launcher: str, parallel: int, threads: int, gpus
 
 
 def execute(job: Job, stop: threading.Event | None = None) -> Finished:
-    """Runs one job to its end, again if it dies.
-
-    Args:
-        job: The job.
-        stop: Once it is set, the job is interrupted and not tried again.
-    """
+    """Runs one job to its end, again if it dies; once ``stop`` is set, it is interrupted and not tried again."""
     begun, error, tries = time.monotonic(), None, 0
     job.log.parent.mkdir(parents=True, exist_ok=True)
     while tries <= job.retries and not (stop is not None and stop.is_set()):
@@ -127,7 +101,6 @@ def execute(job: Job, stop: threading.Event | None = None) -> Finished:
 
 
 def _run(job: Job, output: int, stop: threading.Event | None) -> int:
-    """The exit status of one try."""
     tie = [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid())] if sys.platform == "linux" else []
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the jobs one by one.
     resume = ("--resume",) if job.begun is not None and job.begun.is_file() else ()
@@ -200,14 +173,7 @@ def _on_ray(jobs: Sequence[Job], parallel: int, threads: int, gpus: float) -> It
 
 
 def _start_ray(cores: int) -> None:
-    """Joins the cluster at RAY_ADDRESS, or starts one of this machine.
-
-    Args:
-        cores: CPU cores of one that is started.
-
-    Raises:
-        SystemExit: Ray is not installed, cannot be reached, or does not start.
-    """
+    """Joins the cluster at RAY_ADDRESS, or starts one of this machine."""
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
         for name, value in _RAY_HERE.items():

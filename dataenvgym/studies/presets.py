@@ -25,8 +25,7 @@ class Domain:
         task: Fragment of the task.
         student: Fragment of the student.
         overrides: Settings of this domain over the fragments.
-        gpu_minutes: Minutes of one GPU for a step, training and evaluation, by which GPU-hours are foreseen; None if
-            it needs none.
+        gpu_minutes: Minutes of one GPU for a step, training and evaluation; None if it needs none.
         discovered: Whether its skills are discovered by the teacher's chat model, once for all cells.
         records: Budget of an episode; None takes the preset's.
     """
@@ -71,14 +70,7 @@ class Preset:
         return self.out or ROOT / "runs" / "reproduce" / self.name
 
     def cell(self, domain: str, environment: str, seed: int, **overrides: Any) -> Cell:
-        """The teacher with state in an environment.
-
-        Args:
-            domain: Name of a domain of this preset.
-            environment: Name of a fragment under configs/environments.
-            seed: The cell's seed.
-            overrides: Further settings, by dotted key with ``__`` for the dots.
-        """
+        """The teacher with state in an environment, a fragment's name; overrides have ``__`` for the dots of a key."""
         place = self.domains[domain]
         settings = {
             "environment.budget.max_records": place.records or self.records,
@@ -101,10 +93,7 @@ class Preset:
         return replace(with_feedback(cell, "none"), name=f"{cell.name}-no_state")
 
     def random_records(self, domain: str, seed: int) -> Cell:
-        """The floor of random valid records: a teacher that knows the domain alone.
-
-        It sees nothing of what an environment shows, so that one row of it serves all three environments.
-        """
+        """The floor of random valid records; its teacher knows the domain alone, so one row serves all environments."""
         base = self.cell(domain, "open_ended", seed)
         return replace(no_state(base, f"teachers/no_state_{self.teachers}"), name=f"{domain}-random")
 

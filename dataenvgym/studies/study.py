@@ -32,12 +32,7 @@ Rows = Mapping[str, TeacherRuns]
 
 @dataclass
 class Output:
-    """What is made of a finished grid.
-
-    Args:
-        tables: By the name of their files.
-        figures: By the name of their files.
-    """
+    """What is made of a finished grid: tables and figures by the names of their files."""
 
     tables: dict[str, Table] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
@@ -61,15 +56,9 @@ class Study:
 
 
 def run(study: Study, presets: Mapping[str, Preset], description: str | None) -> None:
-    """The command line of a study.
+    """The command line of a study on one of the presets, the first by default; the description is what ``--help`` says.
 
-    Args:
-        study: The study.
-        presets: What it can be run on, by name; the first is the default.
-        description: What ``--help`` says: the script's docstring.
-
-    Raises:
-        SystemExit: Cells failed; the tables are written without them, with a note.
+    If cells failed, the tables are written without them, with a note, and the program exits.
     """
     arguments = _parser(study, presets, description).parse_args()
     preset = replace(presets[arguments.preset], options=tuple(arguments.options))
@@ -95,13 +84,7 @@ def run(study: Study, presets: Mapping[str, Preset], description: str | None) ->
 
 
 def write(output: Output, folder: Path, notes: Sequence[str] = ()) -> list[Path]:
-    """Writes tables and figures; the notes go below every table.
-
-    Args:
-        output: What is written.
-        folder: Where; it is made if it is not there.
-        notes: Lines below every table.
-    """
+    """Writes tables and figures; the notes go below every table."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for name, table in output.tables.items():
@@ -129,9 +112,6 @@ def discover_skills(cells: Sequence[Cell]) -> None:
     """Makes the files of discovered skills that cells name and that are not there yet.
 
     Cells of all seeds share them; side by side, each would discover its own.
-
-    Raises:
-        SystemExit: A discovery ended with an error, which it has printed.
     """
     for cell in cells:
         if (settings := undiscovered(cell)) is None:

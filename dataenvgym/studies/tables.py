@@ -27,17 +27,10 @@ DAGGER_NOTE = "† secondary source, not checked against the paper."
 
 @dataclass(frozen=True)
 class Number:
-    """A number with its interval.
+    """A number with its 95 % interval and unit (``%``), empty if None; ``signed`` ones always have a sign, as gains do.
 
-    Args:
-        value: The number; None if it is not known.
-        ci95: Its 95 % interval.
-        digits: Decimals.
-        signed: Whether it always has a sign, as gains have.
-        unit: What stands behind it (``%``).
-        secondary: Whether it gets a dagger.
-        strong: Whether it is set in bold.
-        label: What stands before it, where it is of another kind than the rest of its column (``gain``).
+    ``secondary`` adds a dagger. The label stands before a number of another kind than the rest of its column
+    (``gain``).
     """
 
     value: float | None
@@ -67,13 +60,7 @@ Value = str | Number
 
 @dataclass
 class Table:
-    """A table that is filled row by row.
-
-    Args:
-        columns: Their headings.
-        caption: What it shows.
-        notes: Lines below it.
-    """
+    """A table that is filled row by row; the notes go below it."""
 
     columns: Sequence[str]
     caption: str = ""
@@ -86,7 +73,7 @@ class Table:
         self.rows.append([*entries, *[""] * (len(self.columns) - len(entries))])
 
     def markdown(self) -> str:
-        """As Markdown."""
+        """The table as Markdown."""
         lines = [_row(self.columns), "|" + "---|" * len(self.columns)]
         for row in self.rows:
             lines.append(_row(f"**{text}**" if text and _strong(entry) else text for entry, text in _texts(row)))
@@ -94,7 +81,7 @@ class Table:
         return "\n".join([*head, *lines, *([""] if self._notes else []), *self._notes]) + "\n"
 
     def csv(self) -> str:
-        """As CSV: bare numbers, an interval's ends in columns of their own, ``secondary`` where there is a dagger."""
+        """The table as CSV: bare numbers, interval ends and ``secondary`` (a dagger) in columns of their own."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         parts = [self._parts(place) for place in range(len(self.columns))]
@@ -162,12 +149,7 @@ def gain(value: Gain | None, digits: int = 2) -> Number:
 
 
 def compared(comparison: Difference, p_value: float | None) -> list[Number | str]:
-    """A comparison as four entries: by instance (bold if its adjusted p is below 0.05), by seed, detectable, p.
-
-    Args:
-        comparison: One row against another.
-        p_value: Its adjusted p-value.
-    """
+    """A comparison as four entries: by instance (bold if its adjusted p is below 0.05), by seed, detectable, p."""
     by_instance, by_seed = comparison.by_instance, comparison.by_seed
     return [
         Number(by_instance.points, by_instance.ci95, signed=True, strong=p_value is not None and p_value < 0.05),
