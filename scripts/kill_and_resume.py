@@ -2,9 +2,8 @@
 
     python scripts/kill_and_resume.py --kills 20 -- --config configs/quickstart.yaml
 
-First the episode runs undisturbed. Then, for each kill, a new one is started, killed after a share of the first one's
-time (spread evenly, counted from when the run directory is taken), and resumed. Times, host and paths aside, all files
-must be equal.
+The moments are spread evenly over the time of an undisturbed run, counted from when the run directory is taken. Times,
+host and paths aside, all files must be equal.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def comparable(run_dir: Path) -> dict[str, str]:
 
 
 def _without_times(value: dict[str, Any]) -> bytes:
-    # "chat" and "scoring" count what went wrong on the way (a rate limit, a time-out), which is as chance has it.
+    # "chat" and "scoring" count what went wrong on the way (a rate limit, a time-out), which depends on chance.
     return json.dumps(
         {key: item for key, item in value.items() if key not in ("seconds", "chat", "scoring")}, sort_keys=True
     ).encode()
@@ -65,11 +64,7 @@ def start(words: list[str], run_dir: Path, *extra: str) -> subprocess.Popen[byte
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
-    """Waits for an episode.
-
-    Raises:
-        SystemExit: It failed.
-    """
+    """Waits for an episode; exits if it failed."""
     _, errors = process.communicate()
     if process.returncode:
         raise SystemExit(f"the episode failed:\n{errors.decode()}")

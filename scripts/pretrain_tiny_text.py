@@ -2,12 +2,11 @@
 
     python scripts/pretrain_tiny_text.py --out lightning_modules/pretrained/tiny_text
 
-A Llama-shaped model of about a million parameters and its byte-level tokenizer learn an uneven mixture on purpose,
-in two stages. Stage 1: the subskills of ProceduralMathTask that COVERAGE names, and drills in copying, joining and
-marking text. Stage 2 goes on with that and adds nearly every subskill in a terse notation ("XMB: 4.07 → 407"), never in
-the words of its questions: what a question asks for is then mostly something the student can do, but not yet when it is
-asked that way, which is what a teacher can change with some dozens of records. Only questions of the train split
-are used, terse or not, so no evaluation instance is ever seen. About 35 minutes on two CPU cores.
+A Llama-shaped model of about a million parameters and its byte-level tokenizer learn an uneven mixture on purpose.
+Stage 1: the subskills of ProceduralMathTask that COVERAGE names, and drills in handling text. Stage 2 adds nearly every
+subskill in a terse notation ("XMB: 4.07 → 407"), never in the words of its questions: the student can then do most of
+what a question asks for, but not when it is asked that way, which some dozens of records can change. Only questions of
+the train split are used, so no evaluation instance is ever seen. About 35 minutes on two CPU cores.
 """
 
 from __future__ import annotations
@@ -76,7 +75,6 @@ def _digit_string(rng: random.Random, low: int = 1, high: int = 5) -> str:
 
 
 def _marked(rng: random.Random) -> str:
-    """A number with one mark in it: 4.07, $3.5, 12:40, 37%."""
     left, right = _digit_string(rng, 1, 3), _digit_string(rng, 1, 3)
     return rng.choice([f"{left}.{right}", f"${left}.{right}", f"{left}:{right}", f"{left}%", f"${left}", left + right])
 
@@ -120,12 +118,7 @@ def terse(skill: str, subskill: str, question: str) -> str:
 
 
 class Mixture:
-    """An endless, seeded stream of (question, answer), covered as COVERAGE says.
-
-    Args:
-        seed: Seed of the stream.
-        stage: 1 without the terse notation, 2 with it.
-    """
+    """An endless, seeded stream of (question, answer), covered as COVERAGE says; stage 2 adds the terse notation."""
 
     def __init__(self, seed: int, stage: int = 1) -> None:
         self.task = ProceduralMathTask()

@@ -6,12 +6,12 @@ A PaliGemma of a million and a half parameters (SigLIP tower, Gemma, their proce
 purpose. Its tower first learns to tell shapes apart, patch by patch, as PaliGemma's comes trained; then all learns
 
 - the subskills of ProceduralVQATask that COVERAGE names, as they are asked;
-- what is to be seen in a scene, as a list of its shapes and places, which teaches it to see;
-- nearly every other subskill in a terse notation ("XCB: red"), never in the words of its questions: what a question
-  asks for is then mostly something the student can do, but not yet when it is asked that way.
+- to list the shapes of a scene and their places, which teaches it to see;
+- nearly every other subskill in a terse notation ("XCB: red"), never in the words of its questions: the student can
+  then do most of what a question asks for, but not when it is asked that way.
 
-Only questions of the train split are used, terse or not, so that no evaluation instance is ever seen. Images of 64
-pixels are scaled to 48 and cut into nine patches: few tokens are what makes an episode take minutes.
+Only questions of the train split are used, so that no evaluation instance is ever seen. Images of 64 pixels are scaled
+to 48 and cut into nine patches: few tokens are what makes an episode take minutes.
 """
 
 from __future__ import annotations
@@ -112,11 +112,7 @@ def drawn(given: T | None) -> T:
 
 
 class Mixture:
-    """An endless, seeded stream of records.
-
-    Args:
-        seed: Seed of the stream.
-    """
+    """An endless, seeded stream of records."""
 
     def __init__(self, seed: int) -> None:
         self.task = ProceduralVQATask()
@@ -145,13 +141,7 @@ class Mixture:
 
 
 class Batches(IterableDataset[Any]):
-    """Endless batches of similar lengths, made as the student's own data module would.
-
-    Args:
-        mixture: Where the examples come from.
-        style: The student's format.
-        batch_size: Examples of a batch.
-    """
+    """Endless batches of similar lengths, made as the student's own data module would."""
 
     def __init__(self, mixture: Mixture, style: ImagePrefixFormat, batch_size: int) -> None:
         self.mixture = mixture

@@ -3,9 +3,8 @@
     python scripts/reproduce/feedback_ablation.py --seeds 5 --jobs 2
     python scripts/reproduce/feedback_ablation.py --environment open_ended --teacher open_ended_procedural
 
-The teacher's policy is the same in all cells; ``teachers.policies.FeedbackAblationPolicy`` stands between it and the
-observation. Two floors come with them: the teacher without state, and this teacher's first step with as much training
-as all steps get. The table compares test accuracies after the last step, by instance and by seed. A teacher that
+``teachers.policies.FeedbackAblationPolicy`` stands between the same policy and its observation. Two floors come with
+them: the teacher without state, and this teacher's first step with as much training as all steps get. A teacher that
 ignores feedback (``--teacher no_state_procedural``) makes the same records under every kind, so that all kinds tie.
 """
 
@@ -35,13 +34,7 @@ def rows_of(arguments: argparse.Namespace, seed: int) -> dict[str, Cell]:
 
 
 def summarise(rows: Rows, names: Mapping[str, str], caption: str) -> Output:
-    """True feedback against each of the others, and a picture of all.
-
-    Args:
-        rows: The finished rows.
-        names: The cells' names by what the table calls them; true feedback first.
-        caption: The table's caption.
-    """
+    """True feedback, the first of ``names``, against each of the others, and a picture of all."""
     found = {label: rows[name] for label, name in names.items() if name in rows}
     table = Table(COLUMNS, caption)
     for line in lines(found):

@@ -2,9 +2,8 @@
 
     python scripts/reproduce/feedback_value.py --seeds 8 --jobs 2
 
-Every cell is one ``dataenvgym episode`` in its own run directory; finished cells are skipped and interrupted
-ones resumed, so the command can be stopped and started again. The table compares the test accuracy after the
-last step (not the best one), paired by seed: same task, same student, same budget, same number of steps.
+The command can be stopped and started again. The table compares the test accuracy after the last step (not the best
+one), paired by seed: same task, student, budget and number of steps.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python scripts/reproduce/feedback_value_fresh.py --runs runs/feedback_value --seeds 10
 
-The settings of student and policies were found by looking at accuracies on the test instances of task seed 0. This
-draws the test split of another task seed, drops every question of seed 0's val and test, and compares again.
+The settings of student and policies were found by looking at test accuracies of task seed 0. This draws the test split
+of another task seed, drops every question of seed 0's val and test, and compares again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The two presets of the tables, as data.
 
-``embedded`` runs offline on CPU cores: procedural tasks, tiny students, procedural teachers. ``paper`` is what the
-paper ran: benchmarks from the hub, students of 2 to 8 billion parameters on a GPU, teachers that are language models.
+``embedded`` runs offline on CPU cores with procedural tasks and teachers and tiny students; ``paper`` is what the paper
+ran: benchmarks from the hub, students of 2 to 8 billion parameters on a GPU, language models as teachers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The paper's numbers that have a source, each with a mark of which (tables.py: S, C, and with a dagger B).
 
-Of its Table 2, four accuracies and four gains are quoted by others; nothing else of it is known to us, and nothing is
-worked out from what is.
+Of its Table 2, four accuracies and four gains are quoted by others; nothing else of it is known to us.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _GAINS: Mapping[str, Mapping[tuple[str, str], Number]] = {
     },
 }
 
-# The benchmark of the paper that a domain of either preset is set beside, and what it is called.
+# The benchmark of the paper that a domain of either preset is compared with, and its label.
 _BENCHMARKS = {
     "math": "math",
     "vqa": "gqa",
@@ -42,7 +41,7 @@ _BENCHMARKS = {
 }
 LABELS = {"math": "MATH, Gemma-2-2B", "gqa": "GQA, PaliGemma-3B", "livecodebench": "LiveCodeBench, Llama-3-8B"}
 
-# What sets the paper's numbers apart from those beside them, by preset.
+# How the paper's numbers differ from ours, by preset.
 _APART = {
     "embedded": "The paper's numbers are of other students and benchmarks, at the best of ten steps.",
     "paper": "The paper's numbers are at the best of ten steps, chosen on validation.",
@@ -55,13 +54,7 @@ def benchmark_of(domain: str) -> str | None:
 
 
 def accuracy_in_paper(domain: str, row: str, state: str = "") -> Number:
-    """Table 2's accuracy; an empty number if it is not known.
-
-    Args:
-        domain: Name of a domain of a preset.
-        row: ``before`` or an environment.
-        state: ``with`` or ``no``; empty for ``before``.
-    """
+    """Table 2's accuracy of an environment ``with`` or with ``no`` state, or ``before``; empty if it is not known."""
     return _ACCURACIES.get(benchmark_of(domain) or "", {}).get((row, state), Number(None))
 
 
@@ -71,9 +64,5 @@ def gain_in_paper(domain: str, row: str, state: str) -> Number:
 
 
 def apart_from_ours(preset: str) -> str:
-    """What a reader must know who sets the paper's numbers beside those of a preset, as a sentence.
-
-    Args:
-        preset: ``embedded`` or ``paper``.
-    """
+    """How the paper's numbers differ from those of a preset, as a sentence."""
     return _APART[preset]

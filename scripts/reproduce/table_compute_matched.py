@@ -2,8 +2,8 @@
 
     python scripts/reproduce/table_compute_matched.py --preset embedded --seeds 3
 
-The tenth is a budget of a tenth of the records in as many steps, so that every step trains on as many records, repeats
-counted, as the full budget's does. The full cells and the floors are those of the main table, and are not run again.
+The tenth is a tenth of the records in as many steps, so that every step trains on as many records, repeats counted, as
+the full budget's does. The full cells and the floors are those of the main table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataenvgym.studies.tables import Table, compared, published
 
 # The paper's control: on MATH, Open-Ended, 10 % of the data for 30 epochs in place of 3.
 DOMAIN = "math"
-# All records, a tenth of them, and step 1's, at the same compute: what stands behind the environment in cells' names.
+# All records, a tenth of them, and step 1's, at the same compute: how cells' names go on after the environment.
 SERIES = {"all records": "", "a tenth, ten times the epochs": "-tenth", "floor: step 1, more epochs": "-more_epochs"}
 _PAPER_TENTH = published(13.98, "B")
 

@@ -2,9 +2,8 @@
 
     python scripts/reproduce/table_feedback.py --preset embedded --seeds 3
 
-``teachers.policies.FeedbackAblationPolicy`` stands between the policy and its observation; seed, budget, policy and
-engine are the same in all cells. True and no feedback are the main table's cells with and without state, not run again.
-``feedback_ablation.py`` does the same for any teacher in any environment.
+``teachers.policies.FeedbackAblationPolicy`` stands between the same policy and its observation. True and no feedback
+are the main table's cells with and without state. ``feedback_ablation.py`` does the same for any teacher.
 """
 
 from __future__ import annotations
@@ -68,11 +67,7 @@ def summarise(preset: Preset, rows: Rows) -> Output:
 
 
 def lines(rows: Mapping[str, TeacherRuns]) -> list[list[str | Number]]:
-    """Rows against the first of them, as lines of a table with ``COLUMNS``; p-values are Holm's over these rows.
-
-    Args:
-        rows: By what the table calls them.
-    """
+    """Rows against the first of them, as lines of a table with ``COLUMNS``; p-values are Holm's over these rows."""
     (true_label, true), *others = rows.items()
     made = [true.minus(row) for _, row in others]
     lines: list[list[str | Number]] = [[true_label, accuracy(true.accuracies())]]
@@ -83,11 +78,7 @@ def lines(rows: Mapping[str, TeacherRuns]) -> list[list[str | Number]]:
 
 
 def together(pairs: Mapping[str, list[tuple[TeacherRuns, TeacherRuns]]]) -> Table:
-    """True feedback against each kind over all domains and seeds: one difference for each of them.
-
-    Args:
-        pairs: By kind, the true row and that kind's of every domain.
-    """
+    """True feedback against each kind over all domains and seeds: one difference for each of them."""
     columns = ["teacher", "pairs of domain and seed", "true minus this, points", "p (Holm)", "pairs won"]
     table = Table(columns, "What feedback is worth over all domains")
     differences = {}

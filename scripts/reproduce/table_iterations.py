@@ -2,9 +2,8 @@
 
     python scripts/reproduce/table_iterations.py --preset embedded --seeds 3
 
-The cells are those of the main table with state, and are not run again. The best step is chosen on validation; the
-highest of several validation accuracies is too high, and *corrected* is what such a choice is worth on instances that
-took no part in it.
+The cells are those of the main table with state. The best step is chosen on validation, and the highest of several
+validation accuracies is too high: *corrected* is what such a choice is worth on instances that took no part in it.
 """
 
 from __future__ import annotations
@@ -65,7 +64,6 @@ def _at_best(row: TeacherRuns, key: str) -> float | None:
 
 
 def _curve(label: str, row: TeacherRuns) -> Curve:
-    """Mean over seeds, with the range of the seeds; as many steps as all runs have."""
     steps = range(min(len(run_.steps) for run_ in row.runs.values()))
     values = np.array([[100 * run_.accuracy(step) for step in steps] for run_ in row.runs.values()])
     records = [_mean([float(run_.steps[step]["pool"]) for run_ in row.runs.values()]) for step in steps]

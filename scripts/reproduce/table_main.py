@@ -3,9 +3,9 @@
     python scripts/reproduce/table_main.py --preset embedded --seeds 3
     python scripts/reproduce/table_main.py --preset paper --dry_run
 
-Rows are the three environments, each with the teacher as it is (*with state*) and with the same policy that is shown
-nothing of the student (*no state*), and two floors: valid records at random, and more epochs of step 1's records. The
-command can be stopped and started again: finished cells are skipped and interrupted ones go on.
+Rows are the three environments, each with its teacher (*with state*) and with the same policy that is shown nothing of
+the student (*no state*), and two floors: random valid records, and more epochs of step 1's records. The command can be
+stopped and started again.
 """
 
 from __future__ import annotations
@@ -26,13 +26,9 @@ from dataenvgym.studies.tables import INTERVALS, Number, Table, Value
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table, in every domain.
+    """A line of the table, in every domain: its label, and the end of the names of its cells.
 
-    Args:
-        label: What the table calls it.
-        cells: What stands behind the domain in the names of its cells.
-        environment: Its environment; ``before`` for the untouched student.
-        state: ``no``, ``with`` or ``floor``; the paper has no floors.
+    The environment is ``before`` for the untouched student; the state is ``no``, ``with`` or ``floor``.
     """
 
     label: str
@@ -110,7 +106,7 @@ def summarise(preset: Preset, rows: Rows) -> Output:
 
 
 def _simpler(environment: str) -> dict[str, str]:
-    """What a teacher with state is compared with, and what stands behind the domain in the names of its cells."""
+    """The label of what a teacher with state is compared with, and the end of the names of its cells."""
     simpler = {"random valid records": "random", "step 1, more epochs": f"{environment}-more_epochs"}
     if environment != "open_ended":  # there it is the random records
         simpler["the same without state"] = f"{environment}-no_state"

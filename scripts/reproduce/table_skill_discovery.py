@@ -2,10 +2,9 @@
 
     python scripts/reproduce/table_skill_discovery.py --preset embedded --seeds 3
 
-Offline skills are discovered as clusters of the validation texts, and all teachers order records like the errors of a
-skill, since a procedural engine knows no discovered skill by its name; a further row shows what that alone costs. With
-language models the teacher's own discovers the skills, before any cell is run. The floors of random records and of the
-Skill-List teacher that orders by name are those of the main table, and are not run again.
+Offline skills are clusters of the validation texts, and all teachers order records that resemble the errors of a skill,
+since a procedural engine knows no discovered skill by its name; a further row shows what that alone costs. With
+language models the teacher's own discovers the skills. The floors are those of the main table.
 """
 
 from __future__ import annotations
@@ -39,14 +38,9 @@ _LIKE_ERRORS = {
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to come by skills.
+    """One way to come by skills: what the table calls it, and settings over the Skill-List cell's by dotted key.
 
-    Args:
-        cells: Name of its cells.
-        label: What the table calls it.
-        settings: Settings over those of the Skill-List cell, by dotted key.
-        kind: Class of its skills in environments.skills; None for the benchmark's own.
-        init_args: What the class is made with.
+    ``kind`` is the class of its skills in environments.skills, made with ``init_args``; None for the benchmark's own.
     """
 
     cells: str

@@ -2,9 +2,9 @@
 
     python scripts/reproduce/table_skills.py --preset embedded --seeds 3
 
-The cells are those of the main table with state, and are not run again. Skills are sorted into hard, middling and easy
-by *validation* accuracy, and their gain is measured on *test*: sorted by the same instances that measure the gain,
-skills that were low by chance would rise by chance.
+The cells are those of the main table with state. Skills are sorted into hard, middling and easy by *validation*
+accuracy, and their gain is measured on *test*: sorted by the same instances that measure the gain, skills that were low
+by chance would rise by chance.
 """
 
 from __future__ import annotations
@@ -28,15 +28,9 @@ _BINS = (("below 1/3", 0.0, 1 / 3), ("1/3 to 2/3", 1 / 3, 2 / 3), ("above 2/3", 
 
 @dataclass(frozen=True)
 class Skill:
-    """A skill in one row, averaged over seeds.
+    """A skill in one row, averaged over seeds: accuracies (fractions) on test before and after, and accepted records.
 
-    Args:
-        name: The skill.
-        n: Its test instances.
-        val: Validation accuracy before teaching, a fraction; None without instances.
-        before: Test accuracy before teaching.
-        after: After the last step.
-        records: Accepted records of the skill.
+    ``n`` counts its test instances. ``val`` is validation accuracy before teaching; None without instances.
     """
 
     name: str

@@ -4,7 +4,7 @@
 
 Offline the weak teacher is a procedural engine that is wrong about a fifth of its records and off target with another
 fifth; with language models it is the smaller one. Each has floors of its own: random records of the same engine, and
-more epochs of its step 1's. The cells of the strong teacher are those of the main table, and are not run again.
+more epochs of its step 1's. The cells of the strong teacher are those of the main table.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MEANT = {
     "llm": "Strong: GPT-4o, as policy and engine. Weak: GPT-4o-mini as both.",
 }
 
-# What the cells of a teacher's strength are called behind those of its environment.
+# How cells' names go on after the environment, by the teacher's strength.
 STRENGTHS = {"strong": "", "weak": "-weak"}
 
 # The paper's weak teacher on MATH, Open-Ended: its student stays where it was.
