@@ -12,7 +12,7 @@ from tasks.types import Split
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """One step on a curve: accuracy as a fraction, and the number of records accepted so far (None if not recorded)."""
+    """One step on a curve: accuracy as a fraction, and the number of records accepted so far; None if not known."""
 
     step: int
     records: int | None

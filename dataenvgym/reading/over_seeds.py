@@ -51,7 +51,7 @@ class TeacherRuns:
         return float(np.mean(self.accuracies(when, split)))
 
     def gain(self, when: When = "last") -> Difference:
-        """What the test accuracy rose by since before teaching."""
+        """The change of test accuracy since before teaching."""
         return Difference(self, self, when, "before")
 
     def minus(self, other: TeacherRuns, when: When = "last") -> Difference:
@@ -81,7 +81,7 @@ class Difference:
     base_when: When
 
     def __post_init__(self) -> None:
-        """There are pairs."""
+        """Checks that the two have seeds in common."""
         assert self.seeds, f"{self.own.name} and {self.base.name} have no seed in common"
 
     @cached_property
@@ -91,12 +91,12 @@ class Difference:
 
     @cached_property
     def by_instance(self) -> Gain:
-        """With an interval over instances."""
+        """The difference with an interval over instances."""
         return gain_by_instance(*self._scores, self._clusters)
 
     @cached_property
     def by_seed(self) -> Gain:
-        """With an interval over seeds; without one if there is one seed."""
+        """The difference with an interval over seeds, if there are several."""
         return paired_by_seed([own - base for own, base in self._accuracies])
 
     @property

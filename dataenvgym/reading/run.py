@@ -286,7 +286,7 @@ class Run:
         return notes
 
     def check_finished(self) -> None:
-        """Whether the episode has ended, and everything is there that it is judged by.
+        """Checks that the episode has ended, and that everything is there that it is judged by.
 
         Raises:
             MissingFileError: A file is missing.

@@ -19,7 +19,7 @@ _BASIS = (
 
 
 def to_html(leaderboard: Leaderboard) -> str:
-    """The page."""
+    """The leaderboard as one HTML page."""
     return page(
         "leaderboard.html.jinja",
         boards=[{"title": board.title, "rows": [_cells(one) for one in board.lines]} for board in leaderboard.boards],
@@ -30,7 +30,7 @@ def to_html(leaderboard: Leaderboard) -> str:
 
 
 def to_markdown(leaderboard: Leaderboard) -> str:
-    """The same as Markdown."""
+    """The leaderboard as Markdown."""
     lines = ["# Leaderboard", "", f"Ranked by test accuracy after {_STEPS[leaderboard.by]}. {_BASIS}", ""]
     heads = ["rank", "teacher", "seeds", "test, before → after", "gain, points", "over no state", "over more epochs"]
     heads += ["p (Holm)", "best step: test", "its validation", "records", "dollars"]

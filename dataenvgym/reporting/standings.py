@@ -123,8 +123,8 @@ class Standing:
 class Board:
     """Comparable runs: the same task, environment, student, training and budget (in words).
 
-    ``apart`` says in which settings it differs from an earlier board of the same names. Teachers are those with a rank,
-    then those without; these and floors are sorted, the best first.
+    ``apart`` says in which settings it differs from an earlier board of the same names. Teachers with a rank come
+    before those without; within each group, and among the floors, the best comes first.
     """
 
     task: str
@@ -137,7 +137,7 @@ class Board:
 
     @property
     def title(self) -> str:
-        """Its names, budget and differences from others, in a line."""
+        """The board's names and budget, and how it differs from an earlier one."""
         apart = f" ({self.apart})" if self.apart else ""
         return f"{self.task}, {self.environment}, {self.student}: {self.budget}{apart}"
 

@@ -42,7 +42,7 @@ class Skill:
 
     @property
     def gain(self) -> float:
-        """In points."""
+        """The gain on test, in points."""
         return 100 * (self.after - self.before)
 
 
