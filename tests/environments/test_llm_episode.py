@@ -136,8 +136,7 @@ def test_faults_and_kills_change_no_count_and_bill_nothing_twice(small, tmp_path
 @pytest.mark.slow
 def test_the_tiny_student_learns_from_a_teacher_that_asks_for_everything(tmp_path):
     with server(tmp_path / "server.log"):
-        sizes = ("--task.init_args.val_size", "54", "--task.init_args.test_size", "216")
-        assert main(["episode", *words(200, 1), *sizes, "--run_dir", str(tmp_path / "run")]) == 0
+        assert main(["episode", *words(400, 2), "--run_dir", str(tmp_path / "run")]) == 0
     told = summary(tmp_path / "run")
     assert told["gain"]["test"]["ci95"][0] > 0
     assert told["cost"]["calls"] == len(rows(tmp_path / "run" / "calls.jsonl"))
