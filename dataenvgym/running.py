@@ -46,7 +46,12 @@ def run_in_directory(episode: EpisodeCLI, run_dir: Path, resume: bool, verbose: 
 def open_run(
     episode: EpisodeCLI, run_dir: Path, resume: bool, verbose: bool = True
 ) -> tuple[Environment, EpisodeProgress]:
-    """Takes a run directory; returns the environment that writes it (``close()`` ends the run) and its progress."""
+    """Takes a run directory; returns the environment that writes it (``close()`` ends the run) and its progress.
+
+    Raises:
+        RunDirectoryError: The run directory is taken, or its run is finished.
+        DataEnvGymError: Whatever else a user can cause.
+    """
     parts, directory, config, writes = episode.config_init, RunDir(run_dir), episode.config_text(), _writes()
     task, student, calls, seed = parts["task"], episode.model, episode.calls, episode.config.seed_everything
     if writes:

@@ -10,7 +10,11 @@ _HOME = Path(__file__).resolve().parents[1]
 
 
 def check_whole() -> None:
-    """Refuses another project's folder that comes first under the name of a package beside this one."""
+    """Refuses another project's folder that comes first under the name of a package beside this one.
+
+    Raises:
+        ImportError: Another project's folder of the same name comes first, or one is missing.
+    """
     for name in PACKAGES:
         spec = find_spec(name)
         places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]

@@ -45,6 +45,11 @@ class StudentDataModule(LightningDataModule):
             records of one length, often of one kind; 1 mixes all.
         num_workers: Processes that make batches; 0 makes them in this one, which is the fastest for text and for
             small images.
+
+    Raises:
+        ConfigurationError: A size is not positive.
+        MissingFileError: There is no such records file.
+        RecordError: The records file is empty or a line of it is not a record.
     """
 
     def __init__(
@@ -101,7 +106,13 @@ class StudentDataModule(LightningDataModule):
         return made
 
     def train_dataloader(self) -> _Loader:
-        """Shuffled batches of the records."""
+        """Shuffled batches of the records.
+
+        Raises:
+            ConfigurationError: No records were given.
+            RecordError: The student learns from pairs and some records are none.
+            StudentError: A record has an image that the student cannot see, or lacks one that it needs.
+        """
         if self.records is None:
             raise ConfigurationError("There is nothing to train on: set --data.init_args.records to a records file.")
         encoder = self._encoder()

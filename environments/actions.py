@@ -28,7 +28,11 @@ def check_specs(action: Any, val_ids: Collection[str], listed: Collection[str] |
 
 
 def check_tree_action(action: Any, trees: Mapping[str, SkillTree]) -> dict[str, TreeAction]:
-    """An action on skill trees: Explore or Exploit by skill, checked against the listed skills' trees."""
+    """An action on skill trees: Explore or Exploit by skill, checked against the listed skills' trees.
+
+    Raises:
+        ConfigurationError: It names an unlisted skill or an unknown subskill, or a number is no whole number.
+    """
     for skill, change in action.items():
         if skill not in trees:
             raise ConfigurationError(f"An action names the skill {skill!r}; the listed skills are {', '.join(trees)}.")

@@ -140,6 +140,9 @@ class Environment(ABC):
         """Takes the records of the plan; trains and evaluates if the step is complete with them.
 
         What the engine's batch dropped on the way is counted as rejected too.
+
+        Raises:
+            ConfigurationError: No plan was made for them, they are no records, or the episode is over.
         """
         self._need_going("step")
         if self._planned is None:

@@ -24,6 +24,9 @@ def refused_options(command: str, what: str = "") -> Iterator[None]:
 
     For the parsing of a command line and the making of the classes it names: what fails there was chosen by options.
     ``command`` has a help that lists them; ``what`` is what failed, if not the options themselves.
+
+    Raises:
+        DataEnvGymError: The first error of ours in the chain of causes, or a ConfigurationError.
     """
     from jsonargparse import ArgumentError
 
@@ -50,6 +53,9 @@ def refused_training(settings: str) -> Iterator[None]:
     """Turns what Lightning's own code raises in a fit or an evaluation into an error about the Trainer's ``settings``.
 
     What comes from deeper than Lightning, or from our code, passes.
+
+    Raises:
+        ConfigurationError: The innermost frame is Lightning's. What comes from deeper, or from our code, passes.
     """
     try:
         yield

@@ -25,7 +25,12 @@ _networks: OrderedDict[tuple[Any, ...], nn.Module] = OrderedDict()
 
 
 def resolve_model(name: str) -> str:
-    """The folder of a model, or its hub id: an existing folder, else a student of this package, else the hub."""
+    """The folder of a model, or its hub id: an existing folder, else a student of this package, else the hub.
+
+    Raises:
+        MissingFileError: The name is a path and there is no such folder, or the folder holds no model.
+        StudentError: The folder's configuration or weights are damaged, or not of a kind that is read.
+    """
     with failing_as(MissingFileError, f"The model folder {name!r} cannot be used"):
         given = Path(name).expanduser()
         if given.is_file():
@@ -71,14 +76,22 @@ def _check_folder(folder: Path) -> None:
 
 @lru_cache(maxsize=4)
 def load_chat_format(location: str, revision: str | None) -> ChatFormat:
-    """The tokenizer of a resolved model with its chat format; one per process, so that copying a student is cheap."""
+    """The tokenizer of a resolved model with its chat format; one per process, so that copying a student is cheap.
+
+    Raises:
+        StudentError: The tokenizer cannot be read, or lacks a chat template or a pad token.
+    """
     with failing_as(StudentError, f"The tokenizer of {location} cannot be used", "check its folder"):
         return ChatFormat(_read("AutoTokenizer", "tokenizer", location, revision), location)
 
 
 @lru_cache(maxsize=4)
 def load_image_format(location: str, revision: str | None) -> ImageFormat:
-    """The processor of a resolved model with its format; one per process."""
+    """The processor of a resolved model with its format; one per process.
+
+    Raises:
+        StudentError: The processor cannot be read, or lacks something that prompts with images need.
+    """
     with failing_as(StudentError, f"The processor of {location} cannot be used", "check its folder"):
         return image_format(_read("AutoProcessor", "processor", location, revision), location)
 
@@ -88,6 +101,9 @@ def read_network(location: str, revision: str | None, dtype: str | None, kind: s
 
     ``location`` is as resolve_model() gives it, ``revision`` a commit, tag or branch, and ``kind`` a class of
     transformers (``AutoModelForCausalLM``). A ``dtype`` of None keeps the one that the weights are stored in.
+
+    Raises:
+        StudentError: The weights cannot be read, or do not fit the configuration in the same folder.
     """
     from transformers.utils import logging
 

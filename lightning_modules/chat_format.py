@@ -29,6 +29,9 @@ class ChatFormat(PromptFormat):
         tokenizer: A tokenizer with a pad token.
         name: The model's name, for messages.
         template: The chat template; None takes the tokenizer's.
+
+    Raises:
+        StudentError: There is no chat template or it fails, no pad token or no token that ends a turn.
     """
 
     def __init__(self, tokenizer: Any, name: str, template: str | None = None) -> None:

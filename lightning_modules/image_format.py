@@ -47,7 +47,11 @@ class ImagePrompts:
         return instruction.replace(self.processor.image_token, "").strip()
 
     def ids(self, rendered: str, item: Asked) -> list[int]:
-        """The ids of a rendered prompt about an item's image."""
+        """The ids of a rendered prompt about an item's image.
+
+        Raises:
+            StudentError: The item has no image, or the model needs more for each token than this package knows.
+        """
         if item.image is None:
             raise StudentError(
                 f"{self.name} is asked about images, and {item.instruction[:60]!r} comes with none: choose a task "

@@ -70,6 +70,11 @@ class StudentModule(LightningModule):
             float32 for full fine-tuning. The precision of the computation is the Trainer's.
         gradient_checkpointing: Computes activations again in the backward pass instead of keeping them: for models
             that fill the accelerator, at the price of about a third of the speed.
+
+    Raises:
+        ConfigurationError: A setting has a value that cannot work.
+        MissingFileError: The model folder does not exist.
+        StudentError: The model's tokenizer or processor lacks something that prompts need.
     """
 
     # The class of transformers that reads the weights.
@@ -127,7 +132,11 @@ class StudentModule(LightningModule):
         return int(self.hparams["max_new_tokens"])
 
     def encode_prompt(self, item: Asked) -> list[int]:
-        """The token ids of what an instance or record asks, up to where the reply begins."""
+        """The token ids of what an instance or record asks, up to where the reply begins.
+
+        Raises:
+            StudentError: The item has an image that this student cannot see, or lacks one that it needs.
+        """
         return self.prompt_format.encode_prompt(item)
 
     def encode_record(self, record: TrainingRecord) -> EncodedRecord:
@@ -135,7 +144,12 @@ class StudentModule(LightningModule):
         return self.prompt_format.encode_record(record, self.hparams["max_length"], self._learns_from_pairs)
 
     def encode_records(self, records: Sequence[TrainingRecord]) -> list[EncodedRecord]:
-        """The records of a fit, encoded; a student that learns from pairs refuses those without a rejected response."""
+        """The records of a fit, encoded; a student that learns from pairs refuses those without a rejected response.
+
+        Raises:
+            RecordError: The student learns from pairs, and some have no rejected response.
+            StudentError: As in encode_prompt().
+        """
         if self._learns_from_pairs:
             require_pairs(records)
         return [self.encode_record(record) for record in records]
@@ -153,7 +167,11 @@ class StudentModule(LightningModule):
         return {}
 
     def base_network(self, share: bool) -> Any:
-        """The network with the base weights: frozen on shared storage, or trainable copies."""
+        """The network with the base weights: frozen on shared storage, or trainable copies.
+
+        Raises:
+            StudentError: The weights cannot be read, or are of another vocabulary than the tokenizer's.
+        """
         dtype = self.hparams["dtype"] or (None if self.hparams["tuning"] == "lora" else "float32")
         network = fresh_network(self._location, self.hparams["revision"], dtype, self.auto_class, share)
         rows, tokens = network.get_input_embeddings().weight.shape[0], len(self.prompt_format.tokenizer)
@@ -274,7 +292,12 @@ class StudentModule(LightningModule):
             self.prompt_format.save(folder)
 
     def load_student(self, folder: str | Path) -> None:
-        """Takes up the weights that save_student() wrote."""
+        """Takes up the weights that save_student() wrote.
+
+        Raises:
+            MissingFileError: The folder holds no such weights.
+            StudentError: The weights do not fit this student.
+        """
         check_weights(self.hparams["tuning"], Path(folder))
         self.configure_model()
         read_weights(self.network, self.hparams["tuning"], Path(folder))

@@ -178,7 +178,13 @@ class SplitTask(Task):
     no_train: ClassVar[str | None] = None
 
     def instances(self, split: Split) -> Sequence[TaskInstance]:
-        """The instances of a split, in a fixed order."""
+        """The instances of a split, in a fixed order.
+
+        Raises:
+            ConfigurationError: The train split is asked for and there is none, or a setting does not fit the rows.
+            MissingFileError: A benchmark's rows, or an image of them, cannot be read.
+            RecordError: A row cannot be used.
+        """
         if split == "train" and self.no_train is not None:
             raise ConfigurationError(self.no_train)
         if split not in self._made:

@@ -36,7 +36,11 @@ class BenchmarkRow:
     where: str
 
     def text(self, field: str) -> str:
-        """A field that must be text and not empty."""
+        """A field that must be text and not empty.
+
+        Raises:
+            RecordError: It is missing, empty or something else; the message names file, line and field.
+        """
         value = self.fields.get(field)
         if not isinstance(value, str) or not value.strip() or not is_text(value):
             found = "is missing" if field not in self.fields else f"is {value!r:.60}"
@@ -87,6 +91,10 @@ class BenchmarkRows:
             split: Its name; on the hub also a part of it, like ``train[:50]``.
             only: A field and the values that are wanted of it; None takes all rows. From the hub, no other row's
                 images are read. Images are given undecoded, as their files' bytes.
+
+        Raises:
+            MissingFileError: The local folder has no such split, or the hub cannot be reached.
+            RecordError: A line is not a JSON object, or there are no rows.
         """
         rows = self._from_hub(split, only) if self.folder is None else self._from_file(split)
         if only is not None:

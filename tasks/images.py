@@ -44,7 +44,12 @@ class Image:
 
     @classmethod
     def read(cls, path: str | Path) -> Image:
-        """The image in a file."""
+        """The image in a file.
+
+        Raises:
+            MissingFileError: There is no such file.
+            RecordError: It is no image file, or too large.
+        """
         path = Path(path)
         if not path.is_file():
             raise MissingFileError(f"the image {path} does not exist: copy the images folder along with its records.")

@@ -69,6 +69,10 @@ def read_domain_text(package: str, name: str, schemas: Sequence[type[BaseModel]]
     """The domain text of a task, from ``<package>/prompts/<name>.yaml``.
 
     The file has the keys ``persona``, ``topic`` and ``stages``: a ``guide`` and an ``example`` for each schema.
+
+    Raises:
+        MissingFileError: There is no such file.
+        ConfigurationError: The file lacks a key, or an example does not fit its schema.
     """
     where = f"{package.replace('.', '/')}/prompts/{name}.yaml"
     file = resources.files(package) / "prompts" / f"{name}.yaml"

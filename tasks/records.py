@@ -24,6 +24,10 @@ def record_from_mapping(row: Mapping[str, Any], folder: Path | None = None) -> T
 
     The row's ``image`` is a path, which must lie in ``folder``, that of the row's file (Image.within). Rows from no
     file (None), such as a language model's reply, may name no image.
+
+    Raises:
+        RecordError: A key is missing, empty or not text, or the image cannot be used.
+        MissingFileError: The image does not exist.
     """
     for key in ("instruction", "response"):
         if not isinstance(row.get(key), str) or not row[key].strip():
@@ -61,7 +65,12 @@ def is_text(text: str) -> bool:
 
 
 def read_records(path: str | Path, may_be_empty: bool = False) -> list[TrainingRecord]:
-    """The training records of a JSON-lines file; unless it may be empty, a file without any is refused."""
+    """The training records of a JSON-lines file; unless it may be empty, a file without any is refused.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: A line is not a record (the message names file and line), or the file holds none.
+    """
     path = Path(path)
     records = []
     for number, row in read_json_lines(path):
@@ -75,7 +84,12 @@ def read_records(path: str | Path, may_be_empty: bool = False) -> list[TrainingR
 
 
 def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
-    """The objects of a JSON-lines file with their 1-based line numbers; blank lines are skipped."""
+    """The objects of a JSON-lines file with their 1-based line numbers; blank lines are skipped.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: It is no file of text, or a line is not a JSON object.
+    """
     path = Path(path)
     rows = []
     for number, line in enumerate(read_file(path).split(b"\n"), start=1):
@@ -92,7 +106,12 @@ def read_json_lines(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """The object that a JSON file holds."""
+    """The object that a JSON file holds.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: It is not a JSON object.
+    """
     try:
         value = json.loads(read_file(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -103,7 +122,12 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def read_file(path: str | Path) -> bytes:
-    """The content of a file that a user names; folders, devices and compressed files are refused."""
+    """The content of a file that a user names; folders, devices and compressed files are refused.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: It is a folder or a device, is compressed, or may not be read.
+    """
     path = Path(path)
     if not path.is_file():
         if path.exists():

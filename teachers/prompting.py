@@ -26,6 +26,9 @@ def render(package: str, template: str, **values: Any) -> str:
     A template that reads a field which is not there is an error and not a blank: feedback that silently fails to reach
     a prompt is no feedback. Besides jinja's own, templates have the filters ``quote`` (a text as data, ``> `` before
     each line, cut to a length), ``line`` (a text on one line), ``accuracy``, ``points`` and ``json``.
+
+    Raises:
+        ConfigurationError: There is no such template, it is no valid one, or it reads what it was not given.
     """
     where = f"{package.replace('.', '/')}/prompts/{template}.jinja"
     try:

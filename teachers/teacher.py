@@ -63,6 +63,9 @@ class Teacher:
         journal_path: A run directory whose kept calls are used besides the run's own.
         prices: Dollars per million tokens by model, over the shipped table:
             ``{my-model: {input: 0.5, output: 1.5}}``.
+
+    Raises:
+        ConfigurationError: There is a setting for a chat model and none is given, or policy or engine cannot be made.
     """
 
     def __init__(

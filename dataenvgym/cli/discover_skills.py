@@ -30,7 +30,13 @@ _UNUSED_VALUES = ("run_dir", "resume", "dry_run")
 
 
 def discover_skills_command(words: Sequence[str]) -> int:
-    """Discovers and freezes the skills of a task; what a chat model answered before a failure stays beside the file."""
+    """Discovers and freezes the skills of a task; what a chat model answered before a failure stays beside the file.
+
+    Raises:
+        RunDirectoryError: The file exists, and ``--overwrite`` is not given.
+        ConfigurationError: The teacher has no chat model, or a setting cannot work.
+        DataEnvGymError: Whatever the chat model's end brings; what was answered is kept beside the file.
+    """
     parser = _parser()
     with refused_options(_COMMAND):
         config = parser.parse_args(list(words))

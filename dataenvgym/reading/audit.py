@@ -90,7 +90,12 @@ class _Evaluation:
 
 
 def build_task(config: Mapping[str, Any]) -> Task:
-    """The task of a composed configuration."""
+    """The task of a composed configuration.
+
+    Raises:
+        ConfigurationError: The configuration names none, or it cannot be built.
+        DataEnvGymError: Whatever the task itself objects to (no network, a missing folder).
+    """
     from jsonargparse import ArgumentError, ArgumentParser
 
     if not config.get("task"):

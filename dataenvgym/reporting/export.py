@@ -24,6 +24,13 @@ def export_run(path: Path, to: str, license: str | None = None, private: bool = 
 
     ``to`` is a folder that does not exist or is empty, or ``hub:<user>/<name>`` for a new repository on the hub; the
     licence is a name of the hub's, and that of ``default_license`` if None.
+
+    Raises:
+        MissingFileError: The folder is no run directory, or a file of it is missing.
+        RecordError: The run has no accepted records, or a file of it is damaged.
+        RunDirectoryError: The folder to write exists and holds something.
+        StorageError: It cannot be written, or the hub refused or cannot be reached.
+        ConfigurationError: The name of the repository is none.
     """
     run = read_run(path)
     records = run.training_records()

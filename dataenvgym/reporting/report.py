@@ -31,6 +31,12 @@ def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
     """Writes the report of one run, or a comparison of several with a section for each; returns its path.
 
     By default it is report.html in the run directory, or in the folder that holds all of them.
+
+    Raises:
+        MissingFileError: A folder is not a run directory.
+        RecordError: A file of a run is damaged, or names an image that cannot be shown.
+        ConfigurationError: No folder was given.
+        StorageError: The page cannot be written.
     """
     if not run_dirs:
         raise ConfigurationError("A report needs at least one run directory, got none: name one.")

@@ -23,6 +23,9 @@ def run_episode(
     In a distributed run every rank is here with the same observation; ``once`` has rank 0 alone ask the teacher.
     ``warn`` takes one line for each step in which calls to a chat model failed; if a teacher call brought no record for
     that reason, the episode ends with an EndpointError.
+
+    Raises:
+        EndpointError: A teacher call brought no record because its calls to a chat model failed.
     """
     once = environment.recorder.once
 

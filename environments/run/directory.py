@@ -32,6 +32,9 @@ class RunDir:
     The order of writes within a step is what makes resume exact:
     ``rejected.jsonl, records.jsonl``, then ``plan.json`` mark a teacher call as kept; ``predictions.jsonl,
     feedback.json, student/`` follow; the step's line in ``episode.jsonl`` is written last and marks it as finished.
+
+    Raises:
+        RunDirectoryError: The name is empty, or holds line breaks or other characters that cannot be shown.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -84,6 +87,11 @@ class RunDir:
 
         ``config`` is YAML without the run directory's own name. Refused are a run of another configuration, an
         interrupted run without ``resume``, a folder within another run, and with ``resume`` a folder without a run.
+
+        Raises:
+            RunDirectoryError: It holds a run of another configuration, or an interrupted run and resume is off; there
+                is nothing to resume; or it lies within another run.
+            RecordError: The configuration or the summary of the run that it holds is damaged.
         """
         found = self.state()
         if found == "new":
@@ -106,7 +114,13 @@ class RunDir:
         return found
 
     def claim(self, config: str, resume: bool) -> State:
-        """Takes the folder for a run of this configuration, with the arguments and errors of check()."""
+        """Takes the folder for a run of this configuration, with the arguments and errors of check().
+
+        Raises:
+            RunDirectoryError: As in check().
+            RecordError: As in check().
+            StorageError: It cannot be written.
+        """
         found = self.check(config, resume)
         if found == "new":
             self.make(self.path)
@@ -152,7 +166,12 @@ class RunDir:
         return [row for _, row in read_json_lines(path)] if path.exists() else []
 
     def records(self, step: int) -> list[TrainingRecord]:
-        """The accepted records of a step; a MissingFileError if one of their images is missing."""
+        """The accepted records of a step; a MissingFileError if one of their images is missing.
+
+        Raises:
+            RecordError: A line is not a record, or its image cannot be used.
+            MissingFileError: An image is missing.
+        """
         path = self.step(step) / "records.jsonl"
         return read_records(path, may_be_empty=True) if path.exists() else []
 

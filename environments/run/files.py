@@ -208,14 +208,24 @@ class Provenance(_Part):
 
 
 def read_document(path: Path, schema: type[BaseModel]) -> Row:
-    """A JSON file of a run; a RecordError names file and field if it is damaged."""
+    """A JSON file of a run; a RecordError names file and field if it is damaged.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: It is damaged; the message names file and field.
+    """
     value = read_json(path)
     _check(str(path), schema, value)
     return value
 
 
 def read_rows(path: Path, schema: type[BaseModel]) -> list[Row]:
-    """The rows of a JSON-lines file of a run; a RecordError names file, line and field if it is damaged."""
+    """The rows of a JSON-lines file of a run; a RecordError names file, line and field if it is damaged.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: It is damaged; the message names file, line and field.
+    """
     rows = read_json_lines(path)
     for number, row in rows:
         check_row(path, number, row, schema)

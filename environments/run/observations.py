@@ -64,6 +64,10 @@ def read_observation(path: str | Path) -> Observation:
     """The observation in a file of a run directory, equal to the one that was given to the policy.
 
     ``path`` is ``RUN/step_KK/observation.json``, or that of a later call; files of the run's other steps are read too.
+
+    Raises:
+        MissingFileError: The file, or one that it refers to, does not exist.
+        RecordError: It does not hold an observation.
     """
     path = Path(path)
     plain = read_json(path)

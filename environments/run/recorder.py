@@ -187,7 +187,12 @@ class RunRecorder(Recorder):
             self._logger.close()
 
     def restore(self) -> RestoredEpisode | None:
-        """What the run directory has kept; None if not even step 0 was finished."""
+        """What the run directory has kept; None if not even step 0 was finished.
+
+        Raises:
+            RecordError: A file is damaged.
+            MissingFileError: An image of a record is missing.
+        """
         lines = self.run_dir.episode()
         with failing_as(RecordError, f"{self.run_dir.path / 'episode.jsonl'} is damaged", "restore it"):
             steps = TypeAdapter(tuple[StepResult, ...]).validate_python(lines)

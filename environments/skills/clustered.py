@@ -33,6 +33,9 @@ class ClusteredSkills(SkillAssignment):
     Args:
         task: The task.
         num_categories: How many skills; at most as many as there are different instructions, numbers aside.
+
+    Raises:
+        ConfigurationError: ``num_categories`` is not positive, or validation holds fewer instances.
     """
 
     def __init__(self, task: Task, num_categories: int) -> None:
@@ -47,7 +50,11 @@ class ClusteredSkills(SkillAssignment):
         self._assignment: dict[str, str] | None = None
 
     def prepare(self, once: Once) -> None:
-        """Finds the clusters."""
+        """Finds the clusters.
+
+        Raises:
+            ConfigurationError: Fewer of the instructions differ, numbers aside, than clusters are wanted.
+        """
         if self._assignment is None:
             self._assignment = once(self._discover)
 

@@ -33,6 +33,9 @@ class DiscoveredSkills(SkillAssignment):
         unknown: How instances that are not in the validation split get a skill. ``nearest``: by similarity, without a
             prompt. ``llm``: the chat model chooses for every test instance, once, at the run's start; this shows it
             the test questions (no answers). Training records seen as instances always go by similarity.
+
+    Raises:
+        ConfigurationError: ``num_categories`` is out of range, or there is no file and no chat model.
     """
 
     def __init__(
@@ -53,7 +56,14 @@ class DiscoveredSkills(SkillAssignment):
         self._chosen: dict[Key, str] = {}
 
     def prepare(self, once: Once) -> None:
-        """Reads the file, or discovers the skills and freezes them; does so once."""
+        """Reads the file, or discovers the skills and freezes them; does so once.
+
+        Raises:
+            ConfigurationError: The file belongs to other instances, or holds another number of categories.
+            RecordError: The file is damaged.
+            ChatError: The chat model gave no usable replies.
+            SpendingCapError: The dollars did not cover a call.
+        """
         if self._found is not None:
             return
         self._found = once(self._find)

@@ -32,6 +32,11 @@ def discover_skills(task: Task, calls: Calls, num_categories: int | None = None)
     Every validation instance ends in exactly one category, and every category has at least one. Without
     ``num_categories`` the chat model decides how many there are; more than there are distinct labels is an error, and
     so are too few labelled instances.
+
+    Raises:
+        ConfigurationError: ``num_categories`` is out of range, or more than there are distinct labels.
+        EndpointError: The chat model labelled too few instances, or gave no usable categories.
+        SpendingCapError: The dollars did not cover a call.
     """
     instances = task.instances("val")
     check_number(num_categories)
@@ -75,6 +80,10 @@ def choose_categories(
     """The category of each instance as the chat model chooses it; None where it gives none of them.
 
     ``categories`` has the labels of each category; the questions of all instances are shown to the chat model at once.
+
+    Raises:
+        SpendingCapError: The dollars did not cover a call.
+        EndpointError: No reply came at all.
     """
 
     def check(reply: SkillChoice) -> None:

@@ -99,7 +99,13 @@ def write_skills(path: str | Path, skills: FrozenSkills) -> None:
 
 
 def read_skills(path: str | Path, task: Task) -> FrozenSkills:
-    """The skills of a file; a ConfigurationError if it belongs to other instances than the task's."""
+    """The skills of a file; a ConfigurationError if it belongs to other instances than the task's.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: The file is damaged, or no file of skills.
+        ConfigurationError: It belongs to other instances than the task's.
+    """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist (looked in {path.absolute().parent}): check the path.")

@@ -38,6 +38,10 @@ class Grouper:
         """The categories, each with its labels in the order given; a label belongs to at most one of them.
 
         ``labels`` are distinct, at least ``number``, each with the number of instances that have it.
+
+        Raises:
+            ChatError: The chat model gave no usable categories.
+            SpendingCapError: The dollars did not cover a call.
         """
         if len(labels) <= _MOST_LABELS:
             return self._reply([self._question(labels, final=True)])[0]

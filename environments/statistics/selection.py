@@ -55,6 +55,9 @@ def best_of_steps(
         clusters: The group of each validation instance, if they come in groups: a group stays whole.
         splits: How many random splits are averaged.
         seed: Seed of the splits.
+
+    Raises:
+        ConfigurationError: There is no step or fewer than two instances (groups), or steps differ in their number.
     """
     import numpy as np
 

@@ -39,6 +39,10 @@ class HumanEvalTask(ProgrammingTask):
         strict: Refuse to run with less.
         seconds: Wall time of one program's whole check.
         packages: Installed packages that programs may import; see Sandbox.
+
+    Raises:
+        ConfigurationError: ``val_size`` leaves nothing to validate or to test; or a package is not installed.
+        RecordError: A row lacks a field.
     """
 
     name: ClassVar[str] = "humaneval"

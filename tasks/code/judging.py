@@ -43,7 +43,12 @@ class JudgingServer(ForkServer):
             self._checks.close()
 
     def judge(self, job: Job, limits: Limits) -> Verdict:
-        """The verdict on one program; afterwards ``clean`` says whether another may be judged here."""
+        """The verdict on one program; afterwards ``clean`` says whether another may be judged here.
+
+        Raises:
+            ConfigurationError: A test holds something else than plain data.
+            SandboxError: A server broke.
+        """
         with self._lock:
             return self._checked(job, limits) if job.check is not None else self._tested(job, limits)
 

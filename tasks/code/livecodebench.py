@@ -64,6 +64,11 @@ class LiveCodeBenchTask(ProgrammingTask):
         strict: Refuse to run with less.
         seconds: Wall time of one test.
         packages: Installed packages that programs may import; the benchmark's own harness has ``numpy``.
+
+    Raises:
+        ConfigurationError: A package is not installed.
+        MissingFileError: There are no such files.
+        RecordError: A row lacks a field, or its tests cannot be read.
     """
 
     name: ClassVar[str] = "livecodebench"

@@ -107,6 +107,10 @@ class Sandbox:
         Tests are StdinTests of the whole program, or CallTests of ``entry_point``, a function or a method of its
         class ``Solution``. With ``preamble``, the names that LiveCodeBench's harness defines are there for the
         program. Limits of None are the sandbox's.
+
+        Raises:
+            ConfigurationError: There are no tests, or they do not fit the entry point.
+            SandboxError: ``strict``, and a layer is missing; or the sandbox broke.
         """
         return self.judge(Job(source, tuple(tests), entry_point, preamble=preamble, limits=limits))
 

@@ -79,6 +79,10 @@ class MATHTask(SplitTask):
         test_size: Size of a random subset of the test set, for quick runs; None takes all of it.
         instruction_suffix: Added to every problem after a blank line, in evaluation, records and training pool alike:
             "Put the final answer in \\boxed{}.", say, which tells the format to a student that was not trained.
+
+    Raises:
+        ConfigurationError: A setting has a value that cannot work.
+        MissingFileError: The local folder, or the split that validation is drawn from, does not exist.
     """
 
     name: ClassVar[str] = "math"
@@ -143,7 +147,12 @@ class MATHTask(SplitTask):
         return TrainingRecord(self._ask(problem), render_response(record.solution, record.answer), record.answer)
 
     def training_pool(self) -> Sequence[TrainingRecord]:
-        """The train split without the validation instances, in the target format."""
+        """The train split without the validation instances, in the target format.
+
+        Raises:
+            ConfigurationError: There is no train split here.
+            RecordError: A row lacks a field.
+        """
         if not self._rows.has("train"):
             raise ConfigurationError(
                 f"{self.name} has no training split in {self._rows.folder}: add train.jsonl, or choose an engine that "

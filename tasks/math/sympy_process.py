@@ -59,6 +59,9 @@ class SympyProcess:
         Other modes ask whether one is a constant multiple of the other, as the differences of the sides of two
         equations are that say the same, or a positive one, as those of two inequalities are. What cannot be said within
         the limit is False, and the seconds are the limit's.
+
+        Raises:
+            ConfigurationError: The worker cannot be started: sympy or the LaTeX grammar is not installed.
         """
         with self._lock:
             try:

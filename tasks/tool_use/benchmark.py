@@ -49,6 +49,10 @@ class MnmsTask(SplitTask):
         alternatives: Also take the row's alternative plans for right.
         prompt: ``tools`` adds the signatures of all tools to each request, in evaluation and in records, for students
             that were not trained; ``request`` asks the request alone.
+
+    Raises:
+        ConfigurationError: A setting has a value that cannot work.
+        MissingFileError: The local folder does not exist.
     """
 
     name: ClassVar[str] = "mnms"

@@ -38,6 +38,10 @@ class GQATask(DescribedTask):
         per_type: Questions of each detailed type; a type that has fewer gives all of them.
         hub_id: The data set on the Hugging Face hub.
         revision: Its commit; None takes the newest.
+
+    Raises:
+        ConfigurationError: The number of questions is not positive.
+        MissingFileError: The folder does not exist.
     """
 
     name: ClassVar[str] = "gqa"
@@ -68,7 +72,13 @@ class GQATask(DescribedTask):
         return None if image_id is None else str(image_id)
 
     def training_pool(self) -> Sequence[TrainingRecord]:
-        """The questions of ``train.jsonl``; from a local folder only, since the hub's training images are 10 GB."""
+        """The questions of ``train.jsonl``; from a local folder only, since the hub's training images are 10 GB.
+
+        Raises:
+            ConfigurationError: There is no such file.
+            MissingFileError: An image is missing.
+            RecordError: A row lacks a field.
+        """
         return self._pool
 
     @cached_property

@@ -60,6 +60,10 @@ class NaturalBenchTask(DescribedTask):
         groups: Groups in each split.
         hub_id: The data set on the Hugging Face hub.
         revision: Its commit; None takes the newest.
+
+    Raises:
+        ConfigurationError: The number of groups is not positive.
+        MissingFileError: The folder does not exist.
     """
 
     name: ClassVar[str] = "naturalbench"

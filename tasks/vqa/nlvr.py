@@ -30,6 +30,10 @@ class NLVRTask(SplitTask):
             takes ``nlvr`` under the directory that DATAENVGYM_DATA_DIR names.
         seed: Seed of the deal.
         val_share: Share of the sentences that are validation.
+
+    Raises:
+        MissingFileError: The folder does not exist.
+        ConfigurationError: The share leaves a split empty.
     """
 
     name: ClassVar[str] = "nlvr"

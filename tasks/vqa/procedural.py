@@ -78,7 +78,11 @@ class ProceduralVQATask(ProceduralTask):
         return draw_scene(read_scene(description))
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
-        """A training record from ``instruction``, ``image_description`` and ``response``, its image drawn."""
+        """A training record from ``instruction``, ``image_description`` and ``response``, its image drawn.
+
+        Raises:
+            RecordError: A key is missing or has the wrong type, or the description cannot be drawn.
+        """
         record, description = described_record(reply)
         return replace(record, image=self.draw(description))
 

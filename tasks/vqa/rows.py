@@ -47,7 +47,12 @@ class DescribedTask(SplitTask):
 
 
 def image_of(value: Any, folder: Path | None, where: str) -> Image:
-    """The image in a row's field: a path in the rows' folder, a hub's bytes, or a picture of Pillow."""
+    """The image in a row's field: a path in the rows' folder, a hub's bytes, or a picture of Pillow.
+
+    Raises:
+        MissingFileError: The path names no file.
+        RecordError: The field is none of these, or the image cannot be used.
+    """
     if isinstance(value, str) and value and folder is not None:
         try:
             return Image.within(folder, value)
@@ -63,7 +68,12 @@ def image_of(value: Any, folder: Path | None, where: str) -> Image:
 
 
 def image_by_id(folder: Path, image_id: str) -> Image:
-    """The image ``images/<id>`` of a folder, whatever its format."""
+    """The image ``images/<id>`` of a folder, whatever its format.
+
+    Raises:
+        MissingFileError: There is no such image.
+        RecordError: It lies outside the folder, or cannot be used.
+    """
     for suffix in _SUFFIXES:
         name = f"images/{image_id}{suffix}"
         if (folder / name).is_file():

@@ -62,7 +62,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Shapes that lie in the picture and do not overlap, ordered from top to bottom, and so equal if drawn equal."""
+    """Shapes that lie in the picture and do not overlap, ordered from top to bottom, and so equal if drawn equal.
+
+    Raises:
+        RecordError: There is no shape or too many, or one leaves the picture or overlaps another.
+    """
 
     figures: tuple[Figure, ...]
 

@@ -30,6 +30,10 @@ class Calls:
     """The calls of a teacher to chat models: policy, engine and skill discovery share journal, cap and counters.
 
     The settings are those of Teacher; the cap includes calls in flight, and ``journal_path`` may be a ``calls.jsonl``.
+
+    Raises:
+        ConfigurationError: A setting cannot work, e.g. a cap on a model without a price.
+        MissingFileError: ``journal_path`` does not exist.
     """
 
     def __init__(

@@ -171,7 +171,12 @@ class Round:
         self._stopped = False
 
     async def ask(self, conversations: Sequence[Conversation[Any]]) -> None:
-        """Carries conversations on until each has its answer; what comes back is in the journal at once."""
+        """Carries conversations on until each has its answer; what comes back is in the journal at once.
+
+        Raises:
+            ChatError: The endpoint cannot be used.
+            StorageError: The journal cannot be written.
+        """
         if self._stopped:
             return
         self._tasks = [asyncio.create_task(self._converse(index, each)) for index, each in enumerate(conversations)]

@@ -124,6 +124,10 @@ class Journal:
 
     Without ``texts``, requests and replies are not kept, and nothing can be replayed. ``others`` are calls of other
     runs by key, that are replayed too and become this run's own then.
+
+    Raises:
+        RecordError: A line of the file is not a call.
+        StorageError: The file cannot be written.
     """
 
     def __init__(self, path: Path | None = None, texts: bool = True, others: Mapping[str, Call] | None = None) -> None:
@@ -323,7 +327,12 @@ def read_lines(path: Path, mend: bool = False) -> list[dict[str, Any]]:
 
 
 def calls_of_run(path: Path) -> dict[str, Call]:
-    """The calls of another run by key, given by its directory or its ``calls.jsonl``."""
+    """The calls of another run by key, given by its directory or its ``calls.jsonl``.
+
+    Raises:
+        MissingFileError: There is no such file.
+        RecordError: A line of it is not a call.
+    """
     file = path / "calls.jsonl" if path.is_dir() else path
     if not file.is_file():
         raise MissingFileError(f"teacher.init_args.journal_path: {file} does not exist; name a run with calls.jsonl.")

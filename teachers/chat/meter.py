@@ -44,6 +44,9 @@ class PriceTable:
 
     ``{"my-model": {"input": 0.5, "output": 1.5, "cached": 0.25}}``; without ``cached``, cached input costs as much as
     other input.
+
+    Raises:
+        ConfigurationError: A price lacks a part, has one too many, or is not a number from 0 upwards.
     """
 
     def __init__(self, prices: Mapping[str, Mapping[str, float]] | None = None) -> None:

@@ -48,7 +48,11 @@ def is_variable_name(text: str) -> bool:
 
 
 def check_variable(name: str, setting: str) -> None:
-    """Refuses what cannot be a variable's name, and a key in it that cannot be sent; the message repeats neither."""
+    """Refuses what cannot be a variable's name, and a key in it that cannot be sent; the message repeats neither.
+
+    Raises:
+        ConfigurationError: In words that hold neither: whatever stands there may be the key itself.
+    """
     if not is_variable_name(name):
         raise ConfigurationError(
             f"{setting} is not the name of an environment variable ({len(name)} characters, not shown because they may "
@@ -83,6 +87,10 @@ def address_of(given: str | None, setting: str, variable: str) -> str | None:
     """An endpoint's address: the setting, else what the environment variable holds; None without both.
 
     It may hold scheme, host, port and path only. An error does not repeat it: a key may be in it.
+
+    Raises:
+        ConfigurationError: It is no address, or has more in it than scheme, host, port and path. The message does not
+            repeat it: a key may be in it.
     """
     address = given
     if address is None:
@@ -114,6 +122,9 @@ def check_surroundings() -> None:
     """Refuses environment settings that no client can use: proxies, and what is sent in headers.
 
     The message names the variable, not its value, which may be a password.
+
+    Raises:
+        ConfigurationError: The message has the variable and not what it holds, which may be a password.
     """
     for scheme, address in getproxies().items():
         if scheme not in ("http", "https", "all") or not address:

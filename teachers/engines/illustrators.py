@@ -52,7 +52,12 @@ class KeepingIllustrator(Illustrator):
         self._settings = dict(settings)
 
     def illustrate(self, descriptions: Sequence[str]) -> list[Image | None]:
-        """The image of each description, in order; equal descriptions have one image. None for what is not drawn."""
+        """The image of each description, in order; equal descriptions have one image. None for what is not drawn.
+
+        Raises:
+            ConfigurationError: The model cannot be used at all.
+            StorageError: The folder cannot be written.
+        """
         images = {description: self._kept(description) for description in descriptions}
         missing = [description for description, image in images.items() if image is None]
         for description, image in self._made(missing) if missing else ():

@@ -45,6 +45,10 @@ class LLMEngine(Engine):
         chat: A chat model or a teacher's calls; None takes those of the teacher that makes it.
         illustrator: Makes the illustrator for the task, e.g. ``teachers.engines.OpenAIImagesIllustrator``: for tasks
             whose records have images that the task does not draw itself.
+
+    Raises:
+        ConfigurationError: A number is not positive, there is no chat model, the task no texts, or its records
+            need an illustrator and there is none.
     """
 
     def __init__(
@@ -79,6 +83,10 @@ class LLMEngine(Engine):
         """The records of a plan, at most ``spec.count`` for each spec, and what was dropped.
 
         SpendingCapError ends it only if the money was out before the first record.
+
+        Raises:
+            ConfigurationError: A spec is like an instance that is no validation instance.
+            SpendingCapError: The money was out before the first record.
         """
         orders = self._orders(plan)
         inspection = Inspection(self.task, plan.screen, type(self).__name__, self._illustrator)

@@ -35,7 +35,11 @@ class ProceduralEngine(Engine):
         self.task = task
 
     def generate(self, plan: DataPlan) -> Batch:
-        """The records of a plan, all questions distinct; fewer than ordered where a subskill repeats itself."""
+        """The records of a plan, all questions distinct; fewer than ordered where a subskill repeats itself.
+
+        Raises:
+            ConfigurationError: A spec names a skill, a subskill or an instance that the task does not have.
+        """
         records: list[TrainingRecord] = []
         seen: set[str] = set()
         for index, spec in enumerate(plan.specs):

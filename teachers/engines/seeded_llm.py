@@ -20,6 +20,10 @@ class SeededLLMEngine(LLMEngine):
         task: The task to teach; it must have a training pool.
         examples_per_call: Records shown in each call.
         settings: Those of LLMEngine: records_per_call, max_rounds, text_limit, chat and illustrator.
+
+    Raises:
+        ConfigurationError: A number is not positive, there is no chat model, the task no texts, or its records
+            need an illustrator and there is none.
     """
 
     def __init__(self, task: Task, examples_per_call: int = 3, **settings: Any) -> None:

@@ -25,6 +25,10 @@ class WeakProceduralEngine(ProceduralEngine):
         task: The task to teach.
         wrong: Share of wrong records, in [0, 1].
         off_target: Share of records off target, in [0, 1].
+
+    Raises:
+        ConfigurationError: The task is not procedural, a share is out of range, they sum to more than 1, or
+            records of a task with a single skill are to be off target.
     """
 
     def __init__(self, task: Task, wrong: float = 0.2, off_target: float = 0.2) -> None:
@@ -42,7 +46,11 @@ class WeakProceduralEngine(ProceduralEngine):
         self.off_target = off_target
 
     def generate(self, plan: DataPlan) -> Batch:
-        """The records of a plan, all questions distinct, a share of them spoilt."""
+        """The records of a plan, all questions distinct, a share of them spoilt.
+
+        Raises:
+            ConfigurationError: A spec names a skill, a subskill or an instance that the task does not have.
+        """
         records = list(super().generate(plan))
         seen = {identity(record) for record in records}
         rng = plan.generator(len(plan.specs))  # apart from the specs' own: what is not hit stays the same

@@ -40,6 +40,9 @@ class PolicyPrompts:
     """Makes a policy's questions from the templates of a package; they see ``topic``, ``observation`` and ``limit``.
 
     ``text_limit`` is the most characters of each text of a student or a benchmark in a prompt.
+
+    Raises:
+        ConfigurationError: ``text_limit`` is not positive, there is no chat model or the task no texts.
     """
 
     def __init__(
@@ -81,6 +84,9 @@ class LLMPolicy(SharingPolicy):
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
         chat: A chat model or a teacher's calls; None takes those of the teacher that makes it.
+
+    Raises:
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     templates: ClassVar[str] = "teachers.policies"

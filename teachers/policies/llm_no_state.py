@@ -40,6 +40,9 @@ class LLMNoStatePolicy(LLMPolicy):
         task: The task to teach.
         kinds: How many kinds of problems are asked for.
         settings: Those of LLMPolicy: records_per_step, text_limit and chat.
+
+    Raises:
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(

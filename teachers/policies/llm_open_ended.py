@@ -46,6 +46,9 @@ class LLMOpenEndedPolicy(LLMPolicy):
         errors_shown: Most errors in the prompt; drawn for every call.
         specs: How many data specs are asked for.
         settings: Those of LLMPolicy: records_per_step, text_limit and chat.
+
+    Raises:
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(

@@ -33,6 +33,9 @@ class LLMSubskillProposer(SubskillProposer):
         errors_shown: Most errors of a skill in its prompt; drawn for every call.
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
         chat: A chat model or a teacher's calls; None takes those of the teacher that makes it.
+
+    Raises:
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(

@@ -61,6 +61,9 @@ class LLMSkillListPolicy(LLMPolicy):
         hypotheses: Hypotheses about what the student is missing, asked for each skill.
         specs_per_hypothesis: Data specs asked for each of them.
         settings: Those of LLMPolicy: records_per_step, text_limit and chat.
+
+    Raises:
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(

@@ -69,6 +69,9 @@ class LLMSkillTreePolicy(SkillTreePolicy):
         text_limit: Most characters of each text of a student or a benchmark in a prompt; what is cut is marked.
         chat: A chat model or a teacher's calls, for the proposer too unless it has one of its own; None takes those of
             the teacher that makes it.
+
+    Raises:
+        ConfigurationError: A number is out of range, there is no chat model or the task no texts.
     """
 
     def __init__(
