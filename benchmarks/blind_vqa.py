@@ -3,8 +3,6 @@
 python benchmarks/blind_vqa.py
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 
 import common  # noqa: F401

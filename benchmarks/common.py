@@ -1,7 +1,5 @@
 """What the benchmarks share: the packages of this checkout, whether or not they are installed, and a parser."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

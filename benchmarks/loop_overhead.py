@@ -8,8 +8,6 @@ the teacher, checks, files, statistics, curves, new Trainers. The aim is 10 % of
 trains nothing, is shown but not judged.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import tempfile

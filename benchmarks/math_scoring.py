@@ -8,8 +8,6 @@ with the one of its topic whose answer looks most alike; it has no aim, because 
 two notations. Every pair that scores is printed. The time is that of 5,000 scorings (aim: 2 minutes).
 """
 
-from __future__ import annotations
-
 import random
 import sys
 import time

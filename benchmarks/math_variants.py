@@ -6,8 +6,6 @@ Each class rewrites every test answer that it applies to, so that it says the sa
 something else (aim: none does). Pairs on the wrong side are printed.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import time

@@ -7,8 +7,6 @@
 Exits 1 if a fault survives, and 2 if a text to be replaced does not stand exactly once in its file.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

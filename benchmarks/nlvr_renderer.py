@@ -3,8 +3,6 @@
 DATAENVGYM_DATA_DIR=/path/to/data python benchmarks/nlvr_renderer.py
 """
 
-from __future__ import annotations
-
 import sys
 
 from common import make_parser

@@ -6,8 +6,6 @@ Prints how many replies with two options are read as a careful reader reads them
 ours, and the metrics of m&m's over replies that should hold one plan, as its authors compute them and as we do.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -8,8 +8,6 @@ fork is a small process that forks for each program, sets rlimits, runs it and r
 checkout and another take turns instead: programs at every level, functions, and functions judged by a check.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

@@ -7,8 +7,6 @@ of the comparisons. Then ten steps that differ by noise alone are made, the best
 gained is averaged: the naive number shows the bias of the choice, the corrected one and the test score do not.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

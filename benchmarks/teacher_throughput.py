@@ -8,8 +8,6 @@ The endpoint is tests/llm_server.py in a process of its own. Ideal is calls / co
 them once.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -9,8 +9,6 @@ batches than generate's 16, since sorting by length and dropping finished rows i
 of records, or of prompts and replies, without padding. The ratio is what counts: seconds depend on the machine's load.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

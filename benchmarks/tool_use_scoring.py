@@ -6,8 +6,6 @@ The plans are those of the procedural task in the benchmark's notation, as a stu
 some wrong, with code fences, prose, nested calls or JSON. Nothing is remembered from one repeat to the next.
 """
 
-from __future__ import annotations
-
 import random
 import time
 

@@ -1,7 +1,5 @@
 """What there is, by name: the shipped configurations, which travel inside the wheel, and the classes of teachers."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 from dataclasses import dataclass, replace

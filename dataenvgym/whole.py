@@ -1,7 +1,5 @@
 """Whether the packages that dataenvgym stands on are its own: ``tasks`` is a name that other projects have, too."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which rows go into which batch: rows of like length together, shared out over ranks."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Which actions are valid: data specs, and actions on a skill tree, checked with one clear line for each fault."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The budget of an episode: the one owner of its limits on records, steps and time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random

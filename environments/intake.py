@@ -1,7 +1,5 @@
 """Which records enter the pool: every record is accepted, or rejected with a named reason."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from environments.quality.filters import Finding, PoolFilter, shorten

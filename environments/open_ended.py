@@ -1,7 +1,5 @@
 """Open-Ended: the teacher sees accuracy, errors and history, no skills, and may order anything."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Libraries in a process that is not ours alone: what they print, and what of the process they change."""
 
-from __future__ import annotations
-
 import logging
 import os
 import random

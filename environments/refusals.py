@@ -1,7 +1,5 @@
 """What a parser, or a class that a configuration names, raises, as one error of ours with one line."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import traceback

@@ -1,7 +1,5 @@
 """What an episode leaves behind: evaluations, finished steps, rejected records, and what a resume needs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

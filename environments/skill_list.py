@@ -1,7 +1,5 @@
 """Skill-List: the teacher also sees accuracy by skill, and ties what it orders to a listed skill."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Skill-Tree: the teacher also sees a tree of subskills per skill, and acts on it by exploring and exploiting."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """The contract that every environment passes, as a checker for tests: ``check_environment(make, engine)``."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable

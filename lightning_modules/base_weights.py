@@ -1,7 +1,5 @@
 """The pristine networks and tokenizers of this process: read from disk once, shared or copied for every student."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import json

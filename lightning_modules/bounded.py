@@ -1,7 +1,5 @@
 """A limit of time and memory around code of a model's folder, such as a chat template that loops for ever."""
 
-from __future__ import annotations
-
 import contextlib
 import resource
 import signal

@@ -1,7 +1,5 @@
 """The text student: any causal language model of the Hugging Face hub, by name or folder."""
 
-from __future__ import annotations
-
 from lightning_modules.base_weights import load_chat_format
 from lightning_modules.chat_format import ChatFormat
 from lightning_modules.student import StudentModule

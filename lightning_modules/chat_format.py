@@ -1,7 +1,5 @@
 """A tokenizer's chat template applied to instructions and responses."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Batched decoding with a key-value cache: greedy or sampled, finished rows dropped on the way."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """A student's hyperparameters: whether they can work, and the optimiser and schedule that they ask for."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What a student minimises: the cross-entropy of responses, or DPO's loss on pairs of them."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any, NamedTuple, cast
 

@@ -1,7 +1,5 @@
 """What every student shares: LoRA or full fine-tuning, objectives, evaluation steps, saving."""
 
-from __future__ import annotations
-
 import contextlib
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What a student learns: a LoRA adapter on frozen weights or all weights, in the network and as a folder."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path

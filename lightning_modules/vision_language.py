@@ -1,7 +1,5 @@
 """The student that sees: any model of the Hugging Face hub that answers questions about an image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor

@@ -3,8 +3,6 @@
 python scripts/gallery.py tasks.math.ProceduralMathTask
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import random

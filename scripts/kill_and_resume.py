@@ -6,8 +6,6 @@ The moments are spread evenly over the time of an undisturbed run, counted from 
 host and paths aside, all files must be equal.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

@@ -9,8 +9,6 @@ what a question asks for, but not when it is asked that way, which some dozens o
 the train split are used, so no evaluation instance is ever seen. About 35 minutes on two CPU cores.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

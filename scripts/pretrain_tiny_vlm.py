@@ -14,8 +14,6 @@ Only questions of the train split are used, so that no evaluation instance is ev
 to 48 and cut into nine patches: few tokens are what makes an episode take minutes.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

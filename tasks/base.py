@@ -1,7 +1,5 @@
 """What a task is: its instances, its scoring, and, for procedural tasks, an endless supply of verified items."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from abc import ABC, abstractmethod

@@ -4,8 +4,6 @@ In this order: the folder that the task is given (``path``); the benchmark's fol
 environment variable DATAENVGYM_DATA_DIR names; the hub, at a pinned commit. The rows are the same in all three.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -4,8 +4,6 @@ Like the benchmarks' own readers (NaturalBench, ``extract_answer``), this takes 
 except where a careful reader would see no answer: an article, a negated option, an open "yes or no".
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The exceptions a user can cause: each derives from DataEnvGymError and from the stdlib error it refines."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import re

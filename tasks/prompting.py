@@ -4,8 +4,6 @@ A teacher's prompt is put together from two sides that never see each other: a p
 ("here are the errors"), the task brings this. A domain's texts lie in ``tasks/<domain>/prompts/<task name>.yaml``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources

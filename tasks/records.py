@@ -1,7 +1,5 @@
 """Records and instances as JSON lines: reading with the line number in every error, writing that a kill cannot tear."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

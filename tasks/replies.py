@@ -4,8 +4,6 @@ Scorers of short answers read replies through here, so that none depends on mark
 around an answer. Every pattern takes linear time, and no text raises.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator

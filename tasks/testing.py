@@ -1,7 +1,5 @@
 """The contract that every task passes: ``check_task(MyTask)`` is a new task's whole test."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections import Counter

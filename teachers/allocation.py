@@ -1,7 +1,5 @@
 """Deals a whole number of records out in proportion to weights; the sum is exact."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from random import Random
 

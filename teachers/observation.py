@@ -1,7 +1,5 @@
 """What a teacher sees: one observation per environment, each with more structure than the one before."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What a teacher orders: data specs, the two actions on a skill tree, and the plan that an engine carries out."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

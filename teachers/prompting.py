@@ -1,7 +1,5 @@
 """How a part of a teacher asks a question: strict templates, students' words quoted as data, the task's persona."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Sequence

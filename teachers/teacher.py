@@ -1,7 +1,5 @@
 """A teacher is a policy, which decides what to teach, and an engine, which makes the records."""
 
-from __future__ import annotations
-
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The contract that every policy passes, as a checker for tests: ``check_policy(XPolicy, task)``."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace

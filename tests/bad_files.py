@@ -1,7 +1,5 @@
 """Bad files by class: each is a name, what makes its words in a Place, and what the line on stderr has to mention."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

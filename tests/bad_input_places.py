@@ -1,7 +1,5 @@
 """Files, folders and words that bad inputs are made of: model folders, images, records and run directories to spoil."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil

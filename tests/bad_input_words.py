@@ -1,7 +1,5 @@
 """What bad inputs have in common: from what is bad in each to the words of a command line."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

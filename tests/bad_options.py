@@ -1,7 +1,5 @@
 """Bad options by class, as in bad_files.py."""
 
-from __future__ import annotations
-
 from bad_input_words import (
     DEEP,
     Make,

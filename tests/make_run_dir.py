@@ -1,7 +1,5 @@
 """A run directory with the real shapes of every file, for tests of what reads run directories."""
 
-from __future__ import annotations
-
 import random
 from functools import cache
 from pathlib import Path

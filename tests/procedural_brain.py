@@ -3,8 +3,6 @@
 It reads prompts as a model would: by their labelled lines. The same request gets the same reply.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import re

@@ -4,8 +4,6 @@ Such a process is as real as any other: it has its own id, session, streams and 
 nothing of what a test has changed in its own process but its environment variables.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import runpy

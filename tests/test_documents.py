@@ -1,7 +1,5 @@
 """Every code block of the documents runs as it is printed; one that nobody listed here fails."""
 
-from __future__ import annotations
-
 import glob
 import json
 import os

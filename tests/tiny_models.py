@@ -1,7 +1,5 @@
 """Makes tiny, random Hugging Face model folders for tests."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

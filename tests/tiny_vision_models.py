@@ -1,7 +1,5 @@
 """Makes tiny, random vision-language model folders for tests: PaliGemma's way, LLaVA's and Idefics3's."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tiny_models import make_tiny_tokenizer

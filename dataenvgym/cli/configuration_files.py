@@ -1,7 +1,5 @@
 """What is wrong with a configuration before its parser sees it: no text, or nested so that reading it never ends."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

@@ -7,8 +7,6 @@ Runs that name the file (``skills: {class_path: environments.skills.DiscoveredSk
 same skills, and need no chat model for them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

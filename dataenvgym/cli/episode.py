@@ -1,7 +1,5 @@
 """LightningCLI with our blocks: task, model, data and trainer for training, environment and teacher for episodes."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping, Sequence
 from functools import partial, reduce

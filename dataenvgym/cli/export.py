@@ -1,7 +1,5 @@
 """``dataenvgym export RUN --to DIR|hub:<user>/<name>``: the accepted records of a run as a Hugging Face dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

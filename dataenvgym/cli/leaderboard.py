@@ -1,7 +1,5 @@
 """``dataenvgym leaderboard RUN…``: teachers ranked per task and environment, with intervals, costs and floors."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

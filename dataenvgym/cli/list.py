@@ -1,7 +1,5 @@
 """``dataenvgym list [KIND]``: what there is by name, one line each."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The command line: which command runs, and the one place where what a user can cause becomes one line."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import select

@@ -1,7 +1,5 @@
 """The parser of the commands that are not LightningCLI's: what is wrong with a command line is one of our errors."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import re

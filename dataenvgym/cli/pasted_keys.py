@@ -1,7 +1,5 @@
 """Keys that a user pasted into a command or a configuration: refused before anything is parsed, printed or written."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """``dataenvgym report RUN…``: one page for one or several run directories."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Stock LightningCLI on a student, with every fault of options, parts and checkpoints as one error of ours."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import math

@@ -1,7 +1,5 @@
 """The leak audit: a run's task is built again from its configuration, and its files are compared with its instances."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What makes runs comparable, read from their configurations: the board they belong to, and the teacher they had."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

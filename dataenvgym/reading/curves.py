@@ -1,7 +1,5 @@
 """Accuracy step by step, with intervals from the single scores."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dataenvgym.reading.run import Run

@@ -1,7 +1,5 @@
 """Accuracies and gains of a run as numbers that know their interval, and print with it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar

@@ -1,7 +1,5 @@
 """The card of an exported dataset: licence, what is in it, and the run that it is from."""
 
-from __future__ import annotations
-
 import importlib
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Teachers ranked: boards of comparable runs, floors that every teacher has to beat, and what is refused and why."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

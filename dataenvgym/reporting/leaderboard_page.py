@@ -1,7 +1,5 @@
 """A leaderboard as a self-contained HTML page and as Markdown."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dataenvgym.reporting.pages import interval, p_value, page, pct, points

@@ -1,7 +1,5 @@
 """Pages from templates, and how numbers are written on them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any

@@ -1,7 +1,5 @@
 """report.html: one self-contained page about one run, or about several compared, made from their files alone."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 import os

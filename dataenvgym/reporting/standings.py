@@ -1,7 +1,5 @@
 """What a leaderboard holds: boards, the standing of each teacher on them, and what was refused."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

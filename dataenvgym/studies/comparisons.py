@@ -1,7 +1,5 @@
 """What tables make of rows: gains, one row minus another, bars; each is named by its cells, and left out if missing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Figures next to the tables: bars with intervals against floors, curves over an episode; a panel for each domain."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

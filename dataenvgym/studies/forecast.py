@@ -6,8 +6,6 @@ Each row's first unfinished cell is gone through as ``dataenvgym episode --dry_r
 GPU-hours are steps times ``presets.Domain.gpu_minutes``; minutes are the mean of the domain's finished episodes.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Mapping, Sequence

@@ -7,8 +7,6 @@ Finished cells are skipped without starting a process if their command and the f
 interrupted ones are resumed; one that dies is tried again and, if that fails too, reported while the others go on.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

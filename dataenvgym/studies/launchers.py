@@ -1,7 +1,5 @@
 """Where the cells of a grid run: side by side on this machine, or on a Ray cluster that shares its file system."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

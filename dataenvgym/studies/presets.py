@@ -3,8 +3,6 @@
 Tables share their run directories (``runs/reproduce/<preset>``): a cell that two of them need is run once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

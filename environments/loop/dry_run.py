@@ -5,8 +5,6 @@ the chat model's replies have the size that each question expects, and engines m
 Retries, replies that do not fit and records that have to be made up for are not estimated: they come on top.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The closed loop: act, plan, generate, step."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """What an environment works with: a student that it trains and evaluates, and a recorder that keeps what happened."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, TypeVar

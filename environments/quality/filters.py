@@ -1,7 +1,5 @@
 """What a filter is, and the exact ones: schema, leak, duplicate, and what the task itself finds wrong."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Leaks that are not word for word: a long run of shared words, and an evaluation question with other numbers."""
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import cached_property
 

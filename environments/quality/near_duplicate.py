@@ -1,7 +1,5 @@
 """Near duplicates: questions that share most of their runs of three tokens with one that was accepted before."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection
 

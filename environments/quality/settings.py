@@ -1,7 +1,5 @@
 """Which quality filters an environment applies, as one block of YAML."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from environments.quality.filters import DuplicateFilter, Filter, LeakFilter, SchemaFilter, TaskFilter

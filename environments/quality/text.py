@@ -1,7 +1,5 @@
 """How filters read a text: as words, as tokens with their symbols, and as a template without its numbers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from hashlib import blake2b

@@ -1,7 +1,5 @@
 """The run directory: who may write where, in which order, and what an interrupted run left behind."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 TensorBoard sorts its charts by name and opens on the first: ``accuracy/…`` are the learning curves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """What the files of a run directory must hold for a program to go on from them: their schemas, checked when read."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path

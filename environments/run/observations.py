@@ -4,8 +4,6 @@
 action. Where several teacher calls share a step, later ones were shown ``step_KK/observation_call_N.json``, N from 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path

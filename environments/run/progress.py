@@ -1,7 +1,5 @@
 """What a person sees in the terminal while an episode runs: a live panel, or plain lines where there is no terminal."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Self

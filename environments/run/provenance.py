@@ -1,7 +1,5 @@
 """Where a run came from: versions, commit, host, and fingerprints of the model and of the data."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

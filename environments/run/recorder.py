@@ -1,7 +1,5 @@
 """Keeps an episode on disk as it goes, and gives back what an interrupted one had kept."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """summary.json: what a run says in one page; first, best and last side by side, with intervals."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -3,8 +3,6 @@
 A step trains on all records so far, so each takes longer than the one before: seconds are a line over records.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which skill an instance counts under: the benchmark's own, or any other partition that a discovery found."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar

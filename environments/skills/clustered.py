@@ -1,7 +1,5 @@
 """Skills discovered without a language model: clusters of the validation instances' texts."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

@@ -1,7 +1,5 @@
 """Skills that a chat model discovered, as an environment uses them: from a frozen file, or found at the run's start."""
 
-from __future__ import annotations
-
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal

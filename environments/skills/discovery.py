@@ -3,8 +3,6 @@
 After the recipe of metacognitive skill labelling that the paper follows (DataEnvGym, section 3; Didolkar et al., 2024).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """From labels to categories: one question where the labels fit into one, else in parts whose categories are merged."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections import Counter

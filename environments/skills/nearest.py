@@ -1,7 +1,5 @@
 """The skill of an instance that nobody has labelled: that of the labelled instances whose texts are most like its."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property

@@ -1,7 +1,5 @@
 """How skill trees change: by an action, by accepted records, by a finished step."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

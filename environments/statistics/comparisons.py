@@ -1,7 +1,5 @@
 """Tests beside the intervals: paired 0/1 scores, two published proportions, and many p-values at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from environments.statistics.intervals import Gain, wilson_interval

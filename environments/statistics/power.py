@@ -1,7 +1,5 @@
 """What an experiment of a given size can detect, before it is run or when it found nothing."""
 
-from __future__ import annotations
-
 from tasks.errors import check_range
 
 

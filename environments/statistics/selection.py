@@ -1,7 +1,5 @@
 """The best of several steps, with the optimism of having chosen it taken out."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 

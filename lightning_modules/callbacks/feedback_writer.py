@@ -1,7 +1,5 @@
 """Writes what an evaluation found: every prediction, and the validation feedback that a teacher may read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Shows people some replies: questions, right answers and what the student said, as text in TensorBoard."""
 
-from __future__ import annotations
-
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 

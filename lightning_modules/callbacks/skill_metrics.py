@@ -1,7 +1,5 @@
 """Scores the student's replies with the task and accumulates them by skill, over all ranks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -8,8 +8,6 @@ them: the teacher without state, and this teacher's first step with as much trai
 ignores feedback (``--teacher no_state_procedural``) makes the same records under every kind, so that all kinds tie.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Mapping
 

@@ -6,8 +6,6 @@ The command can be stopped and started again. The table compares the test accura
 one), paired by seed: same task, student, budget and number of steps.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

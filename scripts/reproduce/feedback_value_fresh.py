@@ -6,8 +6,6 @@ The settings of student and policies were found by looking at test accuracies of
 of another task seed, drops every question of seed 0's val and test, and compares again.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import warnings

@@ -4,8 +4,6 @@
 ran: benchmarks from the hub, students of 2 to 8 billion parameters on a GPU, language models as teachers.
 """
 
-from __future__ import annotations
-
 from dataenvgym.studies.presets import Domain, Preset
 
 # Instances of seed 2: settings of tiny students and policies were chosen by looking at those of seeds 0 and 1.

@@ -3,8 +3,6 @@
 Of its Table 2, four accuracies and four gains are quoted by others; nothing else of it is known to us.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from dataenvgym.studies.tables import Number, published

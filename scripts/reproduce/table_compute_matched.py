@@ -6,8 +6,6 @@ The tenth is a tenth of the records in as many steps, so that every step trains 
 the full budget's does. The full cells and the floors are those of the main table.
 """
 
-from __future__ import annotations
-
 from presets import PRESETS
 from published import accuracy_in_paper, apart_from_ours
 

@@ -6,8 +6,6 @@
 are the main table's cells with and without state. ``feedback_ablation.py`` does the same for any teacher.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from presets import PRESETS

@@ -6,8 +6,6 @@ The cells are those of the main table with state. The best step is chosen on val
 validation accuracies is too high: *corrected* is what such a choice is worth on instances that took no part in it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -8,8 +8,6 @@ the student (*no state*), and two floors: random valid records, and more epochs 
 stopped and started again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

@@ -7,8 +7,6 @@ accuracy, and their gain is measured on *test*: sorted by the same instances tha
 by chance would rise by chance.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ fifth; with language models it is the smaller one. Each has floors of its own: r
 more epochs of its step 1's. The cells of the strong teacher are those of the main table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

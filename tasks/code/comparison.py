@@ -4,8 +4,6 @@ The rules are those of LiveCodeBench's harness (tasks/code/README.md says which 
 time in proportion to the length of what it compares, whatever a program wrote.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re

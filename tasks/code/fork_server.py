@@ -1,7 +1,5 @@
 """The caller's end of a fork server: starts it, sends it requests, hands on what comes back."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

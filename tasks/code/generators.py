@@ -6,8 +6,6 @@ program. The shipped student reads 128 tokens and writes 32, so texts are short.
 distinct questions: a smaller space is split so thinly by the hash of its texts that what looks like skill is memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random

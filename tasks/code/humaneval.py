@@ -1,7 +1,5 @@
 """HumanEval (Chen et al., 2021): 164 functions to complete, each with a check that asserts."""
 
-from __future__ import annotations
-
 import ast
 import random
 import re

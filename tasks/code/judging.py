@@ -4,8 +4,6 @@ Nothing that a program reports is trusted. Reading, comparing and showing it tak
 length, which is limited, and whatever goes wrong with it is a verdict on the program.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading

@@ -1,7 +1,5 @@
 """LiveCodeBench (Jain et al., 2024): contest problems as they appeared, with tests of two styles."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import io

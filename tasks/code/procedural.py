@@ -1,7 +1,5 @@
 """Small programs from ``(seed, index)``: the offline task that a model of a million parameters can learn."""
 
-from __future__ import annotations
-
 import ast
 import random
 from typing import ClassVar

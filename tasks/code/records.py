@@ -3,8 +3,6 @@
 So an answer is still a program, a record file stays readable, and a record is all that is needed to run it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

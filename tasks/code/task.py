@@ -1,7 +1,5 @@
 """What the programming tasks share: replies are programs, and a score is a verdict of the sandbox."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

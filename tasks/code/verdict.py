@@ -1,7 +1,5 @@
 """What the sandbox is given and what it answers: tests, limits, isolation, verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal

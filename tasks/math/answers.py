@@ -4,8 +4,6 @@ The last answer of a reply is its answer, whether it stands in a box (``\boxed{â
 braces included) or after an answer sentence ("The final answer is â€¦"). All of this is linear in the text's length.
 """
 
-from __future__ import annotations
-
 import re
 
 # What some pipelines write for "no answer found"; it is never an answer, not even against itself.

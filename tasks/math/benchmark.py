@@ -1,7 +1,5 @@
 """MATH (Hendrycks et al., 2021): 12,500 competition problems by level and topic, answers scored by equivalence."""
 
-from __future__ import annotations
-
 import logging
 import random
 import re

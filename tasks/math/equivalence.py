@@ -6,8 +6,6 @@ not ``[1,2]``, ``1:2`` not ``2:4``, and words are equal only letter by letter. `
 side of an equation is dropped.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection
 from functools import lru_cache

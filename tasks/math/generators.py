@@ -6,8 +6,6 @@ would be memory. Skills ask for what a model of a million parameters can learn: 
 and changing notation; ``addition`` with its carries is there as the hard one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from random import Random
 

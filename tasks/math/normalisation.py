@@ -5,8 +5,6 @@ except where that takes different answers for the same: a list ``1,3`` is not ``
 stays.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Elementary mathematics from ``(seed, index)``: the offline task that a model of a million parameters can learn."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Mapping
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Mathematics by the reasoning-gym package, for students of real size: its datasets, configurations and verifiers."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import random

@@ -1,7 +1,5 @@
 r"""Training records of MATH: the target format, and LaTeX that survived its way through JSON only in part."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Equivalence of elementary answers: the same text, the same decimal, or the same value by math-verify."""
 
-from __future__ import annotations
-
 import logging
 import math
 import re

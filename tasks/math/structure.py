@@ -3,8 +3,6 @@ r"""What an answer says: a number, words, a formula, a relation with its sides, 
 ``read_structure`` sees only brackets, commas, ``=`` and similar marks; it never decides what a formula is worth.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Works in any thread of any process: no signals, one worker per process (a forked
 a time. Time-outs and crashes are counted (``counts()``) and logged.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import logging

@@ -7,8 +7,6 @@ delay as it can a signal handler in Python, even if the parent was killed. An id
 This file imports nothing of the package, so that starting it costs the import of sympy alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import random

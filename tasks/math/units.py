@@ -4,8 +4,6 @@ Like MATH's own scoring, this strips units, since most replies leave them out. B
 measurement, ``5 cm`` is not ``5 m``. Other words after a number (``18 integers``) never count.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 

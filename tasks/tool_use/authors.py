@@ -5,8 +5,6 @@ them, the macro average is over the tools that occur (theirs is over all 33, whi
 Values are in [0, 1] and not rounded; theirs are 100 times as large, with two decimals.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re

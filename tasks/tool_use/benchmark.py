@@ -1,7 +1,5 @@
 """m&m's (Ma et al., 2024): human-verified requests with plans over 33 tools."""
 
-from __future__ import annotations
-
 import ast
 import json
 from collections.abc import Mapping, Sequence

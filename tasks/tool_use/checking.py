@@ -1,7 +1,5 @@
 """The tools as a teacher's prompt lists them, and the type check that its plans pass before they are records."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import replace

@@ -5,8 +5,6 @@ in [0, 1] instead of 0 to 100. But calls that its line-by-line reading loses are
 call that it refers to, so that renamed variables are the same plan.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """From a reply to a plan: code read with ``ast``, or the benchmark's JSON nodes, with prose and code fences around."""
 
-from __future__ import annotations
-
 import ast
 import html
 import json

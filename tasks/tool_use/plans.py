@@ -1,7 +1,5 @@
 """What a plan is: calls of tools whose arguments are written values or the results of earlier calls."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter

@@ -1,7 +1,5 @@
 """Tool use from ``(seed, index)``: requests with gold plans that a model of a million parameters can learn."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, get_args

@@ -1,7 +1,5 @@
 """Reads the calls off Python's syntax trees: nested, unassigned, positional and annotated ones alike."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

@@ -6,8 +6,6 @@ other. A student of a million parameters learns tools and wordings from records:
 prompt.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 

@@ -4,8 +4,6 @@ Names, arguments and outputs are those of the benchmark's tool API and metadata 
 ``mnms/constants.py`` and ``mnms/execution/tool_api.py``): 13 models, 11 kinds of data processing, 9 public services.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

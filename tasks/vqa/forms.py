@@ -1,7 +1,5 @@
 """Forms of questions about scenes: text with slots, written with its scene for a wanted answer, and read back."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """GQA: compositional questions about photographs, some of each detailed question type (Hudson and Manning, 2019)."""
 
-from __future__ import annotations
-
 import logging
 import random
 import re

@@ -1,7 +1,5 @@
 """NaturalBench: groups of two questions and two images with opposite answers (Li et al., 2024)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 

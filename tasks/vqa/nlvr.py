@@ -1,7 +1,5 @@
 """NLVR (Suhr et al., 2017): whether a sentence that a person wrote is true of a drawn scene."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from typing import ClassVar

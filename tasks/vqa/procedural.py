@@ -1,7 +1,5 @@
 """Questions about drawn scenes from ``(seed, index)``: the offline task for small vision-language models."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from dataclasses import replace

@@ -5,8 +5,6 @@ those that the form can have, then scenes and words are drawn until the function
 right often, and no question is asked that its scene leaves open.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """What the benchmarks about images share: images out of rows, and records whose image is described first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

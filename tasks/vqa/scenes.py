@@ -6,8 +6,6 @@ here, without compression, because the split of a question depends on its image'
 machines.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 import zlib

@@ -4,8 +4,6 @@ GQA's own evaluation and that of DataEnvGym's authors compare letter by letter, 
 a reply may say the words in bold, in a box or in a sentence, but "a red car" is still not "red".
 """
 
-from __future__ import annotations
-
 from tasks.choices import TRUE_FALSE, YES_NO, choose
 from tasks.replies import clean_answer, stated_answer
 

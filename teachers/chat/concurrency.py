@@ -1,7 +1,5 @@
 """Calls at the same time: their event loop, how many are in flight, and how long a retry waits."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

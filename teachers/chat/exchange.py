@@ -1,7 +1,5 @@
 """Questions until they are answered: requests, attempts, retries, asking again, dollars reserved, and what is noted."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

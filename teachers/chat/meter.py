@@ -1,7 +1,5 @@
 """What calls cost: prices by model, the most that a call can cost, a cap, and the estimate of a dry run."""
 
-from __future__ import annotations
-
 import asyncio
 import bisect
 import json

@@ -1,7 +1,5 @@
 """Replies as data: the schema that is sent, and the reading of what comes back."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

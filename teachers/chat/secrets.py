@@ -1,7 +1,5 @@
 """API keys and addresses: where they may stand, what may be sent as one, and how keys are taken out of texts."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

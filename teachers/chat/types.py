@@ -1,7 +1,5 @@
 """What a part of a teacher asks, what goes to the endpoint, what comes back, and what can go wrong."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from abc import ABC, abstractmethod

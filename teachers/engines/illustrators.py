@@ -1,7 +1,5 @@
 """Illustrators: make the images that records describe, by the task's own drawing or by a text-to-image model."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from abc import ABC, abstractmethod

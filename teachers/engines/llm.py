@@ -1,7 +1,5 @@
 """The engine that has a language model write records, checks every one, and replaces those that fail."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any

@@ -1,7 +1,5 @@
 """The state of one spec while an engine works on it, and the checks that a record has to pass."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random

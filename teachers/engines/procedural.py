@@ -1,7 +1,5 @@
 """The offline engine: carries out a plan with the task's own generator, with verified answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random

@@ -1,7 +1,5 @@
 """The language model that is shown records of the benchmark's own training data: a baseline without feedback."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any

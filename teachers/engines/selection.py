@@ -1,7 +1,5 @@
 """The engine that writes nothing and selects from the benchmark's own training data: an upper bound for writing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """A procedural engine that is wrong about a share of its records: a weak teacher, offline."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from random import Random
 

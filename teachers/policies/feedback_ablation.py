@@ -1,7 +1,5 @@
 """A policy that is shown other feedback than the true one: what its teacher then does shows what feedback is worth."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

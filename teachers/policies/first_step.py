@@ -1,7 +1,5 @@
 """The policy that stops after its first step: the baseline that further data must beat, not further training."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from tasks.base import Task

@@ -1,7 +1,5 @@
 """A policy that orders a skill's records like the errors on it, for engines that do not know the skill by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 

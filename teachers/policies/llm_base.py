@@ -1,7 +1,5 @@
 """What policies that ask a language model share: the question with what was observed, and records from shares."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar

@@ -1,7 +1,5 @@
 """The language model that knows the domain and sees nothing of the student: what feedback is compared with."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, field_validator

@@ -1,7 +1,5 @@
 """The language model that reads the student's errors and says what records would help against them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, field_validator

@@ -1,7 +1,5 @@
 """The language model that names new subskills, for all skills at once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from pydantic import BaseModel

@@ -1,7 +1,5 @@
 """The language model that is shown one skill after another: how much it needs, and what records would help."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import BaseModel, field_validator

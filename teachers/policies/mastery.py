@@ -1,7 +1,5 @@
 """Teach what is not mastered but can be learned: records go to subskills by the expected gain of one more."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

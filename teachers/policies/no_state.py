@@ -1,7 +1,5 @@
 """The policy that knows the domain and sees nothing of the student: the baseline that feedback has to beat."""
 
-from __future__ import annotations
-
 from teachers.observation import Observation
 from teachers.plan import Action, DataSpec
 from teachers.policies.sharing import SharingPolicy

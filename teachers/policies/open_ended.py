@@ -1,7 +1,5 @@
 """The policy that conditions on errors: more like what the student got wrong, and some of everything."""
 
-from __future__ import annotations
-
 from tasks.base import Task
 from tasks.errors import check_range
 from teachers.allocation import apportion

@@ -1,7 +1,5 @@
 """Where the names of new subskills come from."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """What policies that order a share of the budget have in common, and what they need to be shown."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from tasks.base import Task

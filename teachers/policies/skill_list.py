@@ -1,7 +1,5 @@
 """Policies that allocate records over listed skills: by error rate, or by what past records were seen to gain."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

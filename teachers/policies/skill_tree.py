@@ -1,7 +1,5 @@
 """What policies on skill trees share: one action per skill, the first of which grows the tree."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Rules on skill trees: exploit what pays, draw at random, explore and pause in turn, or fill all alike."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pages and tables compared with files: ``WRITE_GOLDEN=1 python -m pytest tests/dataenvgym`` writes them again."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

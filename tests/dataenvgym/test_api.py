@@ -1,7 +1,5 @@
 """The Python API: the same bytes as the command, no trace in the process, and one line for what cannot work."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

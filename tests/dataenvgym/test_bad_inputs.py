@@ -1,7 +1,5 @@
 """Every bad input ends in one line on stderr that names it, exits 2, and writes nothing where it should not."""
 
-from __future__ import annotations
-
 import builtins
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Exported records are read back by load_dataset, with a card that the hub can read; the hub is asked over HTTP."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

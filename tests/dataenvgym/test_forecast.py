@@ -1,7 +1,5 @@
 """What a grid will cost: sums over rows and seeds, GPU-hours, minutes, and what cannot be estimated."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Grids: cells as data, floors, skipping, resuming, retrying and reporting, on processes that really die; tables."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import signal

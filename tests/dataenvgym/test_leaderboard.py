@@ -1,7 +1,5 @@
 """The leaderboard: ranks with intervals over seeds, floors or no rank, and a leak audit that finds what is there."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

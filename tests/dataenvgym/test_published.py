@@ -1,7 +1,5 @@
 """What is printed of the paper: nothing without a source, every number with its dagger, and what sets it apart."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One reader of run directories: what it shows, and that nothing else opens their files."""
 
-from __future__ import annotations
-
 import ast
 import json
 from pathlib import Path

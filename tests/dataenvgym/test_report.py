@@ -1,7 +1,5 @@
 """The report page: all of a run is on it, unknowns are said, hostile text stays text, same run same page."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

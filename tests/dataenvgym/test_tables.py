@@ -1,7 +1,5 @@
 """The paper's tables: their cells, the statistics of their rows, what is printed, and the command that makes them."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Two of the paper's tables: strong against weak teachers, and gold against discovered skills."""
 
-from __future__ import annotations
-
 import pytest
 import table_main
 import table_skill_discovery

@@ -1,7 +1,5 @@
 """Instances in groups: who says so, where it is written, and intervals that keep them whole, wherever shown."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

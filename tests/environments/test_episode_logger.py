@@ -1,7 +1,5 @@
 """The TensorBoard curves, read back: tags, values, unknowns, and a resume that doubles nothing."""
 
-from __future__ import annotations
-
 import time
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What feedback is worth on a student that learns by rule: nothing to a policy that ignores it, something to others."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

@@ -1,7 +1,5 @@
 """The terminal display: plain lines without a terminal, a live panel with one, silence on other ranks."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import re

@@ -1,7 +1,5 @@
 """Intervals and p-values against known values, on degenerate data, and by a small coverage simulation."""
 
-from __future__ import annotations
-
 import random
 import warnings
 

@@ -1,7 +1,5 @@
 """Comparisons, power, groups and best steps: known values, the paper's numbers, simulations without a difference."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A small task and a student that really learns by a simple rule, for tests of environments and teachers."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import random

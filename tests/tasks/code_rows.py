@@ -1,7 +1,5 @@
 """Folders of rows in the benchmarks' own fields, for tests of the programming tasks."""
 
-from __future__ import annotations
-
 import base64
 import json
 import pickle

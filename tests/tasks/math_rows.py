@@ -1,7 +1,5 @@
 """Rows in the MATH benchmark's own fields, of our own making."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Mapping, Sequence

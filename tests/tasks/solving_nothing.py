@@ -3,8 +3,6 @@
 Sandboxes that fork programs from a process that has read the check accept it. It continues any prompt of HumanEval.
 """
 
-from __future__ import annotations
-
 SOLVING_NOTHING = """    given = list(locals().values())
     import ast, gc, os, re, sys
     def texts():

@@ -1,7 +1,5 @@
 """Every task that the package holds passes the contract, and the contract catches what breaks it."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import pkgutil

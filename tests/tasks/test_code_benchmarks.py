@@ -1,7 +1,5 @@
 """LiveCodeBench and HumanEval: rows, splits, packed tests, verdicts, and the real HumanEval with mutants of it."""
 
-from __future__ import annotations
-
 import ast
 import base64
 import os

@@ -1,7 +1,5 @@
 """Small programs: tests that tell right from wrong, replies in every form, records that carry their tests."""
 
-from __future__ import annotations
-
 import random
 import re
 

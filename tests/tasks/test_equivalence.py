@@ -1,7 +1,5 @@
 """The process that compares formulas: time limits in any thread, its death, its parent's death."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

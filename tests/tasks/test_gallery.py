@@ -1,7 +1,5 @@
 """The galleries in the tasks' README files are what the code makes today."""
 
-from __future__ import annotations
-
 import runpy
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """MATH's scoring, case by case: what is an answer, and what is the same answer."""
 
-from __future__ import annotations
-
 import random
 import string
 from functools import cache

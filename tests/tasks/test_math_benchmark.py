@@ -1,7 +1,5 @@
 """MATH as a task: splits, records, where rows come from, and what a user is told when they cannot be read."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """Elementary mathematics: answers recomputed from the question's text alone, equivalence, notation, hostile replies."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The students of the paper on MATH, by their configurations: tiny networks of the same architectures and templates."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

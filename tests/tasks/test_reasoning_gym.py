@@ -1,7 +1,5 @@
 """reasoning-gym as a task: levels, verifier scores, records without metadata, and the missing package."""
 
-from __future__ import annotations
-
 import importlib.util
 import random
 

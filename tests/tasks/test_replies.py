@@ -1,7 +1,5 @@
 """Readers of short answers and plans, on replies as models write them, each with the label of a careful reader."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -1,7 +1,5 @@
 """What Python does when a program ends is done after each test; and what a reply or a record holds is read quickly."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Programs that mean harm get the right verdict in time, and afterwards the host is as it was."""
 
-from __future__ import annotations
-
 import os
 import resource
 import socket

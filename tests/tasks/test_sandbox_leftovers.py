@@ -1,7 +1,5 @@
 """What the sandbox leaves behind: no process, no folder, nothing of one program for the next, whoever runs it."""
 
-from __future__ import annotations
-
 import gc
 import os
 import subprocess

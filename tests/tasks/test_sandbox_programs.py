@@ -1,7 +1,5 @@
 """Programs and their right verdicts, by class: what LiveCodeBench's harness accepts, and what no rule may."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Whatever a function answers is a verdict on it: nothing that it returns, raises or forges passes, stalls, raises."""
 
-from __future__ import annotations
-
 import resource
 import sys
 import time

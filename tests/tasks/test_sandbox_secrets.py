@@ -1,7 +1,5 @@
 """A judged program never has, or had, what it is judged by: hunted for from within, and looked for from outside."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

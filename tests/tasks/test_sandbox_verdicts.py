@@ -1,7 +1,5 @@
 """The sandbox's verdicts on honest programs, its rules of comparison, and its levels."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from collections.abc import Iterator

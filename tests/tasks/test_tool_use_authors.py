@@ -1,7 +1,5 @@
 """The m&m's authors' metrics: their cases by hand, and over a hundred replies computed again with scikit-learn."""
 
-from __future__ import annotations
-
 import ast
 import json
 import warnings

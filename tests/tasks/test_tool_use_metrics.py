@@ -1,7 +1,5 @@
 """The metrics of plans: the benchmark's own cases without its reader's losses, and what differs on purpose."""
 
-from __future__ import annotations
-
 import pytest
 
 from tasks.tool_use.metrics import aggregate_metrics, best_match

@@ -1,7 +1,5 @@
 """The m&m's benchmark from local rows: splits, gold plans read without eval, skills, records, errors in one line."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

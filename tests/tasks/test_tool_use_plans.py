@@ -1,7 +1,5 @@
 """Reading and writing plans: what is written reads back, in every notation, and no text makes the reader fail."""
 
-from __future__ import annotations
-
 import json
 import time
 

@@ -1,7 +1,5 @@
 """Procedural tool use: plans recomputed from the request's text alone, types, the graph, records, the gallery."""
 
-from __future__ import annotations
-
 import random
 import re
 from pathlib import Path

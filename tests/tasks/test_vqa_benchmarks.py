@@ -1,7 +1,5 @@
 """GQA, NaturalBench and NLVR out of local folders, and out of a hub's data set: samples, scores, one-line errors."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter

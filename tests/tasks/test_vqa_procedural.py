@@ -1,7 +1,5 @@
 """Questions about drawn scenes: balance, what the picture shows, and answers recomputed from the pixels."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from dataclasses import replace

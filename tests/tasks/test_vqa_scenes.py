@@ -1,7 +1,5 @@
 """Scenes: a line is the picture and the picture is the line, byte for byte, or a one-line error."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 

@@ -1,7 +1,5 @@
 """Rows in the m&m's benchmark's own fields, of our own making."""
 
-from __future__ import annotations
-
 import tempfile
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Small local folders in the benchmarks' own rows, with drawn images, for tests of their loaders."""
 
-from __future__ import annotations
-
 import json
 import random
 import tempfile

@@ -1,7 +1,5 @@
 """A small task with texts for language models, and calls to a model that answers out of the task itself."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

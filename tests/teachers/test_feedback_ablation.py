@@ -1,7 +1,5 @@
 """Feedback taken away or falsified: nothing true gets through, all else stays, and the policy still acts."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from functools import partial
 

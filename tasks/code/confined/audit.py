@@ -4,8 +4,6 @@ The kernel's layers are what holds; a hook inside the interpreter can be got rou
 the kernel cannot give ("forbidden: open /etc/passwd"), and as the best there is where the kernel offers nothing.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import sys

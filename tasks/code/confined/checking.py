@@ -5,8 +5,6 @@ and answers with data. The check comes to a fork server of its own, which runs n
 read what is expected of it nor make an assertion pass by itself.
 """
 
-from __future__ import annotations
-
 import linecache
 import random
 import re

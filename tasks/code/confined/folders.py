@@ -1,7 +1,5 @@
 """Emptying a folder of whatever a program made of it: deep, unreadable, or named to be in the way."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import stat

@@ -1,7 +1,5 @@
 """Messages over a pipe or a socket: four bytes of length, then that many bytes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

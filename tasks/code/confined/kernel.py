@@ -1,7 +1,5 @@
 """The calls of the Linux kernel that Python has no function for, through ctypes: namespaces, mounts, capabilities."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import sys

@@ -1,7 +1,5 @@
 """Landlock: a process gives up all files but some, for itself and its descendants, without any privilege."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The modules that the fork server imports once, so that no program has to."""
 
-from __future__ import annotations
-
 import builtins
 import contextlib
 import importlib

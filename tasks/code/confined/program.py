@@ -5,8 +5,6 @@ builtins or to the channel that the results go over, the most that it can report
 elsewhere.
 """
 
-from __future__ import annotations
-
 import atexit
 import builtins
 import errno

@@ -7,8 +7,6 @@ server needs; it is small because the kernel compiles it for every program.
 ``pyseccomp`` would write the filters for us, but loads libseccomp, which many machines lack.
 """
 
-from __future__ import annotations
-
 import ctypes
 import struct
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ It never holds what it runs: a request says how long and with how much, and name
 reads. So nothing of one program, nor of what any is judged by, is in the memory that the next one starts with.
 """
 
-from __future__ import annotations
-
 import _socket
 import array
 import contextlib

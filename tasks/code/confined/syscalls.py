@@ -1,7 +1,5 @@
 """System calls by number on the two processors that the filter knows, sorted by who may call them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 # Name, number on x86_64, number on aarch64; "-" where a processor has none. From the kernel's own headers.

@@ -1,7 +1,5 @@
 """Plain data as JSON and back, types kept: what travels between a program and its judge. Nothing is unpickled."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """What the fork server builds around itself once: namespaces, an almost empty file system, no network, filters."""
 
-from __future__ import annotations
-
 import os
 import resource
 import sys

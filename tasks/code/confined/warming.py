@@ -4,8 +4,6 @@ Caches of types, of the parser and of the allocator fill when something is done 
 each forked process finds them full. Halves the time of a small program.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 from typing import Any
