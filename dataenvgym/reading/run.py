@@ -133,7 +133,7 @@ class Run:
         """Every answer of the student after a step, the last one by default: the columns of predictions.jsonl."""
         import pandas as pd
 
-        return pd.DataFrame(self.answers(self.last_step if step is None else step))
+        return pd.DataFrame(self.answers(self._finished(step)))
 
     def errors(self, step: int | None = None, skill: str | None = None) -> pd.DataFrame:
         """The validation instances that the student got wrong after a step: those of feedback.json.
@@ -144,14 +144,14 @@ class Run:
         """
         import pandas as pd
 
-        rows = self.error_rows(self.last_step if step is None else step)
+        rows = self.error_rows(self._finished(step))
         return pd.DataFrame([row for row in rows if skill in (None, row["skill"])])
 
     def records(self, step: int | None = None) -> pd.DataFrame:
         """The accepted records of a step, or of all of them: ``step`` and the columns of records.jsonl."""
         import pandas as pd
 
-        numbers = [line["step"] for line in self.steps] if step is None else [step]
+        numbers = [line["step"] for line in self.steps] if step is None else [self._finished(step)]
         return pd.DataFrame([{"step": number, **row} for number in numbers for row in self.record_rows(number)])
 
     @property
@@ -183,7 +183,7 @@ class Run:
 
     def answers(self, step: int) -> list[Json]:
         """The rows of predictions.jsonl after a step."""
-        own = max((number for number in self.trained if number <= step), default=step)
+        own = self._answered(step)
         if own not in self._answers:
             rows = self._rows(own, "predictions.jsonl", Answer)
             check_answers(self.folder(own) / "predictions.jsonl", rows)
@@ -219,8 +219,7 @@ class Run:
     def error_rows(self, step: int) -> list[Json]:
         """The errors of a step's feedback.json; where the teacher was shown no skills, with the task's own."""
         own = {row.get("instance_id"): row.get("skill") for row in self.answers(step)}
-        number = max((number for number in self.trained if number <= step), default=step)
-        errors = self._document(f"step_{number:02d}/feedback.json", Feedback).get("errors") or ()
+        errors = self._document(f"step_{self._answered(step):02d}/feedback.json", Feedback).get("errors") or ()
         return [{**row, "skill": row.get("skill") or own.get(row.get("instance_id"))} for row in errors]
 
     def record_rows(self, step: int) -> list[Json]:
@@ -266,7 +265,7 @@ class Run:
 
     def folder(self, step: int) -> Path:
         """The folder of a step."""
-        return self.path / f"step_{step:02d}"
+        return RunDir(self.path).step(step)
 
     @property
     def notes(self) -> list[str]:
@@ -308,6 +307,19 @@ class Run:
         for name in ("config.yaml", "provenance.json"):
             read_file(self.path / name)
         assert self.config is not None and self.provenance is not None  # read, so not damaged
+
+    def _finished(self, step: int | None) -> int:
+        """The number of a finished step, the last one for None."""
+        numbers = [int(line["step"]) for line in self.steps]
+        if not numbers:
+            raise MissingFileError(f"{self.path} has no finished step yet: wait for step 0, or run the episode again.")
+        if step is not None and step not in numbers:
+            raise MissingFileError(f"{self.path} has no step {step}; its finished steps are 0 to {numbers[-1]}.")
+        return numbers[-1] if step is None else step
+
+    def _answered(self, step: int) -> int:
+        """The step whose answers and errors hold after a step: itself, or the last before it that trained."""
+        return max((number for number in self.trained if number <= step), default=step)
 
     @cached_property
     def _episode(self) -> tuple[list[Json], int | None]:

@@ -96,3 +96,15 @@ def test_an_unfinished_run_and_a_step_cut_off_are_not_judged(tmp_path: Path) -> 
     assert len(read_run(run).steps) == 2 and "cut off" in read_run(run).notes[0]
     with pytest.raises(RecordError, match="line 3"):
         read_run(run, finished=True)
+
+
+@pytest.mark.parametrize("rows", ["predictions", "errors", "records"])
+def test_a_step_that_is_not_there_is_named(run: Path, rows: str) -> None:
+    with pytest.raises(MissingFileError, match="has no step 9; its finished steps are 0 to 3"):
+        getattr(read_run(run), rows)(9)
+
+
+def test_a_run_without_a_finished_step_has_no_rows_yet(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"status": "running"}')
+    with pytest.raises(MissingFileError, match="no finished step yet"):
+        read_run(tmp_path).predictions()
