@@ -35,32 +35,28 @@ def check_tree_action(action: Any, trees: Mapping[str, SkillTree]) -> dict[str, 
         if skill not in trees:
             raise ConfigurationError(f"An action names the skill {skill!r}; the listed skills are {', '.join(trees)}.")
         if isinstance(change, Explore):
-            _check_explore(skill, change)
+            names = change.subskills
+            _check_count(f"Explore.records_each of {skill!r}", change.records_each)
+            if isinstance(names, str):
+                raise ConfigurationError(f"Explore.subskills of {skill!r} must be a tuple of names, got {names!r}.")
+            for name in names:
+                if not isinstance(name, str) or not name.strip():
+                    raise ConfigurationError(f"Explore proposes {name!r} under {skill!r}: a subskill needs a name.")
         elif isinstance(change, Exploit):
-            _check_exploit(skill, change, trees[skill])
+            known = [node.name for node in trees[skill].subskills]
+            for name, number in change.change.items():
+                if name not in known:
+                    raise ConfigurationError(
+                        f"Exploit names the subskill {name!r}; {skill!r} has {', '.join(known) or 'none'}: explore it "
+                        "first."
+                    )
+                if not isinstance(number, int) or isinstance(number, bool):
+                    raise ConfigurationError(
+                        f"Exploit changes {skill}/{name} by {number!r}: it must be a whole number."
+                    )
         else:
             raise ConfigurationError(f"The action on {skill!r} must be Explore or Exploit, got {_name(change)}.")
     return dict(action)
-
-
-def _check_explore(skill: str, action: Explore) -> None:
-    _check_count(f"Explore.records_each of {skill!r}", action.records_each)
-    if isinstance(action.subskills, str):
-        raise ConfigurationError(f"Explore.subskills of {skill!r} must be a tuple of names, got {action.subskills!r}.")
-    for name in action.subskills:
-        if not isinstance(name, str) or not name.strip():
-            raise ConfigurationError(f"Explore proposes {name!r} under {skill!r}: a subskill needs a name.")
-
-
-def _check_exploit(skill: str, action: Exploit, tree: SkillTree) -> None:
-    known = [node.name for node in tree.subskills]
-    for name, change in action.change.items():
-        if name not in known:
-            raise ConfigurationError(
-                f"Exploit names the subskill {name!r}; {skill!r} has {', '.join(known) or 'none'}: explore it first."
-            )
-        if not isinstance(change, int) or isinstance(change, bool):
-            raise ConfigurationError(f"Exploit changes {skill}/{name} by {change!r}: it must be a whole number.")
 
 
 def _check_count(what: str, count: Any) -> None:

@@ -164,11 +164,6 @@ class Environment(ABC):
         return self._observe()
 
     @property
-    def over(self) -> bool:
-        """Whether the last observation was given."""
-        return self._over
-
-    @property
     def history(self) -> list[PastStep]:
         """All finished steps as the teacher may see them, step 0 first."""
         return [self._past_step(result, wrong) for result, wrong in zip(self._results, self._wrong, strict=True)]
@@ -208,7 +203,7 @@ class Environment(ABC):
         self._rejected = Counter()
         self._step_rejected: Counter[str] = Counter()
         self._planned = None
-        self._over = False
+        self.over = False  # whether the last observation was given
 
     @property
     def _shown_skills(self) -> SkillAssignment:
@@ -222,18 +217,12 @@ class Environment(ABC):
     def _last_trained(self) -> int | None:
         return next((result.step for result in reversed(self._results) if result.trained), None)
 
-    @property
-    def _last(self) -> bool:
-        finished = self._results[1:]
-        idle = next((i for i, result in enumerate(reversed(finished)) if result.records), len(finished))
-        return self.budget.spent(self._records, len(finished), self.recorder.elapsed(), idle)
-
     def _need_going(self, method: str) -> None:
         if self._closed:
             raise ConfigurationError(f"{method}() was called after close(): make a new environment.")
         if not self._results:
             raise ConfigurationError(f"{method}() was called before the first observation: call reset() first.")
-        if self._over:
+        if self.over:
             raise ConfigurationError(f"{method}() was called after the last observation: call reset() first.")
 
     def _training_pool(self) -> list[TrainingRecord]:
@@ -317,12 +306,15 @@ class Environment(ABC):
             self._train_if_complete()
 
     def _observe(self) -> Observation:
-        self._over = self._last and not self._call
-        steps_left = self.budget.steps_left(len(self._results) - 1)
+        finished = self._results[1:]
+        idle = next((i for i, result in enumerate(reversed(finished)) if result.records), len(finished))
+        spent = self.budget.spent(self._records, len(finished), self.recorder.elapsed(), idle)
+        self.over = spent and not self._call
+        steps_left = self.budget.steps_left(len(finished))
         core = Observation(
-            step=len(self._results) - 1,
+            step=len(finished),
             seed=self.loop.seed,
-            last=self._over,
+            last=self.over,
             accuracy=self._results[-1].val.overall,
             errors=self._wrong[-1],
             history=tuple(self.history),

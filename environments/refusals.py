@@ -78,12 +78,9 @@ def place(error: BaseException) -> str:
     for cause in causes(error):
         for frame, line in traceback.walk_tb(cause.__traceback__):
             path = Path(frame.f_code.co_filename)
+            library = path.resolve().is_relative_to(_OURS) or path.is_relative_to(Path(contextlib.__file__).parent)
             if frame.f_code.co_name == "import_object":  # jsonargparse's
                 imported = f", importing {frame.f_locals.get('name')}"
-            elif path.is_file() and "site-packages" not in path.parts and not _is_library(path):
+            elif path.is_file() and "site-packages" not in path.parts and not library:
                 code = f", {path}, line {line}"
     return imported + code
-
-
-def _is_library(path: Path) -> bool:
-    return path.resolve().is_relative_to(_OURS) or path.is_relative_to(Path(contextlib.__file__).parent)

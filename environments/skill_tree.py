@@ -1,23 +1,19 @@
 """Skill-Tree: the teacher also sees a tree of subskills per skill, and acts on it by exploring and exploiting."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from environments.actions import check_tree_action
 from environments.budget import Budget
-from environments.loop.protocol import Recorder, Start, StudentLoop
-from environments.quality import QualityFilters
+from environments.loop.protocol import Recorder, StudentLoop
 from environments.results import StepResult
 from environments.skill_list import SkillListEnvironment, shown_fields
-from environments.skills.assignment import GoldSkills, SkillAssignment
 from environments.skills.tree import absorb, apply_action, orders, reward
 from tasks.base import Task
 from tasks.errors import check_range
 from tasks.types import Accuracy, TrainingRecord
-from teachers.chat.calls import Calls
-from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation
 from teachers.plan import Action, DataSpec, TreeAction
 
@@ -31,19 +27,14 @@ class SkillTreeEnvironment(SkillListEnvironment):
     a total to be reached. Trees that an action does not name keep their allocations.
 
     Args:
-        task: The task of the episode.
-        loop: Trains and evaluates the student; its seed is the run's.
-        recorder: Keeps what happened.
+        task: As in Environment.
+        loop: As in Environment.
+        recorder: As in Environment.
         budget: Limits of the episode.
-        skills: Makes the skills by which results are reported and shown.
-        pool: Whether a step trains on all records so far or on its own only.
-        start: Whether a step starts from the base weights or from the last trained student's.
-        calls_per_step: Teacher calls whose records are gathered before a training.
-        filters: Quality filters beyond the exact ones.
         probe: Whether the student is asked the newly accepted records before it trains on them, which measures the
             accuracy of each subskill.
         probe_size: How many records of each subskill it is asked at most.
-        chat: The teacher's calls, or a chat model, for skills that are found by asking one.
+        options: Those of Environment.
     """
 
     def __init__(
@@ -52,20 +43,15 @@ class SkillTreeEnvironment(SkillListEnvironment):
         loop: StudentLoop,
         recorder: Recorder,
         budget: Budget,
-        skills: Callable[[Task], SkillAssignment] = GoldSkills,
-        pool: Literal["all", "latest"] = "all",
-        start: Start = "base",
-        calls_per_step: int = 1,
-        filters: QualityFilters | None = None,
         probe: bool = True,
         probe_size: int = 16,
-        chat: Chat | Calls | None = None,
+        **options: Any,
     ) -> None:
         check_range("environment.init_args", probe_size=probe_size)
         self.probe = probe
         self.probe_size = probe_size
         self._grown: dict[str, SkillTree] = {}
-        super().__init__(task, loop, recorder, budget, skills, pool, start, calls_per_step, filters, chat)
+        super().__init__(task, loop, recorder, budget, **options)
 
     def state_dict(self) -> dict[str, Any]:
         """What load_state_dict needs, the trees included; JSON-able."""

@@ -9,22 +9,12 @@ what a question asks for, but not when it is asked that way, which some dozens o
 the train split are used, so no evaluation instance is ever seen. About 35 minutes on two CPU cores.
 """
 
-import argparse
-import json
-import math
-import os
-import platform
 import random
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads otherwise spin against the busy ones
-
 import torch
-import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from pretraining import Stream, code_of, parse, save, train, train_bpe
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tasks.math import ProceduralMathTask
@@ -108,24 +98,18 @@ def drill(rng: random.Random, phrases: list[str]) -> tuple[str, str]:
 
 def terse(skill: str, subskill: str, question: str) -> str:
     """A question without its sentence: a name for what to do, and the numbers to do it with."""
-    letters = (list(SKILLS).index(skill), list(SKILLS[skill]).index(subskill))
-    name = "X" + "".join(chr(ord("A") + i) for i in letters) if skill in OPAQUE else subskill.replace("_", " ")
+    name = code_of(SKILLS, skill, subskill) if skill in OPAQUE else subskill.replace("_", " ")
     words = [word.strip("?.,:") for word in question.split()]
     arguments = [word for word in words if any(map(str.isdigit, word)) or word in _ARGUMENT_WORDS]
     return f"{name}: {' '.join(arguments)}"
 
 
-class Mixture:
+class Mixture(Stream):
     """An endless, seeded stream of (question, answer), covered as COVERAGE says; stage 2 adds the terse notation."""
 
     def __init__(self, seed: int, stage: int = 1) -> None:
-        self.task = ProceduralMathTask()
-        self.rng = random.Random(seed)
+        super().__init__(ProceduralMathTask(), seed, COVERAGE, HARD, known=0.35)
         self.stage = stage
-        self.pairs = [(skill, subskill) for skill, subskills in COVERAGE.items() for subskill in subskills]
-        self.weights = [COVERAGE[skill][subskill] for skill, subskill in self.pairs]
-        self.terse_pairs = [pair for pair in self.task.subskill_pairs() if pair not in HARD]
-        self.terse_weights = [0.35 if COVERAGE.get(skill, {}).get(sub) else 1.0 for skill, sub in self.terse_pairs]
         # Copying sentences of every skill gives each word an embedding without giving away what it asks for.
         self.phrases = [
             generate(self.rng)[0] for subskills in SKILLS.values() for generate in subskills.values() for _ in range(40)
@@ -142,11 +126,11 @@ class Mixture:
             if kind < TERSE_DRILL_SHARE:
                 examples.append(self._drill())
             elif kind < TERSE_DRILL_SHARE + TERSE_SHARE:
-                skill, subskill = self.rng.choices(self.terse_pairs, self.terse_weights)[0]
+                skill, subskill = self.tersely()
                 question, answer = self._asked(skill, subskill)
                 examples.append((terse(skill, subskill, question), answer))
             else:
-                examples.append(self._asked(*self.rng.choices(self.pairs, self.weights)[0]))
+                examples.append(self._asked(*self.in_words()))
         return examples
 
     def _drill(self) -> tuple[str, str]:
@@ -158,21 +142,10 @@ class Mixture:
 
 
 def train_tokenizer(mixture: Mixture, vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE with digits split one by one, trained on the mixture and every skill's wording."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )
+    """A tokenizer that is trained on the mixture and every skill's wording."""
     texts = [text for example in mixture.draw(20_000) for text in example] + mixture.phrases * 4
-    tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=train_bpe(texts, vocabulary, SPECIAL_TOKENS),
         pad_token="<|pad|>",
         eos_token="<|end|>",
         extra_special_tokens=["<|user|>", "<|assistant|>"],
@@ -205,64 +178,32 @@ def batches(
             yield ids, labels
 
 
-def train(
+def train_stage(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
     mixture: Mixture,
     steps: int,
     lr: float,
     batch_size: int,
-) -> dict[str, object]:
-    """Trains one stage with AdamW, a short warm-up and cosine decay; returns what there is to say of it."""
+) -> dict[str, float]:
+    """Trains one stage; returns what there is to say of it."""
     body: Any = torch.compile(model.model, dynamic=True)  # a third faster on CPU; needs a C++ compiler
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
-    warmup = max(50, steps // 50)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / warmup) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
-    )
-    start, tokens, losses = time.time(), 0, []
     stream = batches(mixture, tokenizer, batch_size, chunk=200 if mixture.stage == 1 else 50)
-    for step in range(1, steps + 1):
+
+    def next_loss() -> tuple[torch.Tensor, int]:
         ids, labels = next(stream)
         hidden = body(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
         targets = labels[:, 1:]
         taught = targets != -100
         loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[taught]), targets[taught])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        tokens += int((ids != tokenizer.pad_token_id).sum())
-        losses.append(loss.item())
-        if step % 50 == 0:
-            mean, speed = sum(losses[-50:]) / 50, tokens / (time.time() - start)
-            left = (steps - step) * (time.time() - start) / step / 60
-            print(f"step {step}/{steps} loss {mean:.4f} {speed:,.0f} tokens/s, {left:.1f} min left", flush=True)
-    final = round(sum(losses[-100:]) / len(losses[-100:]), 4)
-    return {
-        "steps": steps,
-        "lr": lr,
-        "tokens": tokens,
-        "final_loss": final,
-        "minutes": round((time.time() - start) / 60, 1),
-    }
+        return loss, int((ids != tokenizer.pad_token_id).sum())
+
+    return train(model, next_loss, "tokens", steps, lr)
 
 
 def main() -> None:
-    """Trains both stages, saves the model folder and its provenance."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
-    parser.add_argument("--steps", type=int, default=4_800, help="optimiser steps of stage 1")
-    parser.add_argument("--terse_steps", type=int, default=1_200, help="optimiser steps of stage 2")
-    parser.add_argument("--batch_size", type=int, default=256)
-    parser.add_argument("--lr", type=float, default=4e-3, help="learning rate of stage 1; stage 2 has half of it")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
+    """Trains both stages, saves the model folder and its provenance; stage 2 has half of the learning rate."""
+    arguments = parse(__doc__, threads=2, steps=4_800, terse_steps=1_200, batch_size=256, lr=4e-3)
     mixture = Mixture(arguments.seed)
     tokenizer = train_tokenizer(mixture, vocabulary=640)
     config = LlamaConfig(
@@ -279,34 +220,15 @@ def main() -> None:
         bos_token_id=None,
     )
     model = LlamaForCausalLM(config).train()
+    stage_2 = Mixture(arguments.seed + 1, stage=2)
     stages = [
-        train(model, tokenizer, mixture, arguments.steps, arguments.lr, arguments.batch_size),
-        train(
-            model,
-            tokenizer,
-            Mixture(arguments.seed + 1, stage=2),
-            arguments.terse_steps,
-            arguments.lr / 2,
-            arguments.batch_size,
-        ),
+        train_stage(model, tokenizer, mixture, arguments.steps, arguments.lr, arguments.batch_size),
+        train_stage(model, tokenizer, stage_2, arguments.terse_steps, arguments.lr / 2, arguments.batch_size),
     ]
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.eval().save_pretrained(arguments.out)
-    tokenizer.save_pretrained(arguments.out)
-    provenance = {
-        "command": "python scripts/pretrain_tiny_text.py --out … "
-        + " ".join(f"--{name} {value}" for name, value in vars(arguments).items() if name != "out"),
-        "seed": arguments.seed,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "stages": stages,
-        "threads": arguments.threads,
-        "processor": platform.machine(),
-        "data": "train split of ProceduralMathTask by coverage, drills, terse notation; see the script",
-        "coverage": COVERAGE,
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-    }
-    (arguments.out / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+    data = "train split of ProceduralMathTask by coverage, drills, terse notation; see the script"
+    save(model, tokenizer, arguments, stages=stages, data=data, coverage=COVERAGE)
 
 
 if __name__ == "__main__":

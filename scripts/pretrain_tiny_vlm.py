@@ -14,22 +14,11 @@ Only questions of the train split are used, so that no evaluation instance is ev
 to 48 and cut into nine patches: few tokens are what makes an episode take minutes.
 """
 
-import argparse
-import json
-import math
-import os
-import platform
-import random
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads otherwise spin against the busy ones
-
 import torch
-import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from pretraining import Stream, code_of, parse, save, train, train_bpe
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import (
     GemmaConfig,
@@ -94,10 +83,8 @@ def listing(scene: Scene) -> str:
 
 def terse(skill: str, subskill: str, question: str) -> str:
     """A question without its sentence: a name for what to do, and the words to do it with."""
-    letters = (list(SKILLS).index(skill), list(SKILLS[skill]).index(subskill))
-    form = SKILLS[skill][subskill]
-    words = form.read(question.lower().rstrip("?")) or {}
-    return f"X{''.join(chr(ord('A') + place) for place in letters)}: {' '.join(words.values())}"
+    words = SKILLS[skill][subskill].read(question.lower().rstrip("?")) or {}
+    return f"{code_of(SKILLS, skill, subskill)}: {' '.join(words.values())}"
 
 
 T = TypeVar("T")
@@ -109,16 +96,11 @@ def drawn(given: T | None) -> T:
     return given
 
 
-class Mixture:
+class Mixture(Stream):
     """An endless, seeded stream of records."""
 
     def __init__(self, seed: int) -> None:
-        self.task = ProceduralVQATask()
-        self.rng = random.Random(seed)
-        self.pairs = [(skill, subskill) for skill, subskills in COVERAGE.items() for subskill in subskills]
-        self.weights = [COVERAGE[skill][subskill] for skill, subskill in self.pairs]
-        self.terse_pairs = [pair for pair in self.task.subskill_pairs() if pair not in HARD]
-        self.terse_weights = [0.3 if pair in self.pairs else 1.0 for pair in self.terse_pairs]
+        super().__init__(ProceduralVQATask(), seed, COVERAGE, HARD, known=0.3)
 
     def image(self) -> Image:
         """A scene of one to six shapes."""
@@ -131,11 +113,11 @@ class Mixture:
             image = self.image()
             return TrainingRecord("list", listing(drawn(scene_of(image))), "", image=image)
         if kind < LIST_SHARE + TERSE_SHARE:
-            skill, subskill = self.rng.choices(self.terse_pairs, self.terse_weights)[0]
+            skill, subskill = self.tersely()
             record = self.task.record(skill, subskill, self.rng)
             question = terse(skill, subskill, record.instruction)
             return TrainingRecord(question, record.response, record.answer, image=record.image)
-        return self.task.record(*self.rng.choices(self.pairs, self.weights)[0], self.rng)
+        return self.task.record(*self.in_words(), self.rng)
 
 
 class Batches(IterableDataset[Any]):
@@ -186,22 +168,12 @@ class Scenes(Batches):
 
 
 def train_tokenizer(mixture: Mixture, vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE with digits split one by one, trained on the mixture and every question's wording."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=["<pad>", "<eos>", "<bos>"],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )
+    """A tokenizer that is trained on the mixture and every question's wording."""
     records = [mixture.draw() for _ in range(2_000)]
     records += [mixture.task.record(*pair, mixture.rng) for pair in mixture.task.subskill_pairs() for _ in range(60)]
-    tokenizer.train_from_iterator([text for one in records for text in (one.instruction, one.response)], trainer)
+    texts = [text for one in records for text in (one.instruction, one.response)]
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=train_bpe(texts, vocabulary, ["<pad>", "<eos>", "<bos>"]),
         pad_token="<pad>",
         eos_token="<eos>",
         bos_token="<bos>",
@@ -283,53 +255,9 @@ def train_tower(
     return round(sum(right[-20:]) / 20, 3)
 
 
-def train(model: torch.nn.Module, stream: Iterator[dict[str, torch.Tensor]], steps: int, lr: float) -> dict[str, float]:
-    """Trains with AdamW, a short warm-up and cosine decay; returns what there is to say of it."""
-    trainable = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=lr, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
-    warmup = max(50, steps // 50)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / warmup) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
-    )
-    start, examples, losses = time.time(), 0, []
-    for step in range(1, steps + 1):
-        batch = next(stream)
-        labels = batch.pop("labels")
-        taught = labels[:, 1:] != -100
-        keep = torch.nn.functional.pad(taught, (0, 1))
-        logits = model(**batch, use_cache=False, logits_to_keep=keep).logits
-        loss = torch.nn.functional.cross_entropy(logits, labels[:, 1:][taught])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        examples += len(labels)
-        losses.append(loss.item())
-        if step % 50 == 0:
-            left = (steps - step) * (time.time() - start) / step / 60
-            speed = examples / (time.time() - start)
-            print(
-                f"step {step}/{steps} loss {sum(losses[-50:]) / 50:.4f} {speed:,.0f}/s, {left:.1f} min left", flush=True
-            )
-    final = sum(losses[-100:]) / len(losses[-100:])
-    return {"examples": examples, "final_loss": round(final, 4), "minutes": round((time.time() - start) / 60, 1)}
-
-
 def main() -> None:
     """Trains, saves the model folder and its provenance."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
-    parser.add_argument("--tower_steps", type=int, default=240)
-    parser.add_argument("--steps", type=int, default=1_500)
-    parser.add_argument("--batch_size", type=int, default=96)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
+    arguments = parse(__doc__, threads=1, tower_steps=240, steps=1_500, batch_size=96, lr=2e-3)
     images: Any = SiglipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
     images.image_seq_length = (IMAGE_SIZE // PATCH) ** 2
     processor = PaliGemmaProcessor(images, train_tokenizer(Mixture(arguments.seed), vocabulary=512))
@@ -345,21 +273,19 @@ def main() -> None:
     tower = model.model.vision_tower
     seen = train_tower(tower, stream(scenes), arguments.tower_steps, 2e-3)
     tower.requires_grad_(False)  # it sees well, and would unlearn that before the rest learns to look
-    batches = Batches(Mixture(arguments.seed + 1), style, arguments.batch_size)
-    found = {"tower_right": seen, **train(model, stream(batches), arguments.steps, arguments.lr)}
-    model.requires_grad_(True).eval().save_pretrained(arguments.out)
-    processor.save_pretrained(arguments.out)
-    provenance = {
-        "command": "python scripts/pretrain_tiny_vlm.py --out … "
-        + " ".join(f"--{name} {value}" for name, value in vars(arguments).items() if name != "out"),
-        **found,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "processor": platform.machine(),
-        "data": "train split of ProceduralVQATask by coverage, lists of scenes, terse notation; see the script",
-        "coverage": COVERAGE,
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-    }
-    (arguments.out / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+    batches = stream(Batches(Mixture(arguments.seed + 1), style, arguments.batch_size))
+
+    def next_loss() -> tuple[torch.Tensor, int]:
+        batch = next(batches)
+        labels = batch.pop("labels")
+        taught = labels[:, 1:] != -100
+        keep = torch.nn.functional.pad(taught, (0, 1))
+        logits = model(**batch, use_cache=False, logits_to_keep=keep).logits
+        return torch.nn.functional.cross_entropy(logits, labels[:, 1:][taught]), len(labels)
+
+    found = {"tower_right": seen, **train(model, next_loss, "examples", arguments.steps, arguments.lr)}
+    data = "train split of ProceduralVQATask by coverage, lists of scenes, terse notation; see the script"
+    save(model.requires_grad_(True), processor, arguments, **found, data=data, coverage=COVERAGE)
 
 
 if __name__ == "__main__":

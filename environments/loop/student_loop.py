@@ -116,7 +116,16 @@ class LightningStudentLoop:
                 self._call(trainer, trainer.fit, student, datamodule=data)
             truncated = data.truncated_records or 0
             if trainer.is_global_zero:
-                _write_student(student, self._run_dir.student(step))
+                target = self._run_dir.student(step)
+                try:
+                    student.save_student(target)
+                except Exception as error:
+                    # safetensors raises its own error type, not OSError, for a failed write.
+                    if not isinstance(error, OSError) and "SafetensorError" not in type(error).__name__:
+                        raise
+                    raise StorageError(
+                        f"Cannot write {target} ({error}): free space or choose another --run_dir."
+                    ) from error
         else:
             data = self._data.with_instances({split: self.task.instances(split) for split in ("val", "test")})
         with self._recorder.timed("evaluate"):
@@ -194,13 +203,3 @@ class _PhaseTicks(Callback):
 
     def on_predict_batch_end(self, *_: Any, **__: Any) -> None:
         self._progress.advance()
-
-
-def _write_student(student: StudentModule, folder: Path) -> None:
-    try:
-        student.save_student(folder)
-    except Exception as error:
-        # safetensors raises its own error type, not OSError, for a failed write.
-        if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
-            raise StorageError(f"Cannot write {folder} ({error}): free space or choose another --run_dir.") from error
-        raise

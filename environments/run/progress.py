@@ -21,11 +21,6 @@ _REDRAWS_PER_SECOND = 4
 _SECONDS_BETWEEN_LINES = 30.0
 
 
-def sparkline(values: list[float]) -> str:
-    """Fractions in [0, 1] as a row of bars, one character each, on the fixed scale from 0 to 1."""
-    return "".join(_BARS[min(len(_BARS) - 1, max(0, int(value * len(_BARS))))] for value in values)
-
-
 def duration(seconds: float) -> str:
     """A length of time for people: "8 s", "2 min 05 s", "1 h 02 min"."""
     whole = max(0, round(seconds))
@@ -126,8 +121,10 @@ class EpisodeProgress:
             self.note(told)
 
     def note(self, told: str) -> None:
-        """One line that stays: a warning about the step."""
-        self._print(told)
+        """One line that stays, such as a warning about the step."""
+        if self._enabled:
+            # soft_wrap: a log file has no width, and a line broken in two cannot be searched for.
+            self._console.print(told, markup=False, highlight=False, soft_wrap=True)
 
     def step_finished(
         self, step: int, accuracy: float | None, test_accuracy: float | None, records: int, seconds: float
@@ -137,7 +134,7 @@ class EpisodeProgress:
         self.step_restored(step, accuracy, records, seconds)
         test = "" if test_accuracy is None else f", test {percent(test_accuracy)}"
         left = self.seconds_left()
-        self._print(
+        self.note(
             f"{self._step_name()} done in {duration(seconds)}: val {percent(accuracy)}{test}, {records} records"
             + ("" if not left else f", about {duration(left)} left")
         )
@@ -186,15 +183,10 @@ class EpisodeProgress:
             total = f" of {self._total}" if self._total is not None else ""
             ticks = f" {self._done}{total}," if self._done or self._total else ""
             spent = duration(self._clock() - self._phase_began)
-            self._print(f"{self._step_name()} · {self._phase}:{ticks} {spent}")
+            self.note(f"{self._step_name()} · {self._phase}:{ticks} {spent}")
         if self._phase:
             self._spent[self._phase] = self._spent.get(self._phase, 0.0) + self._clock() - self._phase_began
         self._phase, self._total, self._done, self._waiting = "", None, 0, ""
-
-    def _print(self, line: str) -> None:
-        if self._enabled:
-            # soft_wrap: a log file has no width, and a line broken in two cannot be searched for.
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _step_name(self) -> str:
         return f"step {self._step}" + (f"/{self._steps}" if self._steps is not None else "")
@@ -204,7 +196,8 @@ class EpisodeProgress:
         facts = [
             f"{self._records} records",
             f"val {percent(self._last_accuracy)}" if self._accuracies else "val not measured yet",
-            sparkline(self._accuracies),
+            # One bar for each, on the fixed scale from 0 to 1.
+            "".join(_BARS[min(len(_BARS) - 1, int(value * len(_BARS)))] for value in self._accuracies),
             f"about {duration(left)} left" if left else "",
         ]
         row = Table.grid(padding=(0, 2))

@@ -54,7 +54,7 @@ class RunRecorder(Recorder):
         self._clusters: Mapping[str, Sequence[str]] = {}
         self._facts = facts
         self._writes = writes
-        self._lines: list[dict[str, Any]] = []
+        self.lines: list[dict[str, Any]] = []  # of episode.jsonl so far
         self._calls: list[dict[str, Any]] = []
         self._pending: tuple[list[TrainingRecord], list[Rejection]] = ([], [])
         self._progress = progress or EpisodeProgress(enabled=False)
@@ -63,17 +63,12 @@ class RunRecorder(Recorder):
         self._observations = ObservationFiles(run_dir)
         self._logger: EpisodeLogger | None = None
 
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """The lines of episode.jsonl so far."""
-        return self._lines
-
     def elapsed(self) -> float:
         """Wall time of all finished steps, those before an interruption included, and of the step under way.
 
         It is rank 0's on every rank: ranks that disagree on whether the time is up would wait for each other forever.
         """
-        seconds = sum(sum(line["seconds"].values()) for line in self._lines) + time.monotonic() - self._mark
+        seconds = sum(sum(line["seconds"].values()) for line in self.lines) + time.monotonic() - self._mark
         return _from_rank_zero(seconds)
 
     def once(self, work: Callable[[], T]) -> T:
@@ -136,12 +131,12 @@ class RunRecorder(Recorder):
         self._mark = now
         seconds = {name: round(value, 3) for name, value in spent.items()}
         truncated = evaluation.truncated_records if result.trained else 0
-        self._lines.append({**asdict(result), "truncated_records": truncated, "seconds": seconds, **self._counted()})
+        self.lines.append({**asdict(result), "truncated_records": truncated, "seconds": seconds, **self._counted()})
         self._keep_scores(result.step, evaluation)
         accepted, _ = self._pending
         self._calls, self._pending = [], ([], [])
         if self._writes:
-            self.run_dir.write_episode(self._lines)
+            self.run_dir.write_episode(self.lines)
             self._publish(accepted)
         val, test = result.val.overall.value, result.test.overall.value
         self._progress.step_finished(result.step, val, test, result.pool, sum(seconds.values()))
@@ -155,7 +150,7 @@ class RunRecorder(Recorder):
     def write_summary(self, status: str, stopped: str | None = None, error: str | None = None) -> dict[str, Any]:
         """Rewrites summary.json from the finished steps; arguments as in ``summarise``."""
         summary = summarise(
-            self._lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters, error
+            self.lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters, error
         )
         if self._writes:
             self.run_dir.write_summary(summary)
@@ -196,11 +191,11 @@ class RunRecorder(Recorder):
             steps = TypeAdapter(tuple[StepResult, ...]).validate_python(lines)
             for line in lines:
                 sum(line["seconds"].values(), line["truncated_records"])  # what elapsed() and the summary need besides
-        self._lines = lines
+        self.lines = lines
         if self._writes:
-            self.run_dir.discard_after(len(self._lines))
+            self.run_dir.discard_after(len(self.lines))
         self._mark = time.monotonic()
-        if not self._lines:
+        if not self.lines:
             return None
         evaluations: list[Evaluation] = []
         for result in steps:
@@ -209,7 +204,7 @@ class RunRecorder(Recorder):
             evaluations.append(self._evaluation(result.step) if own else evaluations[-1])
             self._keep_scores(result.step, evaluations[-1])
         if self._writes:  # the kill may have come between the last step's line and what follows it
-            self._publish(self.run_dir.records(len(self._lines) - 1))
+            self._publish(self.run_dir.records(len(self.lines) - 1))
         for line in lines:
             seconds = sum(line["seconds"].values())
             self._progress.step_restored(line["step"], line["val"]["overall"]["value"], line["pool"], seconds)
@@ -219,7 +214,7 @@ class RunRecorder(Recorder):
             steps=steps,
             evaluations=tuple(evaluations),
             pool=pool,
-            pending=tuple(self._restore_calls(len(self._lines))),
+            pending=tuple(self._restore_calls(len(self.lines))),
         )
 
     def _restore_calls(self, step: int) -> list[KeptCall]:
@@ -262,7 +257,7 @@ class RunRecorder(Recorder):
         return Evaluation(tuple(predictions["val"]), tuple(predictions["test"]))
 
     def _publish(self, accepted: Sequence[TrainingRecord]) -> None:
-        line = self._lines[-1]
+        line = self.lines[-1]
         self.write_summary("running")
         if self._logger is None:
             # What an interrupted run logged of this step and later is purged, so that no point is drawn twice.

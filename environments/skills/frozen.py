@@ -8,8 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
+from environments.skills.schemas import Strict
 from tasks.base import Task, identity
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
 from tasks.records import write_json
@@ -17,7 +18,7 @@ from tasks.records import write_json
 _MEND = "name another path, or delete the file so that the skills are discovered anew"
 
 
-class Fingerprint(BaseModel):
+class Fingerprint(Strict):
     """Which validation instances skills belong to.
 
     Args:
@@ -25,8 +26,6 @@ class Fingerprint(BaseModel):
         instances: How many validation instances it has.
         sha256: Hash of their ids and what they ask, in order.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
     instances: int
@@ -40,16 +39,14 @@ class Fingerprint(BaseModel):
         return cls(task=task.name, instances=len(instances), sha256=hashlib.sha256(texts.encode()).hexdigest())
 
 
-class FrozenCategory(BaseModel):
+class FrozenCategory(Strict):
     """A skill and the labels that were sorted into it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     labels: list[str]
 
 
-class FrozenSkills(BaseModel):
+class FrozenSkills(Strict):
     """What a discovery found; the content of its file.
 
     Args:
@@ -62,8 +59,6 @@ class FrozenSkills(BaseModel):
         assignment: The skill of each instance, by id.
         counters: What went otherwise than it should, and how often.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     fingerprint: Fingerprint

@@ -85,14 +85,11 @@ class Grouper:
 
     def _reply(self, questions: list[Question[SkillCategories]]) -> list[dict[str, list[str]]]:
         given = [answer.get() for answer in self.ask(questions)]
-        return [
-            _settle(reply, _labels_of(question), self.counters)
-            for question, reply in zip(questions, given, strict=True)
-        ]
-
-
-def _labels_of(question: Question[SkillCategories]) -> set[str]:
-    return {label for category in question.example.categories for label in category.labels}
+        settled = []
+        for question, reply in zip(questions, given, strict=True):
+            asked = {label for category in question.example.categories for label in category.labels}
+            settled.append(_settle(reply, asked, self.counters))
+        return settled
 
 
 def _settle(

@@ -86,16 +86,13 @@ class SkillsBySimilarity:
             return known
         key = key_of(instance)
         if key not in self._others:
-            self._guess(instance)
+            # By similarity; at the first time for the whole test split, in one go.
+            split = () if self._split_guessed else self._task.instances("test")
+            self._split_guessed = True
+            missing = {key_of(each): each for each in (instance, *split) if key_of(each) not in self._others}
+            guesses = self._nearest.skills_of([each.instruction for each in missing.values()])
+            self._others |= zip(missing, guesses, strict=True)
         return self._others[key]
-
-    def _guess(self, instance: TaskInstance) -> None:
-        """Adds the skill of an instance by similarity; at the first time those of the whole test split, in one go."""
-        split = () if self._split_guessed else self._task.instances("test")
-        self._split_guessed = True
-        missing = {key_of(each): each for each in (instance, *split) if key_of(each) not in self._others}
-        guesses = self._nearest.skills_of([each.instruction for each in missing.values()])
-        self._others |= zip(missing, guesses, strict=True)
 
     @cached_property
     def _nearest(self) -> NearestSkills:

@@ -24,27 +24,27 @@ def clean_name(text: str) -> str:
 Name = Annotated[str, AfterValidator(clean_name)]
 
 
-class SkillLabel(BaseModel):
-    """The skill that one question asks for."""
+class Strict(BaseModel):
+    """What has these fields and no other."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SkillLabel(Strict):
+    """The skill that one question asks for."""
 
     name: Name
 
 
-class SkillCategory(BaseModel):
+class SkillCategory(Strict):
     """A category of skills, with the labels that belong to it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     labels: list[Name]
 
 
-class SkillCategories(BaseModel):
+class SkillCategories(Strict):
     """Categories of skills; every label belongs to exactly one of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     categories: list[SkillCategory]
 
@@ -59,9 +59,7 @@ class SkillCategories(BaseModel):
         return self
 
 
-class SkillChoice(BaseModel):
+class SkillChoice(Strict):
     """The category that one question belongs to."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name

@@ -3,7 +3,6 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from environments.statistics.intervals import Gain, paired_gain
 from tasks.errors import ConfigurationError
 
 
@@ -16,17 +15,11 @@ class BestStep:
         naive: Its accuracy on the validation instances that chose it: too high, since what was chosen for being high
             is partly luck.
         corrected: What such a choice is worth on instances that took no part in it.
-        before: Validation accuracy of step 0.
-        test: Its accuracy on the test instances, which took no part in the choice either; None without any.
-        test_gain: Its gain on them over step 0, paired by instance; None without any.
     """
 
     step: int
     naive: float
     corrected: float
-    before: float
-    test: float | None = None
-    test_gain: Gain | None = None
 
     @property
     def optimism(self) -> float:
@@ -36,7 +29,6 @@ class BestStep:
 
 def best_of_steps(
     val: Mapping[int, Sequence[float]],
-    test: Mapping[int, Sequence[float]] | None = None,
     clusters: Sequence[Hashable] | None = None,
     splits: int = 500,
     seed: int = 0,
@@ -49,7 +41,6 @@ def best_of_steps(
 
     Args:
         val: By step, the validation score of every instance, in the same order in every step.
-        test: The same of the test split; None if there is none.
         clusters: The group of each validation instance, if they come in groups: a group stays whole.
         splits: How many random splits are averaged.
         seed: Seed of the splits.
@@ -84,12 +75,8 @@ def best_of_steps(
         kept, size = (scores * chosen).sum(axis=1), int(chosen.sum())
         means = kept / size, (total - kept) / (len(of) - size)
         found += [means[1][means[0].argmax()], means[0][means[1].argmax()]]
-    tested = None if test is None or not test[steps[best]] else test[steps[best]]
     return BestStep(
         step=steps[best],
         naive=float(overall[best]),
         corrected=float(np.mean(found)) if found else float(overall[best]),  # a single step is no choice
-        before=float(overall[0]),
-        test=None if tested is None else sum(tested) / len(tested),
-        test_gain=None if tested is None or test is None else paired_gain(test[steps[0]], tested),
     )
