@@ -26,8 +26,8 @@ _VOCABULARY: Mapping[str, tuple[str, ...]] = {
 _SLOT = re.compile(r"\{([a-z]+)\d?\}")
 
 # Nine places for shapes, and how far a shape of each size may lie off one without coming near its neighbour.
-_CENTRES = (11, 32, 53)
-_JITTER = {"small": 4, "large": 1}
+_CELLS = tuple((x, y) for x in (11, 32, 53) for y in (11, 32, 53))
+_JITTER = {"small": range(-4, 5), "large": range(-1, 2)}
 
 # How many scenes are drawn for one item at most; the rarest answer of any form takes some hundreds at worst.
 _MAX_DRAWS = 20_000
@@ -70,36 +70,33 @@ class Form:
 
     def _random_words(self, rng: Random) -> Words:
         words: dict[str, str] = {}
-        for slot in self._slots:
-            free = [word for word in _vocabulary(slot) if word not in words.values()]
-            words[slot] = rng.choice(free)
+        for slot, vocabulary in self._slots.items():
+            taken = words.values()
+            words[slot] = rng.choice([word for word in vocabulary if word not in taken] if words else vocabulary)
         return words
 
     @cached_property
-    def _slots(self) -> tuple[str, ...]:
-        return tuple(match.group()[1:-1] for match in _SLOT.finditer(self.text))
+    def _slots(self) -> Mapping[str, tuple[str, ...]]:
+        """The words that each slot may take, the number at the end of its name left out."""
+        return {match.group()[1:-1]: _VOCABULARY[match.group(1)] for match in _SLOT.finditer(self.text)}
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         pattern = re.escape(self.text.lower().removesuffix("?"))
-        for slot in self._slots:
-            pattern = pattern.replace(re.escape(f"{{{slot}}}"), f"(?P<{slot}>{'|'.join(_vocabulary(slot))})")
+        for slot, vocabulary in self._slots.items():
+            pattern = pattern.replace(re.escape(f"{{{slot}}}"), f"(?P<{slot}>{'|'.join(vocabulary)})")
         return re.compile(pattern)
-
-
-def _vocabulary(slot: str) -> tuple[str, ...]:
-    return _VOCABULARY[slot.rstrip("0123456789")]
 
 
 def _random_scene(rng: Random, fewest: int, most: int) -> Scene:
     # Few colours and shapes in a scene make counts, repetitions and look-alikes frequent; many make the others so.
+    choice = rng.choice
     colours = rng.sample(COLOURS, rng.randint(2, len(COLOURS)))
     shapes = rng.sample(SHAPES, rng.randint(2, len(SHAPES)))
-    cells = rng.sample([(x, y) for x in _CENTRES for y in _CENTRES], rng.randint(fewest, most))
     figures = []
-    for x, y in cells:
-        size = rng.choice(SIZES)
+    for x, y in rng.sample(_CELLS, rng.randint(fewest, most)):
+        size = choice(SIZES)
         off = _JITTER[size]
-        place = (x + rng.randint(-off, off), y + rng.randint(-off, off))
-        figures.append(Figure(rng.choice(colours), rng.choice(shapes), size, *place))
+        x, y = x + choice(off), y + choice(off)
+        figures.append(Figure(choice(colours), choice(shapes), size, x, y))
     return Scene(tuple(figures))

@@ -31,8 +31,8 @@ def answer_of(question: str, scene: Scene) -> tuple[bool, str | None]:
 
 
 def _matching(scene: Scene, words: Words) -> list[Figure]:
-    kinds = ("colour", "shape", "size")
-    return [f for f in scene.figures if all(getattr(f, kind) == words[kind] for kind in kinds if kind in words)]
+    wanted = [(kind, words[kind]) for kind in ("colour", "shape", "size") if kind in words]
+    return [figure for figure in scene.figures if all(getattr(figure, kind) == word for kind, word in wanted)]
 
 
 def _attribute(kind: str) -> Answer:

@@ -73,13 +73,14 @@ class Scene:
             raise RecordError(f"a scene has 1 to {MAX_FIGURES} shapes, found {len(self.figures)}")
         object.__setattr__(self, "figures", tuple(sorted(self.figures, key=lambda figure: (figure.y, figure.x))))
         for position, figure in enumerate(self.figures):
-            if not all(figure.reach <= place < SIDE - figure.reach for place in (figure.x, figure.y)):
+            x, y, reach = figure.x, figure.y, _REACH[figure.size]
+            if not (reach <= x < SIDE - reach and reach <= y < SIDE - reach):
                 raise RecordError(
-                    f"{str(figure)!r} leaves the picture: both numbers must be "
-                    f"{figure.reach} to {SIDE - 1 - figure.reach}"
+                    f"{str(figure)!r} leaves the picture: both numbers must be {reach} to {SIDE - 1 - reach}"
                 )
             for other in self.figures[:position]:
-                if max(abs(figure.x - other.x), abs(figure.y - other.y)) <= figure.reach + other.reach:
+                near = reach + _REACH[other.size]
+                if abs(x - other.x) <= near and abs(y - other.y) <= near:
                     raise RecordError(f"{str(figure)!r} overlaps {str(other)!r}: move one of them")
 
     def __str__(self) -> str:

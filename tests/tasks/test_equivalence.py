@@ -24,7 +24,7 @@ BUSY = ("\\binom{10^7}{5000000}", "2\\binom{10^7}{5000000}")
 
 @pytest.fixture(scope="module")
 def process():
-    made = SympyProcess(seconds=0.8)
+    made = SympyProcess(seconds=0.3)
     yield made
     made.close()
 
@@ -138,7 +138,7 @@ def test_no_worker_outlives_a_killed_parent(busy):
     program = (
         "import sys, threading, time\n"
         "from tasks.math.sympy_process import SympyProcess\n"
-        "process = SympyProcess(seconds=2.0)\n"
+        "process = SympyProcess(seconds=0.6)\n"
         "process.same('x+1', '1+x')\n"
         "print(process._process.pid, flush=True)\n"
         + (f"process.same(*{BUSY!r})\n" if busy else "")

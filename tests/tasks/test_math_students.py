@@ -113,11 +113,11 @@ def test_a_student_fits_and_is_evaluated(student, records, tmp_path):
     architecture, tokenizer = STUDENTS[student]
     folder = make_tiny_model(tmp_path / student, architecture, **tokenizer)
     fit = words("fit", student, folder, tmp_path)
-    fit += ["--data.init_args.records", str(records), "--model.init_args.lr", "0.02", "--trainer.max_epochs", "6"]
+    fit += ["--data.init_args.records", str(records), "--model.init_args.lr", "0.02", "--trainer.max_epochs", "3"]
     assert main(fit) == 0
     losses = column(tmp_path, "train/loss_epoch")
-    assert len(losses) == 6 and losses[-1] < 0.8 * losses[0]
-    assert len(column(tmp_path, "val/accuracy")) == 6, "each epoch ends with a validation"
+    assert len(losses) == 3 and losses[-1] < 0.8 * losses[0]
+    assert len(column(tmp_path, "val/accuracy")) == 3, "each epoch ends with a validation"
 
     checkpoint = next((tmp_path / "logs").rglob("*.ckpt"))
     weights = torch.load(checkpoint, weights_only=False)["state_dict"]

@@ -130,7 +130,7 @@ PIECES = (
 LONG = (
     *HOSTILE_REPLIES,
     *(piece * (1_000_000 // len(piece)) for piece in PIECES),
-    *((one + other) * (20_000 // len(one + other)) for one, other in itertools.combinations(PIECES, 2)),
+    *((one + other) * (6_000 // len(one + other)) for one, other in itertools.combinations(PIECES, 2)),
     "x = f(a=1)\n" * 500_000,
     "`a(b)`" * 5_000,
     "\u0301\u0327" * 20_000,
@@ -150,4 +150,4 @@ def test_no_reply_raises_or_takes_long(part: int) -> None:
         plan = parse_plan(text)
         plan_metrics(plan, plan)
         authors_metrics([([[{"id": 0, "name": "count", "args": {}}]], text)])
-        assert time.process_time() - start < 60, text[:30]  # not a speed: that nothing grows without end
+        assert time.process_time() - start < 20, text[:30]  # not a speed: that nothing grows without end

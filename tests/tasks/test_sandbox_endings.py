@@ -72,7 +72,7 @@ def test_programs_end_as_python_ends_them(sandbox: Sandbox, name: str) -> None:
 def test_what_a_program_does_at_its_end_counts(sandbox: Sandbox, late: str) -> None:
     source = f"import atexit, threading\nprint(2)\ndef late():\n    {late}\n"
     for last in ("atexit.register(late)", "threading.Timer(0.05, late).start()"):
-        verdict = sandbox.run(source + last, [StdinTest("", "2")], limits=Limits(seconds=1.5))
+        verdict = sandbox.run(source + last, [StdinTest("", "2")], limits=Limits(seconds=0.4))
         in_vain = late.startswith("raise")  # neither changes how Python ends
         assert verdict.accepted == in_vain, (last, verdict)
 

@@ -28,7 +28,7 @@ PROGRAMS: dict[str, tuple[list[str], str]] = {
 }
 _TESTS = (StdinTest("21", "42"), StdinTest("2", "42"))
 _LIMITS = Limits(seconds=4.0, memory=256 << 20, output=1 << 20, file=4 << 20)
-_LOOPS = replace(_LIMITS, seconds=0.5)
+_LOOPS = replace(_LIMITS, seconds=0.2)
 _PROGRAM_USER = 60_613
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="namespaces and seccomp are Linux's")
@@ -61,7 +61,7 @@ class Host:
             "limits": {name: resource.getrlimit(getattr(resource, name)) for name in names},
             "files": {str(path): path.stat().st_mtime_ns for path in self.folder.rglob("*")},
             "canary": self.canary.read_text(),
-            "environment": dict(os.environ),
+            "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
             "host": socket.gethostname(),
             "priority": os.getpriority(os.PRIO_PROCESS, 0),
             "folder": os.getcwd(),
@@ -125,12 +125,17 @@ def sandbox() -> Iterator[Sandbox]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def before(sandbox: Sandbox, host: Host) -> dict[str, object]:
+    """The host's state before any of these programs, and once whatever the server keeps open is open."""
+    sandbox.run("print(42)", _TESTS)
+    return host.state()
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_hostile_program(sandbox: Sandbox, host: Host, name: str) -> None:
+def test_hostile_program(sandbox: Sandbox, host: Host, before: dict[str, object], name: str) -> None:
     right, source = PROGRAMS[name]
     limits = _LOOPS if right[0] == "time_limit" else _LIMITS
-    sandbox.run("print(42)", _TESTS)  # whatever the server keeps open is open before the state is taken
-    before = host.state()
     verdict = sandbox.run(host.fill(source), _TESTS, limits=limits)
     assert verdict.outcome in right, verdict
     assert verdict.message.isprintable() and len(verdict.message) <= 300

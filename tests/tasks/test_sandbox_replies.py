@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import yaml
 from tasks.code.comparison import excerpt, one_line, same_data, same_output
 from tasks.code.confined.values import NotPlainError, dumps, encode, loads_forged
 from tasks.code.sandbox import Sandbox
-from tasks.code.verdict import CallTest, Level, Limits, StdinTest, Verdict
+from tasks.code.verdict import CallTest, Level, Limits, StdinTest
 
 FILES = Path(__file__).parent / "data" / "functions"
 PROGRAMS: dict[str, dict[str, str]] = {
@@ -21,7 +22,7 @@ PROGRAMS: dict[str, dict[str, str]] = {
 LEVELS: tuple[Level, ...] = ("full", "filtered", "limits")
 # What a function returns takes the same way to the caller at every level; what it does to its own process does not.
 ATTACKS = [
-    pytest.param(level, PROGRAMS[kind][name], id=f"{level}-{name}")
+    pytest.param(level, kind, name, id=f"{level}-{name}")
     for level in LEVELS
     for kind in PROGRAMS
     for place, name in enumerate(PROGRAMS[kind])
@@ -31,6 +32,11 @@ _FORGE = "import os\ndef forge(fd, text): os.write(fd, len(text).to_bytes(4, 'bi
 _TESTS = (CallTest((20,), 41), CallTest((1,), 3))
 _CHECK = "def check(candidate):\n    assert candidate(20) == 41\n    assert candidate(1) == 3\n"
 _LIMITS = Limits(seconds=1.5, memory=256 << 20, output=1 << 20, file=1 << 20)
+# Never over, as functions or where they are checked; the others may take what a busy machine needs.
+_ENDLESS = {
+    *("shared", "list_that_lies", "dictionary_that_lies", "error_that_never_ends", "endless"),
+    *("forged_half_and_wait", "answer_links_swapped", "question_taken"),
+}
 _LONGEST = 20.0  # a busy machine's, for what must not take minutes
 
 
@@ -42,19 +48,16 @@ def sandboxes() -> Iterator[dict[str, Sandbox]]:
         sandbox.close()
 
 
-def assert_harmless(verdict: Verdict, began: float) -> None:
-    assert not verdict.accepted, verdict
-    assert verdict.message.isprintable() and len(verdict.message) <= 300
+@pytest.mark.parametrize(("level", "kind", "name"), ATTACKS)
+def test_no_reply_passes_or_ends_a_run(sandboxes: dict[str, Sandbox], level: str, kind: str, name: str) -> None:
+    sandbox, source = sandboxes[level], PROGRAMS[kind][name].replace("$FORGE", _FORGE)
+    limits, began = replace(_LIMITS, seconds=0.3) if name in _ENDLESS else _LIMITS, time.monotonic()
+    for verdict in (sandbox.run(source, _TESTS, "f", limits), sandbox.check(source, _CHECK, "f", limits=limits)):
+        assert not verdict.accepted, verdict
+        assert verdict.message.isprintable() and len(verdict.message) <= 300
     assert time.monotonic() - began < _LONGEST
-
-
-@pytest.mark.parametrize(("level", "source"), ATTACKS)
-def test_no_reply_passes_or_ends_a_run(sandboxes: dict[str, Sandbox], level: str, source: str) -> None:
-    sandbox, source, began = sandboxes[level], source.replace("$FORGE", _FORGE), time.monotonic()
-    assert_harmless(sandbox.run(source, _TESTS, "f", _LIMITS), began)
-    assert_harmless(sandbox.check(source, _CHECK, "f", limits=_LIMITS), time.monotonic())
-    assert sandbox.run("def f(x): return 2 * x + 1", _TESTS, "f").accepted, "the next program suffers"
-    assert sandbox.check("def f(x): return 2 * x + 1", _CHECK, "f").accepted, "the next check suffers"
+    # A check runs its program on the server that runs programs without one.
+    assert sandbox.check("def f(x): return 2 * x + 1", _CHECK, "f").accepted, "the next program suffers"
 
 
 def test_there_are_enough_of_them() -> None:
@@ -115,13 +118,13 @@ def test_printed_numbers_are_compared_in_linear_time(found: str) -> None:
 
 
 def test_values_are_compared_in_linear_time() -> None:
-    """Built as a dictionary, 60,000 such keys take a minute; compared by equality, sets of them do as well."""
-    keys = [{"i": hex(k * (2**61 - 1) << 1)} for k in range(2, 60_000)]
+    """Built as a dictionary, 30,000 such keys take 15 seconds; compared by equality, sets of them do as well."""
+    keys = [{"i": hex(k * (2**61 - 1) << 1)} for k in range(2, 30_000)]
     began = time.process_time()
     for made in ({"s": keys}, {"d": [[key, 0] for key in keys]}, {"s": [{"t": [key]} for key in keys]}):
         assert not same_data({"s": []}, made)
         assert same_data(made, {next(iter(made)): list(reversed(next(iter(made.values()))))})
-    assert time.process_time() - began < 20.0
+    assert time.process_time() - began < 10.0
 
 
 @pytest.mark.parametrize(

@@ -278,10 +278,11 @@ import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 from pathlib import Path
 from chat_helpers import chat, questions
-from teachers.chat import Calls
+from teachers.chat import Calls, concurrency
+concurrency._FIRST_WAIT = 0.01
 calls = Calls(chat({url!r}, concurrency=4), max_usd=1)
 with calls.recording(Path({path!r})):
-    answers = calls.ask(questions(40)) + calls.ask(questions(40, "Now about"))
+    answers = calls.ask(questions(20)) + calls.ask(questions(20, "Now about"))
 assert all(answer.value for answer in answers)
 """
 
@@ -318,7 +319,7 @@ def test_three_kills_and_a_finish_give_the_lines_of_an_undisturbed_run(tmp_path)
             (tmp_path / name).mkdir()
         path, part = tmp_path / "killed" / "calls.jsonl", tmp_path / "killed" / ".calls.part.jsonl"
         code = ASKER.format(tests=str(HERE.parent), root=str(HERE.parent.parent), url=url, path=str(path))
-        for wanted in (15, 45, 70):
+        for wanted in (8, 22, 35):
             process = subprocess.Popen([sys.executable, "-c", code])
             while len(completed(part, path)) < wanted:
                 assert process.poll() is None
