@@ -9,7 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tasks.code.verdict import Level
 from tests.tasks.math_rows import write_rows
+
+LEVELS: tuple[Level, ...] = ("full", "filtered", "limits")
+every_level = pytest.mark.parametrize("sandbox", LEVELS, indirect=True)
 
 _STARTER = "class Solution:\n    def addUp(self, numbers: List[int], start: int) -> int:\n        "
 SOLUTIONS = {

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,7 +16,7 @@ from tasks.code.task import may_answer
 from tasks.code.task import tests_of as read_tests
 from tasks.code.verdict import CallTest, Limits, SandboxError, StdinTest
 from tasks.errors import RecordError
-from tests.tasks.code_rows import made_humaneval
+from tests.tasks.code_rows import every_level, made_humaneval
 
 _TESTS = [StdinTest(str(number), str(2 * number)) for number in (1, 5, 7, 11, 12, 13)]
 _COLLIDING = '# test: {"arguments": [{"d": [' + ",".join(f"[{k * (2**61 - 1)},0]" for k in range(30_000)) + "]}]}"
@@ -49,13 +48,8 @@ DOUBLING = {
 }
 
 
-@pytest.fixture(scope="module", params=["full", "filtered", "limits"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(request.param) as made:
-        yield made
-
-
 @pytest.mark.parametrize("name", DOUBLING)
+@every_level
 def test_programs_end_as_python_ends_them(sandbox: Sandbox, name: str) -> None:
     if name == "device" and sys.platform != "linux":
         pytest.skip("/dev/stdin is opened anew on Linux only")
@@ -69,6 +63,7 @@ def test_programs_end_as_python_ends_them(sandbox: Sandbox, name: str) -> None:
 @pytest.mark.parametrize(
     "late", ["print(3)", "raise SystemExit(1)", "while True: pass", "import os; os.write(1, b'3')"]
 )
+@every_level
 def test_what_a_program_does_at_its_end_counts(sandbox: Sandbox, late: str) -> None:
     source = f"import atexit, threading\nprint(2)\ndef late():\n    {late}\n"
     for last in ("atexit.register(late)", "threading.Timer(0.05, late).start()"):
@@ -77,6 +72,7 @@ def test_what_a_program_does_at_its_end_counts(sandbox: Sandbox, late: str) -> N
         assert verdict.accepted == in_vain, (last, verdict)
 
 
+@every_level
 def test_annotations_as_text_are_resolved_in_functions_too(sandbox: Sandbox) -> None:
     source = (
         "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass Box:\n    n: int\n"

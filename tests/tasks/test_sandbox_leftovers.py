@@ -4,22 +4,16 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tasks.code.sandbox import Sandbox
 from tasks.code.verdict import Limits, StdinTest
+from tests.tasks.code_rows import every_level
 
 ROOT = Path(__file__).parents[2]
 _DOUBLES = (StdinTest("21\n", "42\n"),)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
 
 
 @pytest.mark.parametrize("end", ["sandbox.close()", "", "os.kill(os.getpid(), 9)"])
@@ -167,14 +161,13 @@ print(sorted(os.listdir('.')), os.stat('.').st_mode & 0o700)
 """
 
 
-@pytest.mark.parametrize("level", ["limits", "filtered", "full"])
-def test_nothing_that_a_program_leaves_survives(level: str) -> None:
-    with Sandbox(level) as sandbox:  # type: ignore[arg-type]
-        for left, source in _LEFT.items():
-            verdict = sandbox.run(f"import os\n{source}\nprint(42)", _DOUBLES)
-            assert verdict.outcome in ("accepted", "forbidden", "runtime_error"), (left, verdict)
-            expected = f"['folder', 'new'] {0o700}"
-            assert sandbox.run(_LOOK, [StdinTest("", expected)]).accepted, (left, verdict)
+@every_level
+def test_nothing_that_a_program_leaves_survives(sandbox: Sandbox) -> None:
+    for left, source in _LEFT.items():
+        verdict = sandbox.run(f"import os\n{source}\nprint(42)", _DOUBLES)
+        assert verdict.outcome in ("accepted", "forbidden", "runtime_error"), (left, verdict)
+        expected = f"['folder', 'new'] {0o700}"
+        assert sandbox.run(_LOOK, [StdinTest("", expected)]).accepted, (left, verdict)
 
 
 def test_a_server_that_could_not_clean_up_is_replaced() -> None:

@@ -1,7 +1,5 @@
 """Programs and their right verdicts, by class: what LiveCodeBench's harness accepts, and what no rule may."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tasks.code.sandbox import Sandbox
@@ -12,30 +10,13 @@ _OK, _WRONG, _ERROR, _COMPILE = "accepted", "wrong_answer", "runtime_error", "co
 # The entry point, a right body of two arguments, and a wrong one: names that the preamble defines as well.
 _NAMES = {
     "add": ("a + b", "a - b"),
-    "sub": ("a - b", "b - a"),
     "gcd": ("a if not b else gcd(b, a % b)", "a * b"),
-    "lcm": ("a * b // __import__('math').gcd(a, b)", "a"),
     "comb": ("1 if b in (0, a) else 0 if b > a else comb(a - 1, b - 1) + comb(a - 1, b)", "a"),
-    "perm": ("1 if b == 0 else a * perm(a - 1, b - 1)", "a"),
-    "repeat": ("[a] * b", "[b] * a"),
-    "product": ("a * b", "a + b + 1"),
     "sum": ("a + b", "a - b"),
-    "max": ("a if a > b else b", "b if a > b else a"),
-    "min": ("b if a > b else a", "a if a > b else b"),
     "pow": ("a ** b", "a * b"),
-    "mul": ("a * b", "a + b + 1"),
-    "mod": ("a % b", "b % a"),
-    "concat": ("str(a) + str(b)", "str(b) + str(a)"),
-    "count": ("str(a).count(str(b))", "99"),
     "search": ("[a, b].index(b)", "99"),
     "filter": ("[x for x in (a, b) if x > 4]", "[]"),
     "reduce": ("a + b", "0"),
-    "compress": ("[a, b]", "[b, a]"),
-    "insort": ("sorted([a, b])", "[9, 9]"),
-    "split": ("[a, b]", "a"),
-    "sample": ("[a, b]", "[]"),
-    "choice": ("a", "b"),
-    "median": ("(a + b) / 2", "a"),
     "date": ("a * 100 + b", "0"),
 }
 _CALLS: dict[str, str] = {
@@ -46,12 +27,6 @@ _CALLS: dict[str, str] = {
     "static method": "class Solution:\n    @staticmethod\n    def {0}(a, b): return {2}",
     "function beside a class": "class Solution:\n    pass\ndef {0}(a, b): return {1}",
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
 
 
 def right(body: str, name: str, a: int, b: int) -> object:
@@ -113,14 +88,10 @@ def test_the_preamble_is_that_of_the_benchmark(sandbox: Sandbox, source: str) ->
 _STDIN: list[tuple[str, str, str, str]] = [
     # programs that end themselves
     ("print(int(input()) * 2)\nexit()", "21", "42", _OK),
-    ("print(int(input()) * 2)\nquit()", "21", "42", _OK),
-    ("print(int(input()) * 2)\nexit(0)\nprint(7)", "21", "42", _OK),
     ("import sys\nprint(42)\nsys.exit(0)", "", "42", _OK),
-    ("def main():\n    print(42)\n    exit()\nmain()", "", "42", _OK),
     ("print(42)\nraise SystemExit", "", "42", _OK),
     ("exit()", "", "42", _WRONG),
     ("print(42)\nexit(1)", "", "42", _ERROR),
-    ("print(42)\nquit('bad')", "", "42", _ERROR),
     # recursion
     ("def f(n): return n and 1 + f(n - 1)\nprint(f(45000))", "", "45000", _OK),
     ("def f(n):\n    if n: f(n - 1)\nf(49000)\nprint(1)", "", "1", _OK),
@@ -135,37 +106,11 @@ _STDIN: list[tuple[str, str, str, str]] = [
         "t = threading.Thread(target=main)\nt.start()\nt.join()",
         "", "100000", _OK,
     ),
-    # lines of numbers
+    # lines, compared as test_sandbox_verdicts.py has it
     ("print('07')", "", "7", _OK),
-    ("print('+7')", "", "7", _OK),
-    ("print('-0')", "", "0", _OK),
-    ("print('1\\t2')", "", "1 2", _OK),
-    ("print('1  2   3')", "", "1 2 3", _OK),
-    ("print('1', '2', sep=' ' * 9, end='   ')", "", "1 2", _OK),
-    ("print('007 -01')", "", "7 -1", _OK),
-    ("print('1.0')", "", "1", _OK),
-    ("print('1e3')", "", "1000", _OK),
-    ("print('1.50')", "", "1.5", _OK),
-    ("print(7, 8)", "", "7 9", _WRONG),
-    ("print('7 8 9')", "", "7 8", _WRONG),
-    ("print('78')", "", "7 8", _WRONG),
-    ("print('0x7')", "", "7", _WRONG),
-    ("print('7.')", "", "7", _OK),
-    ("print('--7')", "", "7", _WRONG),
-    ("print('7,8')", "", "7 8", _WRONG),
-    ("print('[7]')", "", "7", _WRONG),
-    ("print(10 ** 30 + 1)", "", str(10**30), _WRONG),
-    ("print(50000000000000001)", "", "50000000000000000", _WRONG),
-    # lines of anything else
-    ("print('yes')", "", "Yes", _WRONG),
-    ("print('a  b')", "", "a b", _WRONG),
-    ("print('  a b  ')", "", "a b", _OK),
-    ("print('a\\r')\nprint('b')", "", "a\nb", _OK),
-    ("print('a')\nprint()\nprint()", "", "a", _OK),
-    ("print('\\n\\na')", "", "a\n", _OK),
-    ("print('a b', end='')", "", "a\nb", _WRONG),
-    ("print('a\\nb')", "", "a b", _WRONG),
     ("print('case 07')", "", "case 7", _WRONG),
+    ("print('a\\r')\nprint('b')", "", "a\nb", _OK),
+    ("print('a b', end='')", "", "a\nb", _WRONG),
     ("pass", "", "", _OK),
     ("pass", "", "1", _WRONG),
     ("print(1)", "", "", _WRONG),
@@ -248,28 +193,12 @@ def test_programs_have_the_preamble_too_and_for_each_test(
     assert sandbox.run(source, tests).outcome == _ERROR
 
 
-@pytest.mark.parametrize(
-    ("expected", "printed", "exact", "rounded"),
-    [
-        ("0.3333333", "0.3333333333", False, True),
-        ("1.5", "1.500001", False, True),
-        ("1.5 7", "1.500001 8", False, False),
-        ("10000000 0.5", "10000001 0.5", False, False),
-        ("1000000", "1000001", False, False),
-        ("1\n\n2", "1\n2", False, True),
-        ("1\n2", "1\n\n2", False, True),
-        ("1e999", "5", False, False),
-        ("inf", "Infinity", True, True),
-        ("nan", "NaN", False, False),
-        ("1_000", "1000", True, True),
-    ],
-)
+@pytest.mark.parametrize(("printed", "exact", "rounded"), [("1.500001", False, True), ("1.500000", True, True)])
 def test_what_is_exact_for_the_benchmark_is_rounded_elsewhere(
-    sandbox: Sandbox, expected: str, printed: str, exact: bool, rounded: bool
+    sandbox: Sandbox, printed: str, exact: bool, rounded: bool
 ) -> None:
     for way, same in ((True, exact), (False, rounded)):
-        job = Job(f"print({printed!r})", (StdinTest("", expected),), exact=way)
-        assert sandbox.judge(job).accepted is same, (way, expected, printed)
+        assert sandbox.judge(Job(f"print({printed!r})", (StdinTest("", "1.5"),), exact=way)).accepted is same
 
 
 @pytest.mark.parametrize(
@@ -287,7 +216,13 @@ def test_what_is_exact_for_the_benchmark_is_rounded_elsewhere(
         ("def f(*args): return args[0] * 2", _OK),
         ("def f(x):\n print(x)\n return x * 2", _OK),
         ("def f(x):\n yield x * 2", _ERROR),
+        ("f = 5", _COMPILE),
+        ("def f(): return 42", _ERROR),
+        ("def f(x): return object()", _ERROR),
+        ("def f(x): return f", _ERROR),
+        ("import os\ndef f(x): return 42 if x == 21 else os._exit(0)", _ERROR),
         ("def f(x): return float(x * 2)", _OK),
+        ("def f(x): return str(x * 2)", _WRONG),
         ("def f(x): return [x * 2]", _WRONG),
         ("def f(x): return None", _WRONG),
         ("def f(x): print(x * 2)", _WRONG),

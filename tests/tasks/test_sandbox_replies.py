@@ -3,7 +3,6 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +12,13 @@ import yaml
 from tasks.code.comparison import excerpt, one_line, same_data, same_output
 from tasks.code.confined.values import NotPlainError, dumps, encode, loads_forged
 from tasks.code.sandbox import Sandbox
-from tasks.code.verdict import CallTest, Level, Limits, StdinTest
+from tasks.code.verdict import CallTest, Limits, StdinTest
+from tests.tasks.code_rows import LEVELS
 
 FILES = Path(__file__).parent / "data" / "functions"
 PROGRAMS: dict[str, dict[str, str]] = {
     file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(FILES.glob("*.yaml"))
 }
-LEVELS: tuple[Level, ...] = ("full", "filtered", "limits")
 # What a function returns takes the same way to the caller at every level; what it does to its own process does not.
 ATTACKS = [
     pytest.param(level, kind, name, id=f"{level}-{name}")
@@ -38,14 +37,6 @@ _ENDLESS = {
     *("forged_half_and_wait", "answer_links_swapped", "question_taken"),
 }
 _LONGEST = 20.0  # a busy machine's, for what must not take minutes
-
-
-@pytest.fixture(scope="module")
-def sandboxes() -> Iterator[dict[str, Sandbox]]:
-    made = {level: Sandbox(level) for level in LEVELS}
-    yield made
-    for sandbox in made.values():
-        sandbox.close()
 
 
 @pytest.mark.parametrize(("level", "kind", "name"), ATTACKS)

@@ -4,7 +4,6 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tasks.code import HumanEvalTask
 from tasks.code.sandbox import Sandbox
 from tasks.code.verdict import CallTest, Limits, StdinTest
-from tests.tasks.code_rows import made_humaneval
+from tests.tasks.code_rows import every_level, made_humaneval
 from tests.tasks.solving_nothing import SOLVING_NOTHING
 from tests.tasks.test_sandbox_hostile import descendants
 
@@ -145,17 +144,12 @@ def f(x):
 """
 
 
-@pytest.fixture(scope="module", params=["full", "filtered", "limits"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(request.param) as made:
-        yield made
-
-
 def secret() -> str:
     return _MARK + secrets.token_hex(8)
 
 
 @pytest.mark.parametrize("name", HUNTERS)
+@every_level
 def test_no_hunter_finds_what_is_expected(sandbox: Sandbox, name: str) -> None:
     hidden = secret()
     source = HUNTERS[name] + _HUNT
@@ -169,6 +163,7 @@ def test_no_hunter_finds_what_is_expected(sandbox: Sandbox, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
+@every_level
 def test_memory_is_out_of_reach(sandbox: Sandbox, name: str) -> None:
     check = f"def check(candidate):\n    assert candidate(1) == {secret()!r}\n"
     verdict = sandbox.check(FORBIDDEN[name] + _HUNT, check, "f", limits=_LIMITS)
@@ -176,6 +171,7 @@ def test_memory_is_out_of_reach(sandbox: Sandbox, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["collector", "frames"])
+@every_level
 def test_the_hunters_find_what_is_there(sandbox: Sandbox, name: str) -> None:
     """What the program itself was given it finds: so that it finds nothing else says something."""
     hidden = secret()
@@ -186,6 +182,7 @@ def test_the_hunters_find_what_is_there(sandbox: Sandbox, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["collector", "frames", "descriptors", "memory_by_bytearray"])
+@every_level
 def test_no_hunter_finds_what_was_judged_before(sandbox: Sandbox, name: str) -> None:
     hidden = secret()
     source = HUNTERS[name] + _HUNT
@@ -224,6 +221,7 @@ _APART = [[False, True], [True, False]]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root reads others' memory")
+@every_level
 def test_seen_from_outside_only_the_judge_has_the_check_and_only_the_program_the_program(sandbox: Sandbox) -> None:
     """Memory and open files of every process of the sandbox, while a program is at work and after."""
     hidden, own = secret(), secret()
