@@ -1,4 +1,4 @@
-"""The sandboxes that tests of programs share: a server takes long to start, and keeps nothing of one test for others."""
+"""The sandboxes that tests of programs share: a server takes long to start and keeps nothing of one test for others."""
 
 from collections.abc import Iterator
 
