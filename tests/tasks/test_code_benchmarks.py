@@ -10,7 +10,7 @@ import sys
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import pytest
 
@@ -151,46 +151,31 @@ def test_humaneval_accepts_programs_and_bodies() -> None:
         HumanEvalTask(str(made_humaneval()), val_size=12).instances("val")
 
 
-class _Mutator(ast.NodeTransformer):
-    """Changes one place of a program, the n-th that it can: an operator, a constant, a comparison or a return."""
-
-    _SWAPS: ClassVar[dict[type, type]] = {
-        ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
-        ast.Mod: ast.Add,
-        ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-        ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
-    }  # fmt: skip
-
-    def __init__(self, place: int) -> None:
-        self.place = place
-
-    def _mine(self) -> bool:
-        self.place -= 1
-        return self.place == -1
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        for kind in ("op", "ops"):
-            value = getattr(node, kind, None)
-            first = value[0] if isinstance(value, list) and value else value
-            if type(first) in self._SWAPS and self._mine():
-                swapped = self._SWAPS[type(first)]()
-                setattr(node, kind, [swapped, *value[1:]] if isinstance(value, list) else swapped)
-        if isinstance(node, ast.Return) and node.value is not None and self._mine():
-            node.value = ast.Constant(None)
-        if isinstance(node, ast.Constant) and isinstance(node.value, int) and self._mine():
-            node.value = not node.value if isinstance(node.value, bool) else node.value + 1
-        return super().generic_visit(node)
+_SWAPS: dict[type[ast.AST], type[ast.AST]] = {
+    **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult},
+    **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq},
+    **{ast.Mod: ast.Add, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And},
+}
 
 
 def mutants(source: str) -> list[str]:
-    made, place = [], 0
-    while True:
-        tree, mutator = ast.parse(source), _Mutator(place)
-        changed = ast.unparse(ast.fix_missing_locations(mutator.visit(tree)))
-        if mutator.place >= 0:
-            return made
-        made.append(changed)
-        place += 1
+    """The program with one place changed, for each place: an operator, a comparison, a constant or what is returned."""
+    made = []
+    for place in range(sum(1 for _ in ast.walk(ast.parse(source)))):
+        tree = ast.parse(source)
+        node: Any = list(ast.walk(tree))[place]
+        before = ast.dump(tree)
+        if isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in _SWAPS:
+            node.op = _SWAPS[type(node.op)]()
+        elif isinstance(node, ast.Compare) and type(node.ops[0]) in _SWAPS:
+            node.ops[0] = _SWAPS[type(node.ops[0])]()
+        elif isinstance(node, ast.Return):
+            node.value = None
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int):
+            node.value = not node.value if isinstance(node.value, bool) else node.value + 1
+        if ast.dump(tree) != before:
+            made.append(ast.unparse(tree))
+    return made
 
 
 _ORACLE = """

@@ -94,8 +94,8 @@ def test_manners_that_the_benchmarks_rule_reads_are_read_for_every_option(manner
 
 def test_a_repeated_question_is_no_answer() -> None:
     instance = NATURALBENCH.instances("val")[0]
-    assert NATURALBENCH.score(instance, instance.instruction) == 0.0
-    assert NATURALBENCH.score(instance, f"{instance.instruction}\n{instance.answer}") == 1.0
+    for rest, score in (("", 0.0), (" No", 0.0), (" Yes", 1.0), (f"\n{instance.answer}", 1.0)):
+        assert NATURALBENCH.score(instance, instance.instruction + rest) == score
 
 
 def test_reasoning_is_passed_over_and_reasoning_without_end_has_no_answer() -> None:
