@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from documents import DOCUMENTS, ROOT, Block, blocks, commands
+from processes import run
 from tiny_vision_models import make_tiny_vision_model
 
 import dataenvgym
@@ -131,10 +132,10 @@ def prepare(block: Block, workplace: Path, models: dict[str, Path]) -> None:
         (workplace / "weakest.py").write_text(block_of("the_readmes_policy"), encoding="utf-8")
     if "runs/feedback_ablation" in block.text:
         made = workplace / "made"
-        for run in [*floors(made), *teacher(made)]:
-            name = run.name.replace("-", "-seed")
+        for folder in [*floors(made), *teacher(made)]:
+            name = folder.name.replace("-", "-seed")
             (workplace / "runs/feedback_ablation").mkdir(parents=True, exist_ok=True)
-            run.rename(workplace / "runs/feedback_ablation" / name)
+            folder.rename(workplace / "runs/feedback_ablation" / name)
     if "runs/quickstart" in block.text:
         words = ["episode", "--config", "configs/quickstart.yaml", "--run_dir", "runs/quickstart"]
         assert main([*words, *small(words, models)]) == 0
@@ -278,9 +279,7 @@ def test_a_table_of_ones_own(tmp_path, monkeypatch, capsys) -> None:
 @pytest.mark.slow
 def test_tables_are_made_from_any_folder(tmp_path) -> None:
     script = ROOT / "scripts" / "reproduce" / "table_main.py"
-    words = [sys.executable, str(script), "--domains", "math", "--seeds", "1", "--dry_run"]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    done = run([script, "--domains", "math", "--seeds", "1", "--dry_run"], script=True, cwd=tmp_path)
     assert done.returncode == 0 and "9 episodes to run." in done.stdout, done.stderr
     assert not list(tmp_path.iterdir())
 

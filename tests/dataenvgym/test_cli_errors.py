@@ -1,7 +1,6 @@
 """What a user can do wrong ends in one line on stderr and exit 2, and nothing is lost."""
 
 import json
-import resource
 import signal
 import time
 from pathlib import Path
@@ -99,12 +98,6 @@ def test_policy_for_another_environment(capsys, episode_words, tmp_path):
     fails(capsys, episode_words(tmp_path / "run", teacher="skill_tree_procedural"), "environment")
 
 
-def small_files():
-    # A limit on file size fails a write just as a full disk does: with an OSError in the middle of it.
-    limit = 100_000
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-
 def last_line(process):
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 2, errors
@@ -114,7 +107,8 @@ def last_line(process):
 
 @pytest.mark.slow
 def test_full_disk_loses_nothing(episode_words, tmp_path):
-    process = Command(episode_words(tmp_path / "run"), before=small_files)
+    # A limit on file size fails a write just as a full disk does: with an OSError in the middle of it.
+    process = Command(episode_words(tmp_path / "run"), file_bytes=100_000)
     assert "Cannot write" in last_line(process)
     finished = (tmp_path / "run/episode.jsonl").read_text().splitlines()
     assert run(episode_words(tmp_path / "run", "--resume")).returncode == 0

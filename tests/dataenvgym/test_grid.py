@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import feedback_value
+import processes
 import pytest
 import yaml
 from kill_and_resume import comparable, differences
@@ -258,7 +259,8 @@ def test_a_real_cell_and_its_floors(episode_words, tmp_path):
     fragments = tuple(value for word, value in itertools.pairwise(words) if word == "--config")
     options = words[words.index("--model.init_args.model_name_or_path") : words.index("--run_dir")]
     base = Cell("own", 0, fragments, options=tuple(options))
-    results = run_grid([base, more_epochs(base), with_feedback(base, "true")], tmp_path / "out", jobs=1)
+    program = (processes.python(), "-m", "dataenvgym")
+    results = run_grid([base, more_epochs(base), with_feedback(base, "true")], tmp_path / "out", program=program)
     assert results.failures == {}
     runs = [tmp_path / "out" / f"{name}-seed0" for name in ("own", "own-more_epochs", "own-true")]
     first = [(run / "step_01" / "records.jsonl").read_bytes() for run in runs]

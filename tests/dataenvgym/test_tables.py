@@ -2,14 +2,13 @@
 
 import csv
 import itertools
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import feedback_ablation
+import processes
 import pytest
 import table_compute_matched
 import table_feedback
@@ -18,6 +17,7 @@ import table_main
 import table_skills
 import yaml
 from presets import EMBEDDED, PAPER, PRESETS
+from processes import Command
 
 from dataenvgym.cli.main import main
 from dataenvgym.reading.over_seeds import TeacherRuns
@@ -271,25 +271,17 @@ SMALL += ["--task.init_args.val_size", "54", "--task.init_args.test_size", "54"]
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_table_survives_being_killed_twice(tmp_path):
-    command = [
-        sys.executable,
-        str(ROOT / "scripts" / "reproduce" / "table_iterations.py"),
-        "--seeds",
-        "1",
-        "--jobs",
-        "2",
-    ]
-    command += ["--domains", "math", "--out", str(tmp_path), "--", *SMALL]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    words = [ROOT / "scripts/reproduce/table_iterations.py", "--seeds", "1", "--jobs", "2", "--domains", "math"]
+    words += ["--out", tmp_path, "--", *SMALL]
     for finished in (1, 2):
-        process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, start_new_session=True)
+        process = Command(words, script=True)
         while len(done := sorted(tmp_path.glob(".grid/*.json"))) < finished:
             assert process.poll() is None, "it ended before it was killed"
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         kept = {path: path.stat().st_mtime_ns for path in done}
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    result = processes.run(words, script=True)
     assert result.returncode == 0, result.stdout + result.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert len(list(tmp_path.glob("*/summary.json"))) == 4

@@ -1,26 +1,14 @@
 """Two processes: both train, every validation instance is scored once, the teacher is asked once, files are whole."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from processes import run
 from test_variants import comparable, differences
 
 from dataenvgym.cli.main import main
 from tests.environments.interrupted import cut_after
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(words, cwd):
-    environ = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
-    environ.pop("PYTEST_XDIST_WORKER", None)
-    command = [sys.executable, "-m", "dataenvgym", *words]
-    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=420)
 
 
 @pytest.mark.slow
@@ -34,7 +22,7 @@ def test_two_processes_make_one_episode(episode_words, tmp_path):
     }
     assert main(words["one"]) == 0
     (tmp_path / "marks").unlink()
-    done = run(words["two"], tmp_path)
+    done = run(words["two"])
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "marks").read_text().splitlines()) == 2  # one call for each of the two steps
     one, two = tmp_path / "one", tmp_path / "two"
@@ -48,7 +36,7 @@ def test_two_processes_make_one_episode(episode_words, tmp_path):
     assert json.loads((two / "summary.json").read_text())["status"] == "finished"
     whole = comparable(two)
     cut_after(two, steps=1)
-    done = run([*words["two"], "--resume"], tmp_path)
+    done = run([*words["two"], "--resume"])
     assert done.returncode == 0, done.stderr
     assert differences(whole, comparable(two)) == []
 
@@ -56,7 +44,7 @@ def test_two_processes_make_one_episode(episode_words, tmp_path):
 @pytest.mark.slow
 def test_an_error_on_rank_zero_ends_both_processes_with_its_own_line(episode_words, tmp_path):
     words = episode_words(tmp_path / "run", "--trainer.strategy", "ddp", "--trainer.devices", "2")
-    done = run([*words, "--teacher.init_args.policy", "teachers.policies.AlternatingPolicy"], tmp_path)
+    done = run([*words, "--teacher.init_args.policy", "teachers.policies.AlternatingPolicy"])
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "environment" in next(line for line in done.stderr.splitlines() if "error:" in line)

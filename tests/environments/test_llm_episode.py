@@ -75,7 +75,7 @@ def test_one_changed_character_in_a_prompt_is_a_miss(small, tmp_path, chat_model
 
 def test_the_key_is_in_no_file_line_or_message(small, tmp_path, monkeypatch, capfd):
     brain = ProceduralBrain(ProceduralMathTask(val_size=54, test_size=54))
-    with LLMServer(brain, key=KEY, echo_key=True, faults={"rate_limit": 0.2, "server_error": 0.2}) as running:
+    with LLMServer(brain, key=KEY, echo_key=True, faults={"rate_limit": 0.1, "server_error": 0.1}) as running:
         monkeypatch.setenv("OPENAI_BASE_URL", running.url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         assert main(small(tmp_path / "run", *SMALL_TASK, records=20, steps=1)) == 0

@@ -1,23 +1,19 @@
 """Two processes train and measure as one does; in processes of their own, since ddp would run pytest again."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from ddp_script import measure
+from processes import run
 
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 
 
 @pytest.mark.slow
 def test_two_ranks_equal_one(tiny_model, tmp_path):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "LOCAL_RANK"))}
-    command = [sys.executable, str(SCRIPT), str(tiny_model), str(tmp_path)]
-    done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=300)
+    done = run([SCRIPT, tiny_model, tmp_path], script=True)
     assert done.returncode == 0, done.stderr[-3_000:]
     ids = [f"val-{place:05d}" for place in range(55)]
     for tuning in ("lora", "full"):
