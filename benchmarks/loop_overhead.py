@@ -8,22 +8,22 @@ the teacher, checks, files, statistics, curves, new Trainers. The aim is 10 % of
 trains nothing, is shown but not judged.
 """
 
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 from common import ROOT, make_parser
 
+from dataenvgym import load
+
 AIM = 0.10
 
 
 def measure(run_dir: Path) -> float:
     """Prints a table of a run's steps; returns the largest overhead of a step that trained."""
-    lines = [json.loads(line) for line in (run_dir / "episode.jsonl").read_text(encoding="utf-8").splitlines()]
     worst = 0.0
     print("step  wall s   fit s  evaluate s  teacher s  other s  overhead")
-    for line in lines:
+    for line in load(run_dir).steps:
         seconds = line["seconds"]
         wall = sum(seconds.values())
         share = (seconds["teacher"] + seconds["other"]) / wall

@@ -7,7 +7,6 @@
 Exits 1 if a fault survives, and 2 if a text to be replaced does not stand exactly once in its file.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -17,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
+from common import ROOT, make_parser
 
-ROOT = Path(__file__).resolve().parents[1]
 _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "runs", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
 
 
@@ -52,7 +51,7 @@ def check(tree: Path, mutations: Sequence[Mapping[str, str | list[str]]]) -> int
 
 def main() -> int:
     """Reads the options and the list; exits 1 if a mutation survives."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--tree", type=Path, default=ROOT, help="the checkout that is copied")
     parser.add_argument("--list", type=Path, default=ROOT / "tests" / "mutations.yaml", help="the mutations")
     parser.add_argument("words", nargs="*", help="only those whose name or file holds one of these")

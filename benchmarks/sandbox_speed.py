@@ -1,29 +1,23 @@
 """How fast the sandbox judges programs: against a fresh interpreter, a bare fork, more programs, and a second worker.
 
     python benchmarks/sandbox_speed.py --programs 200 --rounds 7
-    python benchmarks/sandbox_speed.py --programs 150 --rounds 15 --before ../before   # against another checkout
 
 The ways take turns in each round, so that a busy machine slows them alike, and ratios are medians over rounds. A bare
-fork is a small process that forks for each program, sets rlimits, runs it and reads its output. With ``--before``, this
-checkout and another take turns instead: programs at every level, functions, and functions judged by a check.
+fork is a small process that forks for each program, sets rlimits, runs it and reads its output.
 """
 
-import argparse
-import itertools
 import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import get_args
 
-if "--serve" not in sys.argv:  # there the packages are another checkout's
-    import common  # noqa: F401
+from common import make_parser
 
 from tasks.code.sandbox import Sandbox
-from tasks.code.verdict import CallTest, Job, Level, StdinTest
+from tasks.code.verdict import Job, Level, StdinTest
 
 _BARE = """
 import json, os, resource, sys, io
@@ -124,11 +118,6 @@ def fresh(programs: Sequence[Program], *flags: str) -> int:
 def sandboxed(sandbox: Sandbox, programs: Sequence[Program]) -> int:
     """The programs in the sandbox; gives how many were accepted."""
     jobs = [Job(source, (StdinTest(text, expected),)) for source, text, expected in programs]
-    return judged(sandbox, jobs)
-
-
-def judged(sandbox: Sandbox, jobs: Sequence[Job]) -> int:
-    """How many of the jobs the sandbox accepts."""
     return sum(verdict.accepted for verdict in sandbox.run_many(jobs))
 
 
@@ -142,73 +131,12 @@ def timed(action: Callable[[], int], count: int) -> float:
     return seconds
 
 
-def functions(count: int) -> tuple[list[Job], list[Job]]:
-    """Functions with five tests each, and the same with a check of seven calls."""
-    calls, checks = [], []
-    for number in range(count):
-        source = f"def f(x): return x * {number}"
-        calls.append(Job(source, tuple(CallTest((x,), x * number) for x in range(5)), "f", preamble=True))
-        lines = "".join(f"    assert candidate({x}) == {x * number}\n" for x in range(7))
-        checks.append(Job(source, (), "f", f"def check(candidate):\n{lines}"))
-    return calls, checks
-
-
-def serve(count: int) -> None:
-    """Times what each line of standard input names, in this checkout, and prints the seconds for each program."""
-    programs = make_programs(count)
-    calls, checks = functions(count)
-    sandboxes = {level: Sandbox(level) for level in get_args(Level)}
-    full = sandboxes["full"]
-    for line in itertools.chain(("full", "filtered", "limits", "functions", "checks"), map(str.strip, sys.stdin)):
-        if line in sandboxes:
-            seconds = timed(lambda level=line: sandboxed(sandboxes[level], programs), count)  # type: ignore[misc]
-        else:
-            jobs = calls if line == "functions" else checks
-            seconds = timed(lambda jobs=jobs: judged(full, jobs), count)  # type: ignore[misc]
-        print(seconds, flush=True)
-
-
-def compare(before: Path, count: int, rounds: int) -> None:
-    """Prints what two checkouts take, in turns; the other's is timed by this file, too."""
-    kinds = ("full", "filtered", "limits", "functions", "checks")
-    launch = "import runpy, sys; sys.path.insert(0, sys.argv[1]); sys.argv = [sys.argv[2], '--serve', sys.argv[3]]; "
-    launch += "runpy.run_path(sys.argv[0], run_name='__main__')"
-    servers = []
-    for folder in (before.resolve(), Path(__file__).resolve().parents[1]):
-        command = [sys.executable, "-c", launch, str(folder), __file__, str(count)]
-        servers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder))
-    rows: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in kinds}
-    for turn in range(-1, rounds):  # the first warms up
-        for kind in kinds:
-            took = [0.0, 0.0]
-            for which in (0, 1) if turn % 2 else (1, 0):
-                given, taken = servers[which].stdin, servers[which].stdout
-                assert given is not None and taken is not None
-                if turn >= 0:
-                    print(kind, file=given, flush=True)
-                took[which] = float(taken.readline())
-            if turn >= 0:
-                rows[kind].append(tuple(took))
-    for server in servers:
-        server.communicate()
-    for kind, pairs in rows.items():
-        first, second = (1000 * statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(now / then for then, now in pairs)
-        print(f"{kind:9s} before {first:6.2f} ms, now {second:6.2f} ms per program, {ratio:.3f}x")
-
-
 def main(words: Sequence[str] | None = None) -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--programs", type=int, default=200, help="programs of a round")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--before", type=Path, help="another checkout of this repository to compare with")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(words)
-    if options.serve:
-        return serve(options.serve)
-    if options.before:
-        return compare(options.before, options.programs, options.rounds)
     programs = make_programs(options.programs)
     few = programs[: max(1, options.programs // 10)]
     bare = BareFork(programs)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from common import make_parser
-from numpy.typing import NDArray
 
 from environments.statistics import (
     Gain,
@@ -24,30 +23,30 @@ from environments.statistics import (
     paired_gain,
 )
 
-Scores = NDArray[np.float64]
-
 # Of a benchmark with 400 instances, as LiveCodeBench has, and a student at 20 %; bootstrap resamples are
 # fewer than in reports (9,999), which makes single intervals a little rougher and leaves coverage as it is.
 INSTANCES, ACCURACY, DISCORDANT, RESAMPLES = 400, 0.2, 0.15, 999
 
 
-def answers(rng: np.random.Generator, n: int, accuracy: float = ACCURACY) -> Scores:
+def answers(rng: np.random.Generator, n: int) -> list[float]:
     """0/1 scores of a student on n instances."""
-    return (rng.random(n) < accuracy).astype(np.float64)
+    return (rng.random(n) < ACCURACY).astype(np.float64).tolist()  # type: ignore[no-any-return]
 
 
-def pair(rng: np.random.Generator) -> tuple[Scores, Scores]:
+def pair(rng: np.random.Generator) -> tuple[list[float], list[float]]:
     """Two evaluations that disagree on some instances, neither better than the other."""
     before = answers(rng, INSTANCES)
     # Redrawing a share r of the answers makes a share 2 p (1 - p) r of them differ.
     redrawn = rng.random(INSTANCES) < DISCORDANT / (2 * ACCURACY * (1 - ACCURACY))
-    return before, np.where(redrawn, answers(rng, INSTANCES), before)
+    return before, np.where(redrawn, answers(rng, INSTANCES), before).tolist()
 
 
-def grouped_pair(rng: np.random.Generator, groups: int = 50, each: int = 4) -> tuple[Scores, Scores, list[int]]:
+def grouped_pair(
+    rng: np.random.Generator, groups: int = 50, each: int = 4
+) -> tuple[list[float], list[float], list[int]]:
     """Two evaluations of groups of four, in which a group's instances tend to change together."""
     levels = rng.beta(1, 1, size=(2, groups))
-    before, after = ((rng.random(groups * each) < np.repeat(level, each)).astype(float) for level in levels)
+    before, after = ((rng.random(groups * each) < np.repeat(level, each)).astype(float).tolist() for level in levels)
     return before, after, [index // each for index in range(groups * each)]
 
 
@@ -59,43 +58,15 @@ def coverage(pairs: int, compare: Callable[[np.random.Generator], Gain]) -> tupl
     return float(np.mean(held)), float(np.mean(found))
 
 
-def _by_instance(rng: np.random.Generator) -> Gain:
-    before, after = pair(rng)
-    return paired_gain(before.tolist(), after.tolist(), resamples=RESAMPLES)
-
-
-def _mcnemar(rng: np.random.Generator) -> Gain:
-    before, after = pair(rng)
-    p_value = mcnemar(before.tolist(), after.tolist())
-    return Gain(0.0, None, p_value)
-
-
-def _by_group(rng: np.random.Generator) -> Gain:
-    before, after, groups = grouped_pair(rng)
-    return clustered_gain(before.tolist(), after.tolist(), groups)
-
-
-def _groups_ignored(rng: np.random.Generator) -> Gain:
-    before, after, _ = grouped_pair(rng)
-    return paired_gain(before.tolist(), after.tolist(), resamples=RESAMPLES)
-
-
-def _by_seed(rng: np.random.Generator) -> Gain:
-    return paired_by_seed((0.02 * rng.standard_normal(5)).tolist())
-
-
-def _published(rng: np.random.Generator) -> Gain:
-    before, after = answers(rng, INSTANCES), answers(rng, INSTANCES)
-    return gain_of_proportions(float(before.mean()), float(after.mean()), INSTANCES)
-
-
 COMPARISONS: dict[str, Callable[[np.random.Generator], Gain]] = {
-    "paired by instance": _by_instance,
-    "McNemar, mid-p": _mcnemar,
-    "paired by seed (5 seeds)": _by_seed,
-    "published proportions": _published,
-    "groups of 4, by group": _by_group,
-    "groups of 4, groups ignored": _groups_ignored,
+    "paired by instance": lambda rng: paired_gain(*pair(rng), resamples=RESAMPLES),
+    "McNemar, mid-p": lambda rng: Gain(0.0, None, mcnemar(*pair(rng))),
+    "paired by seed (5 seeds)": lambda rng: paired_by_seed((0.02 * rng.standard_normal(5)).tolist()),
+    "published proportions": lambda rng: gain_of_proportions(
+        float(np.mean(answers(rng, INSTANCES))), float(np.mean(answers(rng, INSTANCES))), INSTANCES
+    ),
+    "groups of 4, by group": lambda rng: clustered_gain(*grouped_pair(rng)),
+    "groups of 4, groups ignored": lambda rng: paired_gain(*grouped_pair(rng)[:2], resamples=RESAMPLES),
 }
 
 
@@ -104,8 +75,8 @@ def best_of_noise(episodes: int, steps: int = 10, n: int = INSTANCES) -> dict[st
     naive, corrected, test = [], [], []
     for seed in range(episodes):
         rng = np.random.default_rng(seed)
-        val = {step: answers(rng, n).tolist() for step in range(steps)}
-        held_out = {step: answers(rng, n).tolist() for step in range(steps)}
+        val = {step: answers(rng, n) for step in range(steps)}
+        held_out = {step: answers(rng, n) for step in range(steps)}
         best = best_of_steps(val, splits=100, seed=seed)
         naive.append(best.naive - ACCURACY)
         corrected.append(best.corrected - ACCURACY)

@@ -122,10 +122,7 @@ def _check_yaml(text: str, what: str, may_be_text: bool = False) -> None:
             raise ConfigurationError(f"{what} is empty: name another --config.")
     except (yaml.YAMLError, RecursionError) as error:
         if not may_be_text:
-            raise ConfigurationError(f"{what} is not YAML ({_said(error)}): mend it.") from None
-
-
-def _said(error: Exception) -> str:
-    mark: Any = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
-    return f"{problem}, line {mark.line + 1}" if mark is not None else str(problem)
+            mark: Any = getattr(error, "problem_mark", None)
+            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
+            where = f", line {mark.line + 1}" if mark is not None else ""
+            raise ConfigurationError(f"{what} is not YAML ({problem}{where}): mend it.") from None

@@ -7,7 +7,7 @@ Runs that name the file (``skills: {class_path: environments.skills.DiscoveredSk
 same skills, and need no chat model for them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 
 from environments.refusals import refused_options
 from environments.skills.discovery import check_number, discover_skills
-from environments.skills.frozen import FrozenSkills, write_skills
+from environments.skills.frozen import write_skills
 from tasks.base import Task
 from tasks.errors import ConfigurationError, RunDirectoryError
 from teachers.teacher import Teacher
@@ -58,7 +58,14 @@ def discover_skills_command(words: Sequence[str]) -> int:
         found = discover_skills(task, calls, config.num_categories)
         cost = calls.cost()
     write_skills(out, found)
-    print(_told(found, cost, out, journal))
+    sizes, usd = found.sizes, "dollars unknown (no price)" if cost["usd"] is None else f"${cost['usd']:.4f}"
+    width = max(map(len, sizes))
+    for name, size in sizes.items():
+        print(f"{name:<{width}}  {size:>6}")
+    print(f"{len(sizes)} skills of {found.fingerprint.instances} validation instances of {found.fingerprint.task}")
+    print("; ".join(f"{name.replace('_', ' ')} {n}" for name, n in found.counters.items()))
+    print(f"cost         {usd}, {cost['tokens']} tokens, {cost['calls']} calls, kept in {journal}")
+    print(f"skills       {out}")
     return 0
 
 
@@ -84,17 +91,3 @@ def _parser() -> ArgumentParser:
     for name in _UNUSED_VALUES:
         parser.add_argument(f"--{name}", type=Any, default=None, help="Not used here.")
     return parser
-
-
-def _told(found: FrozenSkills, cost: Mapping[str, Any], out: Path, journal: Path) -> str:
-    sizes = found.sizes
-    width = max(len(name) for name in sizes)
-    lines = [f"{name:<{width}}  {size:>6}" for name, size in sizes.items()]
-    lines.append(
-        f"{len(sizes)} skills of {found.fingerprint.instances} validation instances of {found.fingerprint.task}"
-    )
-    lines.append("; ".join(f"{name.replace('_', ' ')} {n}" for name, n in found.counters.items()))
-    usd = "dollars unknown (no price)" if cost["usd"] is None else f"${cost['usd']:.4f}"
-    lines.append(f"cost         {usd}, {cost['tokens']} tokens, {cost['calls']} calls, kept in {journal}")
-    lines.append(f"skills       {out}")
-    return "\n".join(lines)

@@ -8,7 +8,6 @@ from dataenvgym.cli.parser import CommandParser
 from dataenvgym.reading import read_run
 from dataenvgym.reporting.leaderboard import make_leaderboard
 from dataenvgym.reporting.leaderboard_page import to_html, to_markdown
-from dataenvgym.reporting.standings import Leaderboard
 from environments.run.directory import RunDir
 from tasks.errors import RecordError
 from tasks.records import write_atomic
@@ -37,11 +36,6 @@ def leaderboard(words: Sequence[str]) -> int:
     RunDir(folder).make(folder)
     for name, text in (("leaderboard.html", to_html(made)), ("leaderboard.md", to_markdown(made))):
         write_atomic(folder / name, text)
-    _say(made, folder)
-    return 0
-
-
-def _say(made: Leaderboard, folder: Path) -> None:
     for board in made.boards:
         print(board.title)
         for row in board.lines:
@@ -49,3 +43,4 @@ def _say(made: Leaderboard, folder: Path) -> None:
     for refusal in made.refused:
         print(f"not ranked   {refusal.path}: {refusal.reason}")
     print(f"leaderboard  {folder / 'leaderboard.html'} and leaderboard.md")
+    return 0

@@ -70,7 +70,8 @@ class StudentCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses the command line and the files that it names."""
-        with refused_options(f"dataenvgym {self._command(args)}"):
+        command = args[0] if args and args[0] in self.subcommands() else "episode"
+        with refused_options(f"dataenvgym {command}"):
             super().parse_arguments(parser, args)
 
     def _parse_ckpt_path(self) -> None:
@@ -132,9 +133,6 @@ class StudentCLI(LightningCLI):
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # other fits have theirs beside it
                 folder.parent.rmdir()
-
-    def _command(self, args: Sequence[str]) -> str:
-        return str(args[0]) if args and args[0] in self.subcommands() else "episode"
 
 
 def run_training_command(words: Sequence[str]) -> int:

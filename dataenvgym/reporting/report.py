@@ -89,7 +89,7 @@ def render(runs: Sequence[Run]) -> str:
 
 def _section(run: Run, prefix: str, curves: Curves) -> Json:
     summary = run.summary
-    skills = summary.get("skills") or {}
+    skills, cost = summary.get("skills") or {}, summary.get("cost") or {}
     errors = {step: run.error_rows(step) for step in run.trained}
     drawn = _drawn({_SPLIT_NAMES[split].lower(): own for split, own in curves.items()}, prefix)
     phases = [(f"step {line['step']}", _known(line.get("seconds"))) for line in run.steps]
@@ -122,7 +122,12 @@ def _section(run: Run, prefix: str, curves: Curves) -> Json:
         ],
         "phase_bars": charts.phase_bars(phases, f"{prefix}-seconds"),
         "seconds": [(phase, duration(value)) for phase, value in _known(summary.get("seconds")).items()],
-        "cost": _cost(summary),
+        "cost": [
+            ("teacher calls", _plain(cost.get("calls"))),
+            ("tokens", _plain(cost.get("tokens"))),
+            ("price", UNKNOWN if cost.get("usd") is None else f"${cost['usd']:.2f}"),
+            *((name, str(n)) for kind in ("chat", "scoring") for name, n in (summary.get(kind) or {}).items()),
+        ],
         "calls": calls_by_purpose(run),
         "records": [
             _sample(run, line["step"], run.record_rows(line["step"]), _SHOWN_RECORDS)
@@ -223,17 +228,6 @@ def _known(row: Mapping[str, float | None] | None) -> dict[str, float]:
         name: known[name]
         for name in (*(phase for phase in _PHASES if phase in known), *sorted(known.keys() - set(_PHASES)))
     }
-
-
-def _cost(summary: Json) -> list[tuple[str, str]]:
-    cost = summary.get("cost") or {}
-    usd = cost.get("usd")
-    return [
-        ("teacher calls", _plain(cost.get("calls"))),
-        ("tokens", _plain(cost.get("tokens"))),
-        ("price", UNKNOWN if usd is None else f"${usd:.2f}"),
-        *((name, str(n)) for kind in ("chat", "scoring") for name, n in (summary.get(kind) or {}).items()),
-    ]
 
 
 def calls_by_purpose(run: Run) -> dict[str, Json]:

@@ -106,8 +106,14 @@ def run_grid(
 def unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
     """What ``run_grid`` has to run of these cells."""
     out = out.absolute()
-    unique = {cell.folder: cell for cell in cells}
-    return [cell for folder, cell in unique.items() if not _done(out, folder, _stamp(cell.words(out)))]
+    left = []
+    for folder, cell in {cell.folder: cell for cell in cells}.items():
+        kept = out / ".grid" / f"{folder}.json"
+        # Another command, or other files that it names, are for ``dataenvgym episode`` to refuse.
+        same = kept.is_file() and kept.read_text(encoding="utf-8") == _stamp(cell.words(out))
+        if not same or Run(out / folder).status != "finished":
+            left.append(cell)
+    return left
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser, out: Path | None, seeds: int = 8, jobs: int = 2) -> None:
@@ -176,14 +182,6 @@ def _shown(ends: Iterator[Finished], total: int, skipped: int, out: Path) -> Ite
             console.print(f"{end.name:<24} {text}  ({end.seconds:.0f} s)", markup=False)
             progress.advance(bar)
             yield end
-
-
-def _done(out: Path, folder: str, stamp: str) -> bool:
-    """Whether a cell is finished by the same command; another command is for ``dataenvgym episode`` to refuse."""
-    kept = out / ".grid" / f"{folder}.json"
-    if not kept.is_file() or kept.read_text(encoding="utf-8") != stamp:
-        return False
-    return Run(out / folder).status == "finished"
 
 
 def _stamp(words: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.cells import ROOT, Cell, undiscovered
 from dataenvgym.studies.figures import save
 from dataenvgym.studies.grid import PROGRAM, Results, add_grid_arguments, run_from, seeds_of
-from dataenvgym.studies.presets import Domain, Preset
+from dataenvgym.studies.presets import Preset
 from dataenvgym.studies.tables import Table
 
 if TYPE_CHECKING:
@@ -60,12 +60,30 @@ def run(study: Study, presets: Mapping[str, Preset], description: str | None) ->
 
     If cells failed, the tables are written without them, with a note, and the program exits.
     """
-    arguments = _parser(study, presets, description).parse_args()
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--preset",
+        choices=tuple(presets),
+        default=next(iter(presets)),
+        help="embedded: procedural tasks and tiny students, offline; paper: benchmarks, large students, chat models",
+    )
+    parser.add_argument(
+        "--dry_run", action="store_true", help="print calls, dollars and GPU-hours to expect; run nothing"
+    )
+    parser.add_argument("--domains", nargs="+", metavar="NAME", help="of these domains only")
+    add_grid_arguments(parser, out=None, seeds=study.seeds)
+    arguments = parser.parse_args()
     preset = replace(presets[arguments.preset], options=tuple(arguments.options))
     if arguments.out is not None:
         preset = replace(preset, out=arguments.out.absolute())
-    if arguments.domains:
-        preset = replace(preset, domains=_chosen(preset, arguments.domains, study.domain))
+    if names := arguments.domains:
+        if unknown := [name for name in names if name not in preset.domains]:
+            raise SystemExit(f"--domains {unknown[0]}: preset {preset.name} has {', '.join(preset.domains)}.")
+        if study.domain is not None and study.domain not in names:
+            raise SystemExit(
+                f"--domains {' '.join(names)}: this table is about {study.domain} alone; leave the option out."
+            )
+        preset = replace(preset, domains={name: preset.domains[name] for name in names})
     arguments.out = preset.folder
     cells = [cell for seed in seeds_of(arguments) for cell in study.cells_of(preset, seed)]
     if arguments.dry_run:
@@ -121,27 +139,3 @@ def discover_skills(cells: Sequence[Cell]) -> None:
             words += ["--num_categories", str(settings["num_categories"])]
         if code := subprocess.run([*PROGRAM, *words], cwd=ROOT, check=False).returncode:
             raise SystemExit(code)
-
-
-def _chosen(preset: Preset, names: Sequence[str], needed: str | None) -> dict[str, Domain]:
-    if unknown := [name for name in names if name not in preset.domains]:
-        raise SystemExit(f"--domains {unknown[0]}: preset {preset.name} has {', '.join(preset.domains)}.")
-    if needed is not None and needed not in names:
-        raise SystemExit(f"--domains {' '.join(names)}: this table is about {needed} alone; leave the option out.")
-    return {name: preset.domains[name] for name in names}
-
-
-def _parser(study: Study, presets: Mapping[str, Preset], description: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--preset",
-        choices=tuple(presets),
-        default=next(iter(presets)),
-        help="embedded: procedural tasks and tiny students, offline; paper: benchmarks, large students, chat models",
-    )
-    parser.add_argument(
-        "--dry_run", action="store_true", help="print calls, dollars and GPU-hours to expect; run nothing"
-    )
-    parser.add_argument("--domains", nargs="+", metavar="NAME", help="of these domains only")
-    add_grid_arguments(parser, out=None, seeds=study.seeds)
-    return parser

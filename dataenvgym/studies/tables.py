@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.statistics import Gain, Interval, paired_by_seed
+from tasks.markdown import markdown_table
 
 if TYPE_CHECKING:
     from dataenvgym.reading.over_seeds import Difference
@@ -74,9 +75,10 @@ class Table:
 
     def markdown(self) -> str:
         """The table as Markdown."""
-        lines = [_row(self.columns), "|" + "---|" * len(self.columns)]
-        for row in self.rows:
-            lines.append(_row(f"**{text}**" if text and _strong(entry) else text for entry, text in _texts(row)))
+        rows = [
+            [f"**{text}**" if text and _strong(entry) else text for entry, text in _texts(row)] for row in self.rows
+        ]
+        lines = markdown_table(self.columns, rows)
         head = [self.caption, ""] if self.caption else []
         return "\n".join([*head, *lines, *([""] if self._notes else []), *self._notes]) + "\n"
 
@@ -131,21 +133,17 @@ class Table:
         return [name, *([f"{name} low", f"{name} high"] if kinds[0] else []), *([f"{name} source"] if kinds[1] else [])]
 
 
-def accuracy(values: Sequence[float], strong: bool = False) -> Number:
+def accuracy(values: Sequence[float]) -> Number:
     """Accuracies of several seeds as their mean in percent, with the interval over seeds."""
-    if not values:
-        return Number(None)
     mean = paired_by_seed(values)
     ends = None if mean.ci95 is None else (max(0.0, mean.ci95[0]), min(100.0, mean.ci95[1]))
-    return Number(mean.points, ends, unit="%", strong=strong)
+    return Number(mean.points, ends, unit="%")
 
 
-def gain(value: Gain | None, digits: int = 2) -> Number:
+def gain(value: Gain) -> Number:
     """A gain in points; bold if its interval leaves out zero."""
-    if value is None:
-        return Number(None)
     clear = value.ci95 is not None and not value.ci95[0] <= 0 <= value.ci95[1]
-    return Number(value.points, value.ci95, digits, signed=True, strong=clear)
+    return Number(value.points, value.ci95, digits=2, signed=True, strong=clear)
 
 
 def compared(comparison: Difference, p_value: float | None) -> list[Number | str]:
@@ -163,10 +161,6 @@ def published(value: float | None, source: str, digits: int = 2, signed: bool = 
     """A number of the paper with the mark of where it is from (``S``, ``C`` or ``B``)."""
     assert source in (*PRIMARY, *SECONDARY), f"no such source: {source}"
     return Number(value, digits=digits, signed=signed, unit=unit, secondary=source in SECONDARY)
-
-
-def _row(texts: Iterable[str]) -> str:
-    return "| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |"
 
 
 def _texts(row: Sequence[Value]) -> list[tuple[Value, str]]:

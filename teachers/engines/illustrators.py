@@ -56,7 +56,10 @@ class KeepingIllustrator(Illustrator):
             ConfigurationError: The model cannot be used at all.
             StorageError: The folder cannot be written.
         """
-        images = {description: self._kept(description) for description in descriptions}
+        images: dict[str, Image | None] = {}
+        for description in descriptions:
+            file = self._file(description)
+            images[description] = Image.read(file) if file is not None and file.is_file() else None
         missing = [description for description, image in images.items() if image is None]
         for description, image in self._made(missing) if missing else ():
             images[description] = image
@@ -73,10 +76,6 @@ class KeepingIllustrator(Illustrator):
             return None
         name = json.dumps([type(self).__name__, self._settings, description], sort_keys=True)
         return self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
-
-    def _kept(self, description: str) -> Image | None:
-        file = self._file(description)
-        return Image.read(file) if file is not None and file.is_file() else None
 
     def _keep(self, description: str, image: Image) -> None:
         file = self._file(description)

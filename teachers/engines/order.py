@@ -59,8 +59,12 @@ class Inspection:
 
     def take(self, made: Sequence[tuple[Order, Mapping[str, Any]]]) -> None:
         """Adds to each order the replies that pass, considered in this order, as far as it has room; once per round."""
-        parsed = [(order, reply, self._parsed(order, reply)) for order, reply in made]
-        read = [(order, reply, record) for order, reply, record in parsed if record is not None]
+        read = []
+        for order, reply in made:
+            try:
+                read.append((order, reply, self._task.parse_record(reply)))
+            except RecordError as error:
+                self.drop(order, "unparsable", f"{error}: {dict(reply)}")
         sound = []
         for order, drawn in self._illustrated(read):
             record = self._sound(order, drawn)
@@ -76,13 +80,6 @@ class Inspection:
             else:
                 order.records.append(record)
                 self._accepted.append(record)
-
-    def _parsed(self, order: Order, reply: Mapping[str, Any]) -> TrainingRecord | None:
-        try:
-            return self._task.parse_record(reply)
-        except RecordError as error:
-            self.drop(order, "unparsable", f"{error}: {dict(reply)}")
-            return None
 
     def _illustrated(
         self, read: Sequence[tuple[Order, Mapping[str, Any], TrainingRecord]]

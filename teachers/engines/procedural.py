@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 from tasks.base import ProceduralTask, Task, identity
@@ -42,19 +43,20 @@ class ProceduralEngine(Engine):
         seen: set[str] = set()
         for index, spec in enumerate(plan.specs):
             rng = plan.generator(index)
-            for draw in self._draws(spec, rng):
+            pairs = [] if spec.like is not None else self._pairs(spec)
+            rng.shuffle(pairs)
+            for turn in range(spec.count):
+                if spec.like is not None:
+                    source = f"procedural: like {spec.like}"
+                    draw = partial(self.task.similar_record, spec.like)
+                else:
+                    source = f"procedural: {'/'.join(pairs[turn % len(pairs)])}"
+                    draw = partial(self.task.record, *pairs[turn % len(pairs)])
                 record = distinct(draw, rng, seen)
                 if record is not None:
                     seen.add(identity(record))
-                    records.append(record)
+                    records.append(replace(record, source=source))
         return Batch(tuple(records))
-
-    def _draws(self, spec: DataSpec, rng: Random) -> list[Draw]:
-        if spec.like is not None:
-            return [self._similar(spec.like)] * spec.count
-        pairs = self._pairs(spec)
-        rng.shuffle(pairs)
-        return [self._fresh(*pairs[turn % len(pairs)]) for turn in range(spec.count)]
 
     def _pairs(self, spec: DataSpec) -> list[tuple[str, str]]:
         if spec.skill is None:
@@ -67,14 +69,6 @@ class ProceduralEngine(Engine):
                 f"{self.task.name} has no subskill {spec.subskill!r} of {spec.skill!r}; it has {', '.join(known)}."
             )
         return [(spec.skill, spec.subskill)]
-
-    def _fresh(self, skill: str, subskill: str) -> Draw:
-        source = f"procedural: {skill}/{subskill}"
-        return lambda rng: replace(self.task.record(skill, subskill, rng), source=source)
-
-    def _similar(self, instance_id: str) -> Draw:
-        source = f"procedural: like {instance_id}"
-        return lambda rng: replace(self.task.similar_record(instance_id, rng), source=source)
 
 
 def distinct(draw: Draw, rng: Random, seen: set[str]) -> TrainingRecord | None:

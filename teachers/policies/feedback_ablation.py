@@ -15,7 +15,6 @@ from teachers.chat.types import Chat
 from teachers.observation import (
     ErrorExample,
     Observation,
-    PastStep,
     SkillListObservation,
     SkillTree,
     SkillTreeObservation,
@@ -80,11 +79,8 @@ class FeedbackAblationPolicy(Policy):
             return _blank(observation, known=-1)
         if self.feedback == "shuffled":
             return self._shuffled(observation)
-        return self._stale(observation) if self.feedback == "stale" else observation
-
-    def _stale(self, observation: Observation) -> Observation:
         known = 0 if self.lag is None else max(0, observation.step - self.lag)
-        return observation if known >= observation.step else _blank(observation, known)
+        return _blank(observation, known) if self.feedback == "stale" and known < observation.step else observation
 
     def _shuffled(self, observation: Observation) -> Observation:
         listed = observation.skills if isinstance(observation, SkillListObservation) else {}
@@ -165,10 +161,16 @@ def _regraded(tree: SkillTree, other: SkillTree) -> SkillTree:
 def _blank(observation: Observation, known: int) -> Observation:
     """Without any feedback from after the step ``known``; -1 for none at all."""
     at = observation.history[known] if known >= 0 else None
+    history = (
+        past
+        if past.step <= known
+        else replace(past, accuracy=_UNKNOWN, skills=dict.fromkeys(past.skills, _UNKNOWN), errors=())
+        for past in observation.history
+    )
     changes: dict[str, Any] = {
         "accuracy": _UNKNOWN if at is None else at.accuracy,
         "errors": () if at is None else at.errors,
-        "history": tuple(past if past.step <= known else _unmeasured(past) for past in observation.history),
+        "history": tuple(history),
     }
     if isinstance(observation, SkillListObservation):
         earlier = {} if at is None else at.skills
@@ -177,10 +179,6 @@ def _blank(observation: Observation, known: int) -> Observation:
         lost = observation.step - known if known >= 0 else None
         changes["trees"] = {skill: _ungraded(tree, lost) for skill, tree in observation.trees.items()}
     return replace(observation, **changes)
-
-
-def _unmeasured(past: PastStep) -> PastStep:
-    return replace(past, accuracy=_UNKNOWN, skills=dict.fromkeys(past.skills, _UNKNOWN), errors=())
 
 
 def _ungraded(tree: SkillTree, lost: int | None) -> SkillTree:

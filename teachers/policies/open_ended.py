@@ -38,12 +38,8 @@ class OpenEndedPolicy(SharingPolicy):
         replay = round(total * self.replay) if observation.errors else total
         errors = list(observation.errors)
         observation.generator("errors").shuffle(errors)
-        counts = self._per_error(total - replay, len(errors))
+        counts = apportion(total - replay, [1.0] * len(errors))
+        if (each := self.records_per_error) is not None:
+            counts = [max(0, min(each, total - replay - index * each)) for index in range(len(errors))]
         specs = [DataSpec(count, like=error.instance_id) for error, count in zip(errors, counts, strict=True) if count]
         return [*specs, DataSpec(replay)] if replay else specs
-
-    def _per_error(self, total: int, errors: int) -> list[int]:
-        if self.records_per_error is None:
-            return apportion(total, [1.0] * errors)
-        each = self.records_per_error
-        return [max(0, min(each, total - index * each)) for index in range(errors)]

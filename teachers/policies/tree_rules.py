@@ -1,15 +1,11 @@
 """Rules on skill trees: exploit what pays, draw at random, explore and pause in turn, or fill all alike."""
 
-from collections.abc import Callable
 from typing import Any
 
 from tasks.base import Task
 from tasks.errors import check_range
-from teachers.chat.calls import Calls
-from teachers.chat.types import Chat
 from teachers.observation import SkillTree, SkillTreeObservation
 from teachers.plan import Exploit, TreeAction
-from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.skill_tree import Growth, SkillTreePolicy, pause, set_allocations
 
 
@@ -52,25 +48,23 @@ class RandomPolicy(SkillTreePolicy):
 
     Args:
         task: The task to teach.
-        proposer: Makes the source of new subskills for the task.
         max_data_per_subskill: Largest allocation that an exploitation draws.
         max_new_subskills: Most subskills that an exploration asks for.
         max_data_for_new_subskills: Most records for each of them.
         max_active_subskills: Most subskills of a skill that get records after an exploitation.
-        chat: What the proposer asks if it has no chat model of its own; None takes the teacher's calls.
+        settings: Those of SkillTreePolicy: proposer and chat.
     """
 
     def __init__(
         self,
         task: Task,
-        proposer: Callable[[Task], SubskillProposer] = FixedListProposer,
         max_data_per_subskill: int = 30,
         max_new_subskills: int = 3,
         max_data_for_new_subskills: int = 10,
         max_active_subskills: int = 10,
-        chat: Chat | Calls | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(task, proposer, max_new_subskills, max_data_for_new_subskills, chat=chat)
+        super().__init__(task, new_subskills=max_new_subskills, records_each=max_data_for_new_subskills, **settings)
         check_range(
             type(self).__name__, max_data_per_subskill=max_data_per_subskill, max_active_subskills=max_active_subskills
         )
@@ -133,20 +127,15 @@ class AlternatingPolicy(SkillTreePolicy):
         return self._grow(tree, self.new_subskills, self.records_each)
 
     def _grow(self, tree: SkillTree, count: int, each: int) -> TreeAction | Growth:
-        left = self._left(tree)
+        left = None if self.max_data_for_skill is None else self.max_data_for_skill - tree.generated
         if left is not None and left <= 0:
             return pause(tree)
         if left is not None and self.hard:
             count = min(count, left)
             each = min(each, left // count)
-        return Growth(count, each, otherwise=self._revive(tree, count, each) if tree.subskills else None)
-
-    def _revive(self, tree: SkillTree, count: int, each: int) -> Exploit:
         least_taught = sorted(tree.subskills, key=lambda node: node.generated)[:count]
-        return set_allocations(tree, {node.name: each for node in least_taught})
-
-    def _left(self, tree: SkillTree) -> int | None:
-        return None if self.max_data_for_skill is None else self.max_data_for_skill - tree.generated
+        revived = set_allocations(tree, {node.name: each for node in least_taught})
+        return Growth(count, each, otherwise=revived if tree.subskills else None)
 
 
 def next_allocation(generated: int, max_data: int, max_allocation: int) -> int:
