@@ -111,7 +111,8 @@ def reason(error: BaseException) -> str:
 
 def one_line(text: str, limit: int = 600) -> str:
     """A text as one printable line of at most so many characters."""
-    line = " ".join(_UNPRINTABLE.sub(_visible, text).split())
+    visible = _UNPRINTABLE.sub(lambda one: " " if one[0].isspace() else one[0].encode("unicode_escape").decode(), text)
+    line = " ".join(visible.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -120,8 +121,3 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _visible(match: re.Match[str]) -> str:
-    character = match.group()
-    return " " if character.isspace() else character.encode("unicode_escape").decode()

@@ -90,7 +90,13 @@ def _expect(
     ``unreachable`` keeps why a task's files are out of reach, by its settings, so that each is tried once.
     """
     cell = members[0]
-    row = _runtime(Expectation(cell.name, len(members)), cell, preset, seconds)
+    domain, steps = _domain(cell.name, preset), cell.setting("environment.budget.max_steps")
+    row = Expectation(cell.name, len(members))
+    if domain is not None and domain.gpu_minutes is None and domain.name in seconds:
+        row = replace(row, minutes=seconds[domain.name] / 60)
+    elif domain is not None and domain.gpu_minutes is not None and steps is not None:
+        minutes = steps * domain.gpu_minutes
+        row = replace(row, minutes=minutes, gpu_hours=row.episodes * minutes / 60)
     task = (*cell.setting_words(("task",)), *cell.options)
     if task in unreachable:
         return [replace(row, problem=unreachable[task])]
@@ -142,20 +148,6 @@ def _priced(row: Expectation, calls: Sequence[Expected], episodes: int) -> Expec
     return replace(row, usd=usd, **counts)
 
 
-def _runtime(row: Expectation, cell: Cell, preset: Preset, seconds: Mapping[str, float]) -> Expectation:
-    domain = _domain(cell.name, preset)
-    if domain is None:
-        return row
-    if domain.gpu_minutes is None:
-        known = seconds.get(domain.name)
-        return replace(row, minutes=None if known is None else known / 60)
-    steps = cell.setting("environment.budget.max_steps")
-    if steps is None:
-        return row
-    minutes = steps * domain.gpu_minutes
-    return replace(row, minutes=minutes, gpu_hours=row.episodes * minutes / 60)
-
-
 def _domain(name: str, preset: Preset) -> Domain | None:
     return next((domain for domain in preset.domains.values() if name.startswith(f"{domain.name}-")), None)
 
@@ -167,7 +159,21 @@ def _told(rows: Sequence[Expectation], finished: int, jobs: int) -> list[str]:
         lines.append("Calls, tokens and dollars are estimates; retries and records made up for come on top.")
     if any(row.calls and row.usd is None for row in rows):
         lines.append("No price is known for a model: give teacher.init_args.prices to see dollars.")
-    return [*lines, *_wall_clock(rows, jobs), *(f"{row.name}: {row.note}" for row in rows if row.note)]
+    timed = [(row.minutes, row) for row in rows if row.minutes is not None and row.episodes]
+    untimed = sum(row.minutes is None and row.episodes > 0 for row in rows)
+    if timed:
+        # However many run side by side, none is faster than the longest.
+        minutes = sum(row.episodes * minutes for minutes, row in timed) / max(1, jobs)
+        minutes = max(minutes, *(each for each, _ in timed))
+        shared = " with a GPU each" if any(row.gpu_hours for _, row in timed) else ""
+        side_by_side = f"{jobs} side by side{shared}" if jobs > 1 else "one after the other"
+        hours, rest = divmod(max(1, round(minutes)), 60)
+        about = f"{hours} h {rest} min" if hours else f"{rest} min"
+        lines.append(f"Wall clock: about {about}, {side_by_side}; waiting for chat models not counted.")
+    if untimed:
+        known = f"{untimed} of {len(timed) + untimed} rows" if timed else "all rows"
+        lines.append(f"Minutes not known of {known}: no episode of their domains is finished in this folder.")
+    return [*lines, *(f"{row.name}: {row.note}" for row in rows if row.note)]
 
 
 def _missing(rows: Sequence[Expectation], preset: Preset) -> list[str]:
@@ -191,29 +197,26 @@ def _missing(rows: Sequence[Expectation], preset: Preset) -> list[str]:
     return lines
 
 
-def _wall_clock(rows: Sequence[Expectation], jobs: int) -> list[str]:
-    timed = [row for row in rows if row.minutes is not None and row.episodes]
-    untimed = [row.name for row in rows if row.minutes is None and row.episodes]
-    lines = []
-    if timed:
-        minutes = sum(row.episodes * (row.minutes or 0) for row in timed)
-        # However many run side by side, none is faster than the longest.
-        minutes = max(minutes / max(1, jobs), *(row.minutes or 0 for row in timed))
-        shared = " with a GPU each" if any(row.gpu_hours for row in timed) else ""
-        side_by_side = f"{jobs} side by side{shared}" if jobs > 1 else "one after the other"
-        hours, rest = divmod(max(1, round(minutes)), 60)
-        about = f"{hours} h {rest} min" if hours else f"{rest} min"
-        lines.append(f"Wall clock: about {about}, {side_by_side}; waiting for chat models not counted.")
-    if untimed:
-        known = f"{len(untimed)} of {len(timed) + len(untimed)} rows" if timed else "all rows"
-        lines.append(f"Minutes not known of {known}: no episode of their domains is finished in this folder.")
-    return lines
-
-
 def _drawn(rows: Sequence[Expectation]) -> str:
     on_terminal = sys.stdout.isatty()
     table = RichTable(box=box.SIMPLE_HEAD if on_terminal else box.MARKDOWN)
-    lines = [_cells(row) for row in (*rows, _total(rows))]
+    known = [row for row in rows if not row.problem]
+    dollars, hours = [row.usd for row in known], [row.gpu_hours for row in rows if row.gpu_hours is not None]
+    total = Expectation(
+        "total" if len(known) == len(rows) else f"total without {len(rows) - len(known)} rows",
+        sum(row.episodes for row in rows),
+        sum(row.calls for row in known),
+        sum(row.input for row in known),
+        sum(row.output for row in known),
+        None if None in dollars else sum(usd or 0.0 for usd in dollars),
+        sum(hours) if hours else None,
+    )
+    lines = []
+    for row in (*rows, total):
+        usd = "?" if row.usd is None else f"{row.usd:,.2f}"
+        spent = ["?"] * 4 if row.problem else [f"{row.calls:,}", f"{row.input:,}", f"{row.output:,}", usd]
+        taken = ["" if value is None else f"{value:.1f}" for value in (row.gpu_hours, row.minutes)]
+        lines.append([row.name, str(row.episodes or ""), *spent, *taken])
     shown = [place for place in range(len(_COLUMNS)) if any(line[place] for line in lines)]
     for place in shown:
         table.add_column(_COLUMNS[place], justify="right" if place else "left", no_wrap=True)
@@ -225,29 +228,3 @@ def _drawn(rows: Sequence[Expectation]) -> str:
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())
-
-
-def _total(rows: Sequence[Expectation]) -> Expectation:
-    known = [row for row in rows if not row.problem]
-    dollars = [row.usd for row in known]
-    hours = [row.gpu_hours for row in rows if row.gpu_hours is not None]
-    return Expectation(
-        "total" if len(known) == len(rows) else f"total without {len(rows) - len(known)} rows",
-        sum(row.episodes for row in rows),
-        sum(row.calls for row in known),
-        sum(row.input for row in known),
-        sum(row.output for row in known),
-        None if None in dollars else sum(usd or 0.0 for usd in dollars),
-        sum(hours) if hours else None,
-    )
-
-
-def _cells(row: Expectation) -> list[str]:
-    if row.problem:
-        spent = ["?", "?", "?", "?"]
-    else:
-        usd = "?" if row.usd is None else f"{row.usd:,.2f}"
-        spent = [f"{row.calls:,}", f"{row.input:,}", f"{row.output:,}", usd]
-    hours = "" if row.gpu_hours is None else f"{row.gpu_hours:.1f}"
-    minutes = "" if row.minutes is None else f"{row.minutes:.1f}"
-    return [row.name, str(row.episodes) if row.episodes else "", *spent, hours, minutes]

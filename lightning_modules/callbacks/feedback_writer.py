@@ -1,6 +1,6 @@
 """Writes what an evaluation found: every prediction, and the validation feedback that a teacher may read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning_modules.callbacks.skill_metrics import SkillMetrics
 from tasks.errors import ConfigurationError, StorageError
 from tasks.records import write_json, write_json_lines
-from tasks.types import Accuracy, Prediction, SkillReport, TaskInstance
+from tasks.types import Accuracy, SkillReport, TaskInstance
 
 
 class ShownSkills(Protocol):
@@ -29,11 +29,6 @@ def find_metrics(trainer: Trainer, needed_by: str) -> SkillMetrics:
         if isinstance(callback, SkillMetrics):
             return callback
     raise ConfigurationError(f"{needed_by} needs SkillMetrics: add it to trainer.callbacks.")
-
-
-def _answered(metrics: SkillMetrics, name: str) -> Iterator[tuple[TaskInstance, Prediction, str | None, str | None]]:
-    parts = (metrics.instances(name), metrics.predictions(name), metrics.skills(name), metrics.clusters(name))
-    return zip(*parts, strict=True)
 
 
 class FeedbackWriter(Callback):
@@ -72,14 +67,14 @@ class FeedbackWriter(Callback):
         rows = [
             {**asdict(prediction), "split": name, "skill": skill, "image": instance.image, "cluster": cluster}
             for name in metrics.names
-            for instance, prediction, skill, cluster in _answered(metrics, name)
+            for instance, prediction, skill, cluster in metrics.answered(name)
         ]
         write_json_lines(self.folder / "predictions.jsonl", rows, self.images)
         if "val" in metrics.names:
             write_json(self.folder / "feedback.json", self._feedback(metrics), self.images)
 
     def _feedback(self, metrics: SkillMetrics) -> dict[str, Any]:
-        answered = list(_answered(metrics, "val"))
+        answered = metrics.answered("val")
         skills = [own if self.skills is None else self.skills.skill_of(instance) for instance, _, own, _ in answered]
         report = SkillReport.of([prediction.score for _, prediction, _, _ in answered], skills)
         listed = report.skills if self.skills is None else self.skills.skills()

@@ -27,10 +27,10 @@ class SampleLogger(Callback):
 
     def table(self, metrics: SkillMetrics, name: str) -> str:
         """The samples of a set as a Markdown table."""
-        rows = list(zip(metrics.instances(name), metrics.predictions(name), strict=True))
+        rows = metrics.answered(name)
         samples = [
-            (instance.instruction, instance.answer, prediction.text, f"{prediction.score:g}")
-            for instance, prediction in rows[:: -(-len(rows) // self.count) or 1]
+            (one.instance.instruction, one.instance.answer, one.prediction.text, f"{one.prediction.score:g}")
+            for one in rows[:: -(-len(rows) // self.count) or 1]
         ]
         shown = [[text.replace("\n", "<br>") for text in sample] for sample in samples]
         return "\n".join(markdown_table(("question", "answer", "reply", "score"), shown))

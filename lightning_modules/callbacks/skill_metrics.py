@@ -1,7 +1,7 @@
 """Scores the student's replies with the task and accumulates them by skill, over all ranks."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -72,6 +72,15 @@ class ReplyScores(Metric):
         return {row: (scores[row], bool(truncated[row]), texts[row]) for row in sorted(texts)}
 
 
+class Answered(NamedTuple):
+    """An instance with its scored reply, the task's skill, and its group; None where it is independent of others."""
+
+    instance: TaskInstance
+    prediction: Prediction
+    skill: str | None
+    cluster: str | None
+
+
 class SkillMetrics(Callback):
     """Measures accuracy, overall and by skill, in validate, test, predict and the validation within fit.
 
@@ -86,43 +95,27 @@ class SkillMetrics(Callback):
         self.task = task
         self._metrics: dict[str, ReplyScores] = {}
         self._instances: dict[str, Sequence[TaskInstance]] = {}
-        self._predictions: dict[str, list[Prediction]] = {}
-        self._skills: dict[str, list[str | None]] = {}
-        self._clusters: dict[str, list[str | None]] = {}
+        self._answered: dict[str, list[Answered]] = {}
 
     @property
     def names(self) -> list[str]:
         """The evaluation sets that were measured, in the order of their first measurement."""
-        return list(self._predictions)
+        return list(self._answered)
+
+    def answered(self, name: str) -> list[Answered]:
+        """What a set's instances were answered, on all ranks, each once, in the order of the instances."""
+        if name not in self._answered:
+            raise ConfigurationError(f"The set {name!r} was not measured; measured: {', '.join(self.names) or 'none'}.")
+        return self._answered[name]
 
     def predictions(self, name: str) -> list[Prediction]:
-        """The scored replies of a set, all ranks', each instance once, in the order of the instances."""
-        self._require(name)
-        return list(self._predictions[name])
-
-    def instances(self, name: str) -> list[TaskInstance]:
-        """The instances that predictions() answers, in the same order."""
-        self._require(name)
-        answered = {prediction.instance_id for prediction in self._predictions[name]}
-        return [instance for instance in self._instances[name] if instance.instance_id in answered]
-
-    def skills(self, name: str) -> list[str | None]:
-        """The skill of each of instances()."""
-        self._require(name)
-        return list(self._skills[name])
-
-    def clusters(self, name: str) -> list[str | None]:
-        """The group of each of instances(); None for one that is independent of all others."""
-        self._require(name)
-        return list(self._clusters[name])
+        """The scored replies of a set, in the order of the instances."""
+        return [one.prediction for one in self.answered(name)]
 
     def report(self, name: str) -> SkillReport:
         """Accuracy of a set, overall and by skill."""
-        return SkillReport.of([prediction.score for prediction in self.predictions(name)], self._skills[name])
-
-    def _require(self, name: str) -> None:
-        if name not in self._predictions:
-            raise ConfigurationError(f"The set {name!r} was not measured; measured: {', '.join(self.names) or 'none'}.")
+        answered = self.answered(name)
+        return SkillReport.of([one.prediction.score for one in answered], [one.skill for one in answered])
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begins the set ``val``."""
@@ -165,14 +158,12 @@ class SkillMetrics(Callback):
             return
         task = self._task(trainer)
         for name, metric in self._metrics.items():
-            rows = metric.compute()
-            answered = [self._instances[name][row] for row in rows]
-            self._skills[name] = [task.skill_of(instance) for instance in answered]
-            self._clusters[name] = [task.cluster_of(instance) for instance in answered]
-            self._predictions[name] = [
-                Prediction(instance.instance_id, text, score, truncated)
-                for instance, (score, truncated, text) in zip(answered, rows.values(), strict=True)
-            ]
+            self._answered[name] = []
+            for row, (score, truncated, text) in metric.compute().items():
+                instance = self._instances[name][row]
+                prediction = Prediction(instance.instance_id, text, score, truncated)
+                skill, cluster = task.skill_of(instance), task.cluster_of(instance)
+                self._answered[name].append(Answered(instance, prediction, skill, cluster))
             self._log(trainer, pl_module, name)
         self._metrics = {}
 

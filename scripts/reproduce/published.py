@@ -30,7 +30,7 @@ _GAINS: Mapping[str, Mapping[tuple[str, str], Number]] = {
 }
 
 # The benchmark of the paper that a domain of either preset is compared with, and its label.
-_BENCHMARKS = {
+BENCHMARKS = {
     "math": "math",
     "vqa": "gqa",
     "code": "livecodebench",
@@ -40,27 +40,17 @@ _BENCHMARKS = {
 LABELS = {"math": "MATH, Gemma-2-2B", "gqa": "GQA, PaliGemma-3B", "livecodebench": "LiveCodeBench, Llama-3-8B"}
 
 # How the paper's numbers differ from ours, by preset.
-_APART = {
+APART = {
     "embedded": "The paper's numbers are of other students and benchmarks, at the best of ten steps.",
     "paper": "The paper's numbers are at the best of ten steps, chosen on validation.",
 }
 
 
-def benchmark_of(domain: str) -> str | None:
-    """The paper's benchmark of a domain; None where its numbers are not known to us."""
-    return _BENCHMARKS.get(domain)
-
-
 def accuracy_in_paper(domain: str, row: str, state: str = "") -> Number:
     """Table 2's accuracy of an environment ``with`` or with ``no`` state, or ``before``; empty if it is not known."""
-    return _ACCURACIES.get(benchmark_of(domain) or "", {}).get((row, state), Number(None))
+    return _ACCURACIES.get(BENCHMARKS.get(domain, ""), {}).get((row, state), Number(None))
 
 
 def gain_in_paper(domain: str, row: str, state: str) -> Number:
     """Table 2's gain over before teaching, in points, where a gain is what is quoted; else an empty number."""
-    return _GAINS.get(benchmark_of(domain) or "", {}).get((row, state), Number(None))
-
-
-def apart_from_ours(preset: str) -> str:
-    """How the paper's numbers differ from those of a preset, as a sentence."""
-    return _APART[preset]
+    return _GAINS.get(BENCHMARKS.get(domain, ""), {}).get((row, state), Number(None))

@@ -7,7 +7,7 @@ the full budget's does. The full cells and the floors are those of the main tabl
 """
 
 from presets import PRESETS
-from published import accuracy_in_paper, apart_from_ours
+from published import APART, accuracy_in_paper
 
 from dataenvgym.reading.over_seeds import p_values
 from dataenvgym.studies.cells import Cell, more_epochs
@@ -62,7 +62,7 @@ def summarise(preset: Preset, rows: Rows) -> Output:
     before = next((100 * row.accuracy("before") for row in rows.values()), None)
     if before is not None:
         there = accuracy_in_paper(DOMAIN, "before").text()
-        table.notes.append(f"Before teaching: {before:.1f} % here, {there} there. {apart_from_ours(preset.name)}")
+        table.notes.append(f"Before teaching: {before:.1f} % here, {there} there. {APART[preset.name]}")
     panel = bars(
         label,
         rows,

@@ -46,8 +46,14 @@ def summarise(preset: Preset, rows: Rows) -> Output:
                 Number(100 * row.accuracy()),
                 Number(gain.points, gain.ci95, signed=True),
             )
-        if found:
-            panels.append(Panel(place.label, curves=[_curve(label, row) for label, row in found]))
+        panel = Panel(place.label)
+        for label, row in found:
+            runs = row.runs.values()
+            steps = range(min(len(one.steps) for one in runs))
+            values = np.array([[100 * one.accuracy(step) for step in steps] for one in runs])
+            pool = [_mean([float(one.steps[step]["pool"]) for one in runs]) for step in steps]
+            panel.curves.append(Curve(label, pool, values.mean(axis=0), values.min(axis=0), values.max(axis=0)))
+        panels += [panel] if found else []
     table.notes.append(
         "The paper's best student on MATH, Open-Ended: iteration 10, 752† records, about $17† and 4† GPU-hours."
     )
@@ -59,13 +65,6 @@ def _at_best(row: TeacherRuns, key: str) -> float | None:
     lines = [run_.steps[run_.best_step] for run_ in row.runs.values()]
     values = [line["cost"].get("usd") if key == "usd" else line[key] for line in lines]
     return None if None in values else _mean([float(value) for value in values])
-
-
-def _curve(label: str, row: TeacherRuns) -> Curve:
-    steps = range(min(len(run_.steps) for run_ in row.runs.values()))
-    values = np.array([[100 * run_.accuracy(step) for step in steps] for run_ in row.runs.values()])
-    records = [_mean([float(run_.steps[step]["pool"]) for run_ in row.runs.values()]) for step in steps]
-    return Curve(label, records, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -8,11 +8,10 @@ the student (*no state*), and two floors: random valid records, and more epochs 
 stopped and started again.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from presets import PRESETS
-from published import LABELS, accuracy_in_paper, apart_from_ours, benchmark_of, gain_in_paper
+from published import APART, BENCHMARKS, LABELS, accuracy_in_paper, gain_in_paper
 
 from dataenvgym.studies.cells import Cell, more_epochs
 from dataenvgym.studies.comparisons import bars, differences, gains, percent
@@ -35,14 +34,15 @@ class Line:
     state: str = ""
 
 
-def _lines() -> Iterator[Line]:
-    for name, label in ENVIRONMENTS.items():
+TAUGHT = tuple(
+    line
+    for name, label in ENVIRONMENTS.items()
+    for line in (
         # Without state, an Open-Ended teacher orders valid records at random: it is that floor itself.
-        yield Line(f"{label}, no state", "random" if name == "open_ended" else f"{name}-no_state", name, "no")
-        yield Line(f"{label}, with state", name, name, "with")
-
-
-TAUGHT = tuple(_lines())
+        Line(f"{label}, no state", "random" if name == "open_ended" else f"{name}-no_state", name, "no"),
+        Line(f"{label}, with state", name, name, "with"),
+    )
+)
 FLOORS = tuple(
     Line(f"floor: {label}, step 1, more epochs", f"{name}-more_epochs", name, "floor")
     for name, label in ENVIRONMENTS.items()
@@ -68,13 +68,13 @@ def summarise(preset: Preset, rows: Rows) -> Output:
         ("domain", "teacher"),
         rows,
         (
-            ((place.label, line.label), f"{domain}-{line.cells}", [_gain_in_paper(domain, line)])
+            ((place.label, line.label), f"{domain}-{line.cells}", [gain_in_paper(domain, line.environment, line.state)])
             for domain, place in places
             for line in (*TAUGHT, *FLOORS)
         ),
         ["paper: gain"],
     )
-    table.notes += [INTERVALS, apart_from_ours(preset.name)]
+    table.notes += [INTERVALS, APART[preset.name]]
     over_floors = differences(
         "Teachers with state against what would have been simpler: test accuracy after the last step",
         rows,
@@ -115,7 +115,7 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
     """The paper's Table 2: teachers by domains, the paper's numbers beside ours."""
     columns = ["teacher"]
     for name, place in preset.domains.items():
-        benchmark = benchmark_of(name)
+        benchmark = BENCHMARKS.get(name)
         columns += [place.label, *([f"paper: {LABELS[benchmark]}"] if benchmark else [])]
     table = Table(columns, "Test accuracy (%) after the last step, mean over seeds")
 
@@ -123,8 +123,11 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
         entries: list[Value] = [line.label]
         for domain in preset.domains:
             entries.append(own[domain])
-            if benchmark_of(domain):
-                entries.append(_in_paper(domain, line))
+            if domain in BENCHMARKS:
+                # The paper's accuracy, or its gain where only that is known; empty if neither is.
+                gained = gain_in_paper(domain, line.environment, line.state)
+                known = accuracy_in_paper(domain, line.environment, line.state)
+                entries.append(known if gained.value is None else replace(gained, label="gain"))
         table.add(*entries)
 
     before = {}
@@ -144,20 +147,9 @@ def accuracies(preset: Preset, rows: Rows) -> Table:
         )
     table.notes.append(
         "Open-Ended without state orders valid records at random, and is the floor of that name. Bold: the best with "
-        f"state. {apart_from_ours(preset.name)}"
+        f"state. {APART[preset.name]}"
     )
     return table
-
-
-def _gain_in_paper(domain: str, line: Line) -> Number:
-    return gain_in_paper(domain, line.environment, line.state)
-
-
-def _in_paper(domain: str, line: Line) -> Number:
-    """The paper's accuracy, or its gain where only that is known; empty if neither is."""
-    accuracy = accuracy_in_paper(domain, line.environment, line.state)
-    gained = _gain_in_paper(domain, line)
-    return accuracy if gained.value is None else replace(gained, label="gain")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from presets import PRESETS
-from published import accuracy_in_paper, apart_from_ours
+from published import APART, accuracy_in_paper
 
 from dataenvgym.studies.cells import Cell, more_epochs
 from dataenvgym.studies.comparisons import bars, differences, gains, percent, rejected
@@ -85,7 +85,7 @@ def summarise(preset: Preset, rows: Rows) -> Output:
     table.notes += [
         _MEANT[preset.teachers],
         INTERVALS,
-        f"{apart_from_ours(preset.name)} Its weak teacher, GPT-4o-mini, has mean gains of +0.77† to +1.81† points by "
+        f"{APART[preset.name]} Its weak teacher, GPT-4o-mini, has mean gains of +0.77† to +1.81† points by "
         "environment, none† on MATH, Open-Ended, and +4.65† on GQA, Skill-Tree.",
     ]
     compared = {

@@ -8,6 +8,7 @@ import hashlib
 import math
 import re
 from decimal import Decimal, InvalidOperation
+from itertools import repeat
 from typing import Any
 
 from tasks.code.confined.values import NotPlainError, encode
@@ -29,14 +30,14 @@ def same_output(expected: str, output: str, exact: bool = False) -> bool:
     wanted, found = (list(map(str.strip, text.strip().split("\n"))) for text in (expected, output))
     if not exact:
         wanted, found = ([line for line in lines if line] for lines in (wanted, found))
-    return len(wanted) == len(found) and all(
-        a == b or _same_numbers(a, b, exact) for a, b in zip(wanted, found, strict=True)
-    )
-
-
-def _same_numbers(wanted: str, found: str, exact: bool) -> bool:
-    left, right = wanted.split(), found.split()
-    return len(left) == len(right) and all(_same_number(a, b, exact) for a, b in zip(left, right, strict=True))
+    if len(wanted) != len(found):
+        return False
+    for line, other in zip(wanted, found, strict=True):
+        if line != other:
+            left, right = line.split(), other.split()
+            if len(left) != len(right) or not all(map(_same_number, left, right, repeat(exact))):
+                return False
+    return True
 
 
 def _same_number(wanted: str, found: str, exact: bool) -> bool:

@@ -74,7 +74,17 @@ class ForkServer:
         self._log = tempfile.TemporaryFile()
         process = subprocess.Popen(
             # No site-packages, no current folder, no .pyc files; one hash seed, so that verdicts repeat.
-            [_interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOTSTRAP, package, values.dumps(told).decode()],
+            [
+                getattr(sys, "_base_executable", None) or sys.executable,
+                "-s",
+                "-S",
+                "-P",
+                "-B",
+                "-c",
+                _BOOTSTRAP,
+                package,
+                values.dumps(told).decode(),
+            ],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=self._log,
@@ -172,7 +182,3 @@ def _end(owner: int, connection: socket.socket, process: subprocess.Popen[bytes]
             os.rmdir(folder)
         else:  # a program made more than can be removed while somebody waits
             subprocess.Popen(["rm", "-rf", folder], stderr=subprocess.DEVNULL, start_new_session=True)
-
-
-def _interpreter() -> str:
-    return getattr(sys, "_base_executable", None) or sys.executable

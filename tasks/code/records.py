@@ -83,7 +83,11 @@ def split_answer(answer: str) -> tuple[str, Tests, str | None]:
             entry_point = line.removeprefix(_ENTRY).strip()
         elif line.startswith(_MARK):
             try:
-                tests.append(_test(loads_forged(line.removeprefix(_MARK).encode(), _DEEPEST)))
+                row = loads_forged(line.removeprefix(_MARK).encode(), _DEEPEST)
+                if "stdin" in row:
+                    tests.append(StdinTest(str(row["stdin"]), str(row["stdout"])))
+                else:
+                    tests.append(CallTest(tuple(decode(row["arguments"])), decode(row["returns"])))
             except (ValueError, KeyError, TypeError, RecursionError):
                 return answer, (), entry_point
         else:
@@ -92,10 +96,3 @@ def split_answer(answer: str) -> tuple[str, Tests, str | None]:
     if not all(isinstance(test, wanted) for test in tests):
         return answer, (), entry_point
     return "\n".join(program), tuple(tests), entry_point
-
-
-def _test(row: dict[str, Any]) -> StdinTest | CallTest:
-    if "stdin" in row:
-        return StdinTest(str(row["stdin"]), str(row["stdout"]))
-    arguments = decode(row["arguments"])
-    return CallTest(tuple(arguments), decode(row["returns"]))

@@ -67,13 +67,11 @@ def same_value(answer: str, reply: str) -> bool:
         return False  # math-verify takes 5% for 5
     if answer.isdigit() and reply.isdigit() and reply[0] != "0":
         return False  # two plain whole numbers with different digits, by far the most frequent case
-    if (quotient := _QUOTIENT.fullmatch(reply)) and not _reduced(*map(int, quotient.groups())):
-        return False  # 1200/100 repeats a division and does not carry it out
+    if quotient := _QUOTIENT.fullmatch(reply):
+        numerator, denominator = map(int, quotient.groups())
+        if denominator <= 1 or math.gcd(numerator, denominator) != 1:
+            return False  # 1200/100 repeats a division and does not carry it out
     return _verify(answer, reply)
-
-
-def _reduced(numerator: int, denominator: int) -> bool:
-    return denominator > 1 and math.gcd(numerator, denominator) == 1
 
 
 @lru_cache(maxsize=65_536)

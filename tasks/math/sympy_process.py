@@ -63,7 +63,10 @@ class SympyProcess:
         """
         with self._lock:
             try:
-                process = self._running()
+                if self._process is None or self._process.poll() is not None:
+                    self._end()
+                    self._process = self._start()
+                process = self._process
                 self.counts.compared += 1
                 reply = _ask(process, (first, second, mode), self.seconds * _PATIENCE)
             except BaseException:
@@ -79,12 +82,6 @@ class SympyProcess:
         """Ends the worker; the next comparison starts another."""
         with self._lock:
             self._end()
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self._end()
-            self._process = self._start()
-        return self._process
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

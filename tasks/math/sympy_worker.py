@@ -50,13 +50,13 @@ def main() -> None:
 
 def same(first: str, second: str, mode: str = "value") -> bool:
     """Whether two LaTeX expressions have the same value, or are multiples of each other."""
-    from sympy import Expr
+    from sympy import AccumBounds, Expr, nan, oo, zoo
     from sympy.core.function import AppliedUndef
 
     try:
         left, right = _read(first), _read(second)
         # A division by zero is equal to nothing, and neither is what is no number at all (a set, a truth value).
-        if not all(isinstance(side, Expr) and not side.has(*_undefined()) for side in (left, right)):
+        if not all(isinstance(side, Expr) and not side.has(zoo, nan, oo, -oo, AccumBounds) for side in (left, right)):
             return False
         if mode != "value":
             return _is_multiple(left, right, positive=mode == "positive multiple")
@@ -66,12 +66,6 @@ def same(first: str, second: str, mode: str = "value") -> bool:
     # The reader and sympy raise nearly everything on text that is no mathematics; none of it is an equivalence.
     except Exception:
         return False
-
-
-def _undefined() -> tuple[Any, ...]:
-    from sympy import AccumBounds, nan, oo, zoo
-
-    return zoo, nan, oo, -oo, AccumBounds
 
 
 @lru_cache(maxsize=4096)

@@ -77,8 +77,14 @@ def _problem(tool: Tool, name: str, value: Value, calls: tuple[Call, ...]) -> st
             return problem
     if isinstance(value, Mixed) and wanted != "text":
         return f"mixes words and results, but takes {wanted}"
-    if isinstance(value, str):
-        return _literal_problem(value, wanted)
+    if not isinstance(value, str):
+        return None
+    if wanted in _MADE_BY_TOOLS:
+        return f"takes {wanted}, which only another tool can give, and not {value!r:.80}"
+    if not value.strip():
+        return "is empty"
+    if wanted == "number" and not _NUMBER.fullmatch(value.strip()):
+        return f"takes a number and not {value!r:.80}"
     return None
 
 
@@ -90,13 +96,3 @@ def _reference_problem(reference: Reference, wanted: ValueType, calls: tuple[Cal
         return f"uses {reference.output!r}, which is no output of {maker.name} ({', '.join(maker.outputs)})"
     kind = maker.outputs[reference.output]
     return None if fits(kind, wanted) else f"takes {wanted}, and {reference.output!r} of {maker.name} is {kind}"
-
-
-def _literal_problem(value: str, wanted: ValueType) -> str | None:
-    if wanted in _MADE_BY_TOOLS:
-        return f"takes {wanted}, which only another tool can give, and not {value!r:.80}"
-    if not value.strip():
-        return "is empty"
-    if wanted == "number" and not _NUMBER.fullmatch(value.strip()):
-        return f"takes a number and not {value!r:.80}"
-    return None

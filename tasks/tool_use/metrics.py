@@ -6,6 +6,7 @@ call that it refers to, so that renamed variables are the same plan.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from tasks.tool_use.plans import Mixed, Plan, Reference, Unknown, Value, fold, references
@@ -13,11 +14,6 @@ from tasks.tool_use.tools import TOOLS
 
 Labels = Callable[[Plan], list[str]]
 Headline = Literal["plan_tool", "plan_argname", "plan_argvalue", "plan"]  # what a score may be: see EXACT_METRICS
-
-
-def tool_labels(plan: Plan) -> list[str]:
-    """The tool of each call."""
-    return list(plan.tools)
 
 
 def argument_name_labels(plan: Plan) -> list[str]:
@@ -42,11 +38,6 @@ def argument_value_labels(plan: Plan) -> list[str]:
     return labels
 
 
-def consecutive_edges(plan: Plan) -> list[str]:
-    """The benchmark's edges: each tool with the one that comes next, whether or not anything flows between them."""
-    return [f"{left}--{right}" for left, right in zip(plan.tools, plan.tools[1:], strict=False)]
-
-
 def flow_edges(plan: Plan) -> list[str]:
     """Data flow: the output of a tool with the argument of the tool that it goes into."""
     return [
@@ -67,10 +58,11 @@ def _shown(value: Value, names: Sequence[str]) -> str:
 
 # Precision, recall and F1 of labels. ``tool`` is averaged over tools, the others are pooled over all plans.
 SET_METRICS: Mapping[str, Labels] = {
-    "tool": tool_labels,
+    "tool": lambda plan: list(plan.tools),
     "argname": argument_name_labels,
     "argvalue": argument_value_labels,
-    "edge": consecutive_edges,
+    # The benchmark's edges: each tool with the one that comes next, whether or not anything flows between them.
+    "edge": lambda plan: [f"{left}--{right}" for left, right in pairwise(plan.tools)],
     "flow_edge": flow_edges,
 }
 
@@ -111,11 +103,7 @@ def aggregate_metrics(pairs: Iterable[tuple[Plan, Plan]]) -> dict[str, float]:
 
 def best_match(golds: Sequence[Plan], predicted: Plan) -> Plan:
     """The alternative gold plan that a prediction is measured against: the first with the best F1 of tools."""
-
-    def closeness(gold: Plan) -> float:
-        return pooled([(set(gold.tools), set(predicted.tools))])[2]
-
-    return max(golds, key=closeness)
+    return max(golds, key=lambda gold: pooled([(set(gold.tools), set(predicted.tools))])[2])
 
 
 def macro_average(both: Sequence[tuple[set[str], set[str]]]) -> tuple[float, float, float]:

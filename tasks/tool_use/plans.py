@@ -75,8 +75,10 @@ class Plan:
         """
         written: list[str] = []
         for call in self.calls:
+            tree = _tree(call, written)
             # A tree that uses a result twice holds it twice; a plan that doubles at every step would grow without end.
-            written.append(_shorten(_tree(call, written)))
+            long = len(tree) >= 2_000
+            written.append(hashlib.sha256(tree.encode("utf-8", "surrogatepass")).hexdigest() if long else tree)
         return Counter(written)
 
 
@@ -140,12 +142,6 @@ def _tree(call: Call, written: Sequence[str]) -> str:
         return repr(fold(value))
 
     return f"{call.tool}({', '.join(f'{name}={show(value)}' for name, value in sorted(call.arguments))})"
-
-
-def _shorten(tree: str) -> str:
-    if len(tree) < 2_000:
-        return tree
-    return hashlib.sha256(tree.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def render(plan: Plan, notation: Notation = "code") -> str:

@@ -111,7 +111,10 @@ class CodeReader:
     def _value(self, node: ast.expr, assigned: bool = False) -> Value:
         """What an expression stands for; the calls in it are collected."""
         if isinstance(node, ast.Constant):
-            return _constant(node)
+            try:
+                return str(node.value)
+            except ValueError:  # Python writes out no whole number of more than some thousand digits
+                return Unknown("number")
         if isinstance(node, ast.Name):
             return self._name(node.id)
         if isinstance(node, ast.Call):
@@ -125,8 +128,12 @@ class CodeReader:
         if isinstance(node, ast.NamedExpr):
             self._bind(node.target, value := self._value(node.value))
             return value
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and _has_text(node):
-            return _joined([self._value(node.left), self._value(node.right)])
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            left, texts = node.left, _is_text(node.right)
+            while isinstance(left, ast.BinOp):  # sums grow on the left side
+                texts, left = texts or _is_text(left.right), left.left
+            if texts or _is_text(left):
+                return _joined([self._value(node.left), self._value(node.right)])
         return self._other(node)
 
     def _name(self, name: str) -> Value:
@@ -218,27 +225,8 @@ class CodeReader:
         return Unknown(type(node).__name__, tuple(used))
 
 
-def _constant(node: ast.Constant) -> Value:
-    if isinstance(node.value, str):
-        return node.value
-    try:
-        return str(node.value)
-    except ValueError:  # Python writes out no whole number of more than some thousand digits
-        return Unknown("number")
-
-
 def _is_builtin(name: str) -> bool:
     return hasattr(builtins, name) and name not in TOOLS
-
-
-def _has_text(node: ast.BinOp) -> bool:
-    """Whether a sum has a written text in it, so that it joins texts; walks down the left side, where sums grow."""
-    current: ast.expr = node
-    while isinstance(current, ast.BinOp):
-        if _is_text(current.right):
-            return True
-        current = current.left
-    return _is_text(current)
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -116,17 +116,17 @@ class NaturalBenchTask(DescribedTask):
                     "lower --task.init_args.groups."
                 )
             rows = rows[: self.groups] if split == "val" else rows[-self.groups :]
-        return [instance for row in rows for instance in self._group(row)]
-
-    def _group(self, row: BenchmarkRow) -> list[TaskInstance]:
-        kind, index = row.text("Question_Type"), row.fields.get("Index")
-        if kind not in _REQUESTS or not isinstance(index, int):
-            raise RecordError(
-                f"{row.where}: Question_Type {kind!r} must be one of {', '.join(_REQUESTS)} and Index {index!r} a "
-                "number; mend or delete that row."
-            )
-        images = [image_of(row.fields.get(f"Image_{i}"), self._rows.folder, row.where) for i in _SIDES]
-        return [self._instance(row, kind, question, image, images[image]) for question in _SIDES for image in _SIDES]
+        made = []
+        for row in rows:
+            kind, index = row.text("Question_Type"), row.fields.get("Index")
+            if kind not in _REQUESTS or not isinstance(index, int):
+                raise RecordError(
+                    f"{row.where}: Question_Type {kind!r} must be one of {', '.join(_REQUESTS)} and Index {index!r} a "
+                    "number; mend or delete that row."
+                )
+            images = [image_of(row.fields.get(f"Image_{side}"), self._rows.folder, row.where) for side in _SIDES]
+            made += [self._instance(row, kind, question, side, images[side]) for question in _SIDES for side in _SIDES]
+        return made
 
     def _instance(self, row: BenchmarkRow, kind: str, question: int, side: int, image: Image) -> TaskInstance:
         answer = row.text(f"Image_{side}_Question_{question}").strip()

@@ -41,7 +41,7 @@ def test_predictions_cover_every_instance_in_order(tokens, make_student, small_t
     for name in ("val", "test"):
         instances, predictions = small_task.instances(name), metrics.predictions(name)
         assert [one.instance_id for one in predictions] == [one.instance_id for one in instances]
-        assert metrics.instances(name) == list(instances)
+        assert [one.instance for one in metrics.answered(name)] == list(instances)
         for instance, prediction in zip(instances, predictions, strict=True):
             assert prediction.score == small_task.score(instance, prediction.text)
         report = metrics.report(name)
@@ -130,8 +130,9 @@ def test_only_instances_of_a_group_have_a_cluster_written(make_student, quiet_tr
     writer = FeedbackWriter(tmp_path, metrics)
     quiet_trainer(callbacks=[writer, metrics]).predict(make_student(), StudentDataModule(task))
     rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
-    assert metrics.clusters("val") == ["pair 0", "pair 0", "pair 1", "pair 1", None, None]
-    assert [row.get("cluster") for row in rows] == metrics.clusters("val") + metrics.clusters("test")
+    val, test = ([one.cluster for one in metrics.answered(name)] for name in ("val", "test"))
+    assert val == ["pair 0", "pair 0", "pair 1", "pair 1", None, None]
+    assert [row.get("cluster") for row in rows] == val + test
     assert ["cluster" in row for row in rows] == [True] * 4 + [False] * 4
     assert "pair 0" not in (tmp_path / "feedback.json").read_text()
 
