@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dataenvgym.reading.run import Run
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # TensorBoard's event files hold wall times and host names; the report is drawn from the files compared here.
@@ -108,7 +110,7 @@ def main() -> int:
         run_dir = arguments.out / f"killed-{kill:02d}"
         moment = 0.9 * wall * kill / arguments.kills  # the last well before the end
         running = kill_at(arguments.words, run_dir, moment)
-        steps = len((run_dir / "episode.jsonl").read_text().splitlines()) if (run_dir / "episode.jsonl").exists() else 0
+        steps = len(Run(run_dir).steps)
         finish(start(arguments.words, run_dir, "--resume"))
         changed = differences(expected, comparable(run_dir))
         bad += bool(changed)

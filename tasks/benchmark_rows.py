@@ -5,6 +5,7 @@ environment variable DATAENVGYM_DATA_DIR names; the hub, at a pinned commit. The
 """
 
 import contextlib
+import importlib.util
 import logging
 import os
 import socket
@@ -94,7 +95,16 @@ class BenchmarkRows:
             MissingFileError: The local folder has no such split, or the hub cannot be reached.
             RecordError: A line is not a JSON object, or there are no rows.
         """
-        rows = self._from_hub(split, only) if self.folder is None else self._from_file(split)
+        if self.folder is None:
+            rows = self._from_hub(split, only)
+        elif (file := self._file(split)).is_file():
+            rows = [
+                BenchmarkRow(index, fields, f"{file}, line {line}")
+                for index, (line, fields) in enumerate(read_json_lines(file))
+            ]
+        else:
+            there = ", ".join(sorted(other.name for other in file.parent.glob("*.jsonl"))) or "no .jsonl file"
+            raise MissingFileError(f"{file} does not exist; {file.parent} has {there}: add the split's rows there.")
         if only is not None:
             rows = [row for row in rows if row.fields.get(only[0]) in only[1]]
         if not rows:
@@ -124,18 +134,12 @@ class BenchmarkRows:
         assert self.folder is not None
         return self.folder / f"{split}.jsonl"
 
-    def _from_file(self, split: str) -> list[BenchmarkRow]:
-        file = self._file(split)
-        if not file.is_file():
-            there = ", ".join(sorted(other.name for other in file.parent.glob("*.jsonl"))) or "no .jsonl file"
-            raise MissingFileError(f"{file} does not exist; {file.parent} has {there}: add the split's rows there.")
-        return [
-            BenchmarkRow(index, fields, f"{file}, line {line}")
-            for index, (line, fields) in enumerate(read_json_lines(file))
-        ]
-
     def _from_hub(self, split: str, only: tuple[str, Collection[Any]] | None) -> list[BenchmarkRow]:
-        self._check_hub()
+        if importlib.util.find_spec("datasets") is None:
+            raise ConfigurationError(
+                f"Reading {self.hub_id} from the hub needs the package datasets: pip install datasets, "
+                f"or pass task.init_args.path, a local folder of its rows."
+            )
         import datasets
 
         try:
@@ -151,15 +155,6 @@ class BenchmarkRows:
         if only is not None:
             wanted = [index for index, value in enumerate(rows[only[0]]) if value in only[1]]
         return [BenchmarkRow(index, dict(rows[index]), f"{self.source}, {split} row {index}") for index in wanted]
-
-    def _check_hub(self) -> None:
-        import importlib.util
-
-        if importlib.util.find_spec("datasets") is None:
-            raise ConfigurationError(
-                f"Reading {self.hub_id} from the hub needs the package datasets: pip install datasets, "
-                f"or pass task.init_args.path, a local folder of its rows."
-            )
 
     def _unreachable(self, split: str, reason: str) -> MissingFileError:
         return MissingFileError(

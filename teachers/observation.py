@@ -77,13 +77,6 @@ class SkillTree:
         """Records accepted for the skill so far."""
         return sum(node.generated for node in self.subskills)
 
-    @property
-    def training_accuracy(self) -> float | None:
-        """Mean of the known subskill accuracies, weighted by allocation; None if no weight is known."""
-        known = [(node.allocation, node.accuracy) for node in self.subskills if node.accuracy is not None]
-        weight = sum(allocation for allocation, _ in known)
-        return sum(allocation * accuracy for allocation, accuracy in known) / weight if weight else None
-
 
 @dataclass(frozen=True, slots=True)
 class Observation:

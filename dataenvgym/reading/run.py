@@ -14,14 +14,12 @@ from pydantic import BaseModel
 from dataenvgym.reading.numbers import BySplit, Points, Stage, gains_of, stage_of
 from environments.run.directory import RunDir
 from environments.run.files import (
-    Answer,
     Called,
     Feedback,
     Line,
     Provenance,
     ReadRecord,
     Summary,
-    check_answers,
     check_row,
     read_document,
     read_rows,
@@ -185,9 +183,7 @@ class Run:
         """The rows of predictions.jsonl after a step."""
         own = self._answered(step)
         if own not in self._answers:
-            rows = self._rows(own, "predictions.jsonl", Answer)
-            check_answers(self.folder(own) / "predictions.jsonl", rows)
-            self._answers[own] = rows
+            self._answers[own] = RunDir(self.path).answers(own)
         return self._answers[own]
 
     @cached_property

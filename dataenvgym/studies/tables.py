@@ -87,7 +87,11 @@ class Table:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         parts = [self._parts(place) for place in range(len(self.columns))]
-        writer.writerow([name for place, kinds in enumerate(parts) for name in self._names(place, kinds)])
+        heads: list[str] = []
+        for name, (intervals, daggers) in zip(self.columns, parts, strict=True):
+            heads += [name, *([f"{name} low", f"{name} high"] if intervals else [])]
+            heads += [f"{name} source"] if daggers else []
+        writer.writerow(heads)
         for row in self.rows:
             writer.writerow([value for entry, kinds in zip(row, parts, strict=True) for value in _bare(entry, kinds)])
         return file.getvalue()
@@ -127,10 +131,6 @@ class Table:
         """Whether a column has intervals, and daggers."""
         numbers = [entry for row in self.rows if isinstance(entry := row[place], Number)]
         return any(number.ci95 is not None for number in numbers), any(number.secondary for number in numbers)
-
-    def _names(self, place: int, kinds: tuple[bool, bool]) -> list[str]:
-        name = self.columns[place]
-        return [name, *([f"{name} low", f"{name} high"] if kinds[0] else []), *([f"{name} source"] if kinds[1] else [])]
 
 
 def accuracy(values: Sequence[float]) -> Number:

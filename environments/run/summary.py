@@ -61,7 +61,11 @@ def summarise(
         }
         summary["gain"] = _gain(scores[first], scores[last], of)
         summary["skills"] = _groups(lines[first]["test"]["skills"], lines[-1]["test"]["skills"])
-        summary["metrics"] = _metrics(lines[first], lines[-1])
+        summary["metrics"] = {  # the benchmark's further scores
+            f"{split}/{name}": {"before": lines[first][split]["metrics"].get(name), "after": value}
+            for split in _SPLITS
+            for name, value in lines[-1][split].get("metrics", {}).items()
+        }
         summary["slices"] = _groups(lines[first]["test"].get("slices", {}), lines[-1]["test"].get("slices", {}))
     summary |= {name: dict(values) for name, values in counted.items()}
     names = ("fit", "evaluate", "teacher", "other")
@@ -96,15 +100,6 @@ def _val_of_choice(val: Mapping[int, Sequence[float]], clusters: Clusters) -> di
         return {"naive": None, "corrected": None, "optimism_points": None}  # no half to choose on
     best = best_of_steps(val, clusters=groups)
     return {"naive": best.naive, "corrected": best.corrected, "optimism_points": best.optimism}
-
-
-def _metrics(first: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
-    """The benchmark's further scores, ``<split>/<name>``: before and after."""
-    return {
-        f"{split}/{name}": {"before": first[split]["metrics"].get(name), "after": value}
-        for split in _SPLITS
-        for name, value in last[split].get("metrics", {}).items()
-    }
 
 
 def _groups(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

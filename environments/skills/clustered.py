@@ -4,14 +4,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import count
 
-from environments.skills.assignment import Once, SkillAssignment
+from environments.skills.assignment import Once
 from environments.skills.nearest import SkillsBySimilarity, fit_vectors, plain
 from tasks.base import Task
 from tasks.errors import ConfigurationError, check_range
-from tasks.types import TaskInstance
 
 # The same in every run: a partition is a part of the setting that runs with different seeds have in common.
 _SEED = 0
@@ -21,7 +19,7 @@ _WORD = re.compile(r"[^\W\d_][^\W_]+")
 _WORDS_OF_A_NAME = 3  # enough to tell clusters apart in a table
 
 
-class ClusteredSkills(SkillAssignment):
+class ClusteredSkills(SkillsBySimilarity):
     """Clusters of the validation instructions by k-means on TF-IDF vectors, numbers masked.
 
     Only validation instructions are looked at, no answers and no images. A cluster is named by the words that set it
@@ -43,9 +41,8 @@ class ClusteredSkills(SkillAssignment):
                 f"ClusteredSkills: num_categories is {num_categories}, and {task.name} has {size} validation "
                 "instances: give at most so many."
             )
-        self._task = task
+        super().__init__(task)
         self._num_categories = num_categories
-        self._assignment: dict[str, str] | None = None
 
     def prepare(self, once: Once) -> None:
         """Finds the clusters.
@@ -53,26 +50,12 @@ class ClusteredSkills(SkillAssignment):
         Raises:
             ConfigurationError: Fewer of the instructions differ, numbers aside, than clusters are wanted.
         """
-        if self._assignment is None:
-            self._assignment = once(self._discover)
+        if self._found is None:
+            self._found = once(self._discover)
 
     def skills(self) -> tuple[str, ...]:
         """The names of the clusters, in the order of their first instances."""
-        return tuple(dict.fromkeys(self._prepared.values()))
-
-    def skill_of(self, instance: TaskInstance) -> str:
-        """The skill of an instance; of one outside validation that of the instances like it."""
-        return self._by_similarity.skill_of(instance)
-
-    @property
-    def _prepared(self) -> dict[str, str]:
-        if self._assignment is None:
-            raise ConfigurationError("ClusteredSkills was asked before its skills are known: call prepare() first.")
-        return self._assignment
-
-    @cached_property
-    def _by_similarity(self) -> SkillsBySimilarity:
-        return SkillsBySimilarity(self._task, self._prepared, {})
+        return tuple(dict.fromkeys(self._prepared().values()))
 
     def _discover(self) -> dict[str, str]:
         instances = self._task.instances("val")

@@ -1,21 +1,20 @@
 """Skills that a chat model discovered, as an environment uses them: from a frozen file, or found at the run's start."""
 
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from environments.skills.assignment import Once, SkillAssignment
+from environments.skills.assignment import Once
 from environments.skills.discovery import check_number, choose_categories, discover_skills
 from environments.skills.frozen import FrozenSkills, read_skills, write_skills
 from environments.skills.nearest import Key, SkillsBySimilarity, key_of
 from tasks.base import Task
 from tasks.errors import ConfigurationError
-from tasks.types import TaskInstance
 from teachers.chat.calls import Calls
 from teachers.chat.types import Chat
 
 
-class DiscoveredSkills(SkillAssignment):
+class DiscoveredSkills(SkillsBySimilarity):
     """Skills found by a chat model in the validation instances.
 
     Only validation instances are shown to it. A test instance gets the skill of the validation instances that are
@@ -45,13 +44,12 @@ class DiscoveredSkills(SkillAssignment):
         unknown: Literal["nearest", "llm"] = "nearest",
     ) -> None:
         check_number(num_categories)
-        self._task = task
+        super().__init__(task)
         self._path = None if path is None else Path(path)
         self._num_categories = num_categories
         self._unknown = unknown
         self._calls = self._asked_through(chat) if unknown == "llm" or not self._is_frozen else None
-        self._found: FrozenSkills | None = None
-        self._chosen: dict[Key, str] = {}
+        self._names: tuple[str, ...] = ()
 
     def prepare(self, once: Once) -> None:
         """Reads the file, or discovers the skills and freezes them; does so once.
@@ -64,31 +62,19 @@ class DiscoveredSkills(SkillAssignment):
         """
         if self._found is not None:
             return
-        self._found = once(self._find)
+        found = once(self._find)
         if self._unknown == "llm":
-            self._chosen = once(partial(self._choose, self._found))
+            self._others = once(partial(self._choose, found))
+        self._names, self._found = tuple(category.name for category in found.categories), found.assignment
 
     def skills(self) -> tuple[str, ...]:
         """The discovered skills, in the order of the file."""
-        return tuple(category.name for category in self._prepared.categories)
-
-    def skill_of(self, instance: TaskInstance) -> str:
-        """The skill of an instance; of one outside validation that of the instances like it."""
-        return self._by_similarity.skill_of(instance)
+        self._prepared()  # or an error
+        return self._names
 
     @property
     def _is_frozen(self) -> bool:
         return self._path is not None and self._path.exists()
-
-    @property
-    def _prepared(self) -> FrozenSkills:
-        if self._found is None:
-            raise ConfigurationError("DiscoveredSkills was asked before its skills are known: call prepare() first.")
-        return self._found
-
-    @cached_property
-    def _by_similarity(self) -> SkillsBySimilarity:
-        return SkillsBySimilarity(self._task, self._prepared.assignment, self._chosen)
 
     def _asked_through(self, chat: Chat | Calls | None) -> Calls:
         try:

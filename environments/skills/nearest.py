@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from environments.skills.assignment import SkillAssignment
 from tasks.base import Task
+from tasks.errors import ConfigurationError
 from tasks.types import TaskInstance
 
 # Numbers, and not the digits of a name (x1, utf8).
@@ -67,21 +69,28 @@ class NearestSkills:
         return fit_vectors(self._texts)
 
 
-class SkillsBySimilarity:
-    """A partition of the validation instances by id, carried over to other instances by similarity.
+class SkillsBySimilarity(SkillAssignment):
+    """A partition of the validation instances, carried over to other instances by similarity.
 
-    ``chosen`` has the skills of instances outside validation that are known already.
+    A subclass finds the skill of each validation instance, by id, in prepare(), and sets ``_found`` to it; ``_others``
+    has the skills of instances outside validation that are known.
     """
 
-    def __init__(self, task: Task, assignment: Mapping[str, str], chosen: Mapping[Key, str]) -> None:
+    def __init__(self, task: Task) -> None:
         self._task = task
-        self._assignment = assignment
-        self._others = dict(chosen)
+        self._found: Mapping[str, str] | None = None
+        self._others: dict[Key, str] = {}
         self._split_guessed = False
+
+    def _prepared(self) -> Mapping[str, str]:
+        if self._found is None:
+            name = type(self).__name__
+            raise ConfigurationError(f"{name} was asked before its skills are known: call prepare() first.")
+        return self._found
 
     def skill_of(self, instance: TaskInstance) -> str:
         """The skill of an instance; of one outside validation that of the instances like it."""
-        known = self._assignment.get(instance.instance_id)
+        known = self._prepared().get(instance.instance_id)
         if known is not None:
             return known
         key = key_of(instance)
@@ -99,5 +108,5 @@ class SkillsBySimilarity:
         instances = self._task.instances("val")
         return NearestSkills(
             [instance.instruction for instance in instances],
-            [self._assignment[instance.instance_id] for instance in instances],
+            [self._prepared()[instance.instance_id] for instance in instances],
         )

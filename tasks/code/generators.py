@@ -53,11 +53,11 @@ class Form:
         return self.question.format(*values), self.program.format(*values), tuple(tests)
 
 
-def _three_digits(rng: Random) -> Values:
+def _one(rng: Random) -> Values:
     return (rng.randrange(2, 1000),)
 
 
-def _two_numbers(rng: Random) -> Values:
+def _two(rng: Random) -> Values:
     first = rng.randrange(2, 100)
     second = first
     while second == first:
@@ -66,7 +66,7 @@ def _two_numbers(rng: Random) -> Values:
 
 
 def _rising(rng: Random) -> Values:
-    first, second = sorted(_two_numbers(rng))
+    first, second = sorted(_two(rng))
     return first, second + 2  # never so close that there is nothing in between
 
 
@@ -129,120 +129,88 @@ def _count_up(values: Values, x: int) -> list[int]:
     return numbers
 
 
-def _add_to_each(values: Values, x: list[int]) -> list[int]:
-    return [item + values[0] for item in x]
-
-
 def _count(values: Values, x: list[int]) -> int:
     return sum(item == values[0] for item in x)
 
 
-def _keep_above(values: Values, x: list[int]) -> list[int]:
-    return [item for item in x if item > values[0]]
-
-
-def _default(values: Values, x: dict[int, int]) -> Any:
-    return x[values[0]] if values[0] in x else values[1]
-
-
-def _sorted_slice(values: Values, x: list[int]) -> list[int]:
-    return sorted(x)[values[0] : values[1]]
-
-
-def _times(values: Values, x: int) -> int:
-    return int(values[0]) * x
-
-
-def _sum(values: Values, x: int) -> int:
-    return int(values[0]) + int(values[1]) * x
-
-
-def _product(values: Values, x: int) -> Any:
-    return int(values[0]) * int(values[1]) ** x
-
-
-def _plus(values: Values, x: int) -> int:
-    return x + int(values[0])
-
-
-def _echo(values: Values, x: str) -> str:
-    return f"{x} {values[0]}"
-
-
-def _echo_after(values: Values, x: str) -> str:
-    return f"{values[0]} {x}"
-
-
 SKILLS: Mapping[str, Mapping[str, Form]] = {
     "arithmetic": {
-        "add": Form("Add {} to x.", "x+{}", lambda v, x: x + v[0], _numbers, _three_digits),
-        "subtract": Form("Take {} from x.", "x-{}", lambda v, x: x - v[0], _numbers, _three_digits),
-        "linear": Form("{} times x, plus {}.", "{}*x+{}", lambda v, x: v[0] * x + v[1], _numbers, _two_numbers),
+        "add": Form("Add {} to x.", "x+{}", lambda v, x: x + v[0], _numbers, _one),
+        "subtract": Form("Take {} from x.", "x-{}", lambda v, x: x - v[0], _numbers, _one),
+        "linear": Form("{} times x, plus {}.", "{}*x+{}", lambda v, x: v[0] * x + v[1], _numbers, _two),
     },
     "division": {
-        "remainder": Form("The remainder of x by {}.", "x%{}", lambda v, x: x % v[0], _numbers, _three_digits),
-        "quotient": Form("How many whole {} are in x?", "x//{}", lambda v, x: x // v[0], _numbers, _three_digits),
-        "divides": Form("Does {} divide x?", "x%{}==0", lambda v, x: x // v[0] * v[0] == x, _numbers, _three_digits),
+        "remainder": Form("The remainder of x by {}.", "x%{}", lambda v, x: x % v[0], _numbers, _one),
+        "quotient": Form("How many whole {} are in x?", "x//{}", lambda v, x: x // v[0], _numbers, _one),
+        "divides": Form("Does {} divide x?", "x%{}==0", lambda v, x: x // v[0] * v[0] == x, _numbers, _one),
     },
     "conditionals": {
-        "at_least": Form(
-            "x, but at least {}.", "max(x,{})", lambda v, x: sorted((x, v[0]))[1], _numbers, _three_digits
-        ),
-        "at_most": Form("x, but at most {}.", "min(x,{})", lambda v, x: sorted((x, v[0]))[0], _numbers, _three_digits),
-        "choice": Form(
-            "{} if x is zero, else {}.", "{1} if x else {0}", lambda v, x: v[x != 0], _numbers, _two_numbers
-        ),
+        "at_least": Form("x, but at least {}.", "max(x,{})", lambda v, x: sorted((x, v[0]))[1], _numbers, _one),
+        "at_most": Form("x, but at most {}.", "min(x,{})", lambda v, x: sorted((x, v[0]))[0], _numbers, _one),
+        "choice": Form("{} if x is zero, else {}.", "{1} if x else {0}", lambda v, x: v[x != 0], _numbers, _two),
     },
     "predicates": {
-        "above": Form("Is x above {}?", "x>{}", lambda v, x: x > v[0], _numbers, _three_digits),
+        "above": Form("Is x above {}?", "x>{}", lambda v, x: x > v[0], _numbers, _one),
         "between": Form("Is x between {} and {}?", "{}<x<{}", lambda v, x: v[0] < x < v[1], _numbers, _rising),
-        "either": Form("Is x one of {} and {}?", "x in({},{})", lambda v, x: x in v, _numbers, _two_numbers),
+        "either": Form("Is x one of {} and {}?", "x in({},{})", lambda v, x: x in v, _numbers, _two),
     },
     "loops": {
         "count_up": Form("All numbers from {} to x.", "[*range({},x+1)]", _count_up, _numbers_near, _signed),
-        "add_to_each": Form("Add {} to each of x.", "[i+{} for i in x]", _add_to_each, _lists, _three_digits),
-        "power": Form("x times itself, plus {}.", "x*x+{}", lambda v, x: x**2 + v[0], _numbers, _three_digits),
+        "add_to_each": Form(
+            "Add {} to each of x.", "[i+{} for i in x]", lambda v, x: [i + v[0] for i in x], _lists, _one
+        ),
+        "power": Form("x times itself, plus {}.", "x*x+{}", lambda v, x: x**2 + v[0], _numbers, _one),
     },
     "lists": {
-        "append": Form("List x with {} after it.", "x+[{}]", lambda v, x: [*x, v[0]], _lists, _three_digits),
-        "prepend": Form("List x with {} before it.", "[{}]+x", lambda v, x: [v[0], *x], _lists, _three_digits),
+        "append": Form("List x with {} after it.", "x+[{}]", lambda v, x: [*x, v[0]], _lists, _one),
+        "prepend": Form("List x with {} before it.", "[{}]+x", lambda v, x: [v[0], *x], _lists, _one),
         "slice": Form("Items {} to {} of x.", "x[{}:{}]", lambda v, x: x[v[0] : v[1]], _long_lists, _rising),
     },
     "filtering": {
-        "count": Form("How often is {} in x?", "x.count({})", _count, _lists, _three_digits),
-        "keep_above": Form("Which of x are above {}?", "[i for i in x if i>{}]", _keep_above, _lists, _three_digits),
-        "present": Form("Is {} in list x?", "{} in x", lambda v, x: _count(v, x) > 0, _lists, _three_digits),
+        "count": Form("How often is {} in x?", "x.count({})", _count, _lists, _one),
+        "keep_above": Form(
+            "Which of x are above {}?", "[i for i in x if i>{}]", lambda v, x: [i for i in x if i > v[0]], _lists, _one
+        ),
+        "present": Form("Is {} in list x?", "{} in x", lambda v, x: _count(v, x) > 0, _lists, _one),
     },
     "strings": {
-        "suffix": Form("Word x followed by {}.", "x+'{}'", lambda v, x: f"{x}{v[0]}", _texts, _three_digits),
-        "prefix": Form("Word x after {}.", "'{}'+x", lambda v, x: f"{v[0]}{x}", _texts, _three_digits),
-        "join": Form("Join x with {}.", "'{}'.join(x)", lambda v, x: f"{v[0]}".join(x), _word_lists, _three_digits),
+        "suffix": Form("Word x followed by {}.", "x+'{}'", lambda v, x: f"{x}{v[0]}", _texts, _one),
+        "prefix": Form("Word x after {}.", "'{}'+x", lambda v, x: f"{v[0]}{x}", _texts, _one),
+        "join": Form("Join x with {}.", "'{}'.join(x)", lambda v, x: f"{v[0]}".join(x), _word_lists, _one),
     },
     "dictionaries": {
-        "look_up": Form("What has x at {}?", "x[{}]", lambda v, x: dict(x)[v[0]], _with_key, _three_digits),
-        "default": Form("Get {} of x, else {}.", "x.get({},{})", _default, _dictionaries, _two_numbers),
-        "has_key": Form("Is {} a key of x?", "{} in x", lambda v, x: v[0] in set(x), _dictionaries, _three_digits),
+        "look_up": Form("What has x at {}?", "x[{}]", lambda v, x: dict(x)[v[0]], _with_key, _one),
+        "default": Form(
+            "Get {} of x, else {}.", "x.get({},{})", lambda v, x: x[v[0]] if v[0] in x else v[1], _dictionaries, _two
+        ),
+        "has_key": Form("Is {} a key of x?", "{} in x", lambda v, x: v[0] in set(x), _dictionaries, _one),
     },
     "sorting": {
-        "insert": Form("Sort x and {}.", "sorted(x+[{}])", lambda v, x: sorted([v[0], *x]), _lists, _three_digits),
-        "smallest": Form("Sort x, items {} to {}.", "sorted(x)[{}:{}]", _sorted_slice, _long_lists, _rising),
-        "sorted_then": Form(
-            "Sort x, then {}.", "sorted(x)+[{}]", lambda v, x: [*sorted(x), v[0]], _lists, _three_digits
+        "insert": Form("Sort x and {}.", "sorted(x+[{}])", lambda v, x: sorted([v[0], *x]), _lists, _one),
+        "smallest": Form(
+            "Sort x, items {} to {}.", "sorted(x)[{}:{}]", lambda v, x: sorted(x)[v[0] : v[1]], _long_lists, _rising
         ),
+        "sorted_then": Form("Sort x, then {}.", "sorted(x)+[{}]", lambda v, x: [*sorted(x), v[0]], _lists, _one),
     },
     "recursion": {
-        "from_zero": Form("f(0) = 0, f(x) = f(x-1) + {}", "x and f(x-1)+{}", _times, _counts, _three_digits),
-        "sum": Form("f(0) = {}, f(x) = f(x-1) + {}", "f(x-1)+{1} if x else {0}", _sum, _counts, _two_numbers),
-        "product": Form("f(0) = {}, f(x) = f(x-1) * {}", "f(x-1)*{1} if x else {0}", _product, _counts, _two_numbers),
+        "from_zero": Form("f(0) = 0, f(x) = f(x-1) + {}", "x and f(x-1)+{}", lambda v, x: v[0] * x, _counts, _one),
+        "sum": Form(
+            "f(0) = {}, f(x) = f(x-1) + {}", "f(x-1)+{1} if x else {0}", lambda v, x: v[0] + v[1] * x, _counts, _two
+        ),
+        "product": Form(
+            "f(0) = {}, f(x) = f(x-1) * {}", "f(x-1)*{1} if x else {0}", lambda v, x: v[0] * v[1] ** x, _counts, _two
+        ),
     },
     "input_output": {
-        "add": Form("Read a number, print it plus {}.", "print(int(input())+{})", _plus, _numbers, _three_digits),
-        "echo": Form("Read a line, print it and {}.", "print(input(),{})", _echo, _lines, _three_digits),
-        "before": Form("Read a line, print {} and it.", "print({},input())", _echo_after, _lines, _three_digits),
+        "add": Form(
+            "Read a number, print it plus {}.", "print(int(input())+{})", lambda v, x: x + v[0], _numbers, _one
+        ),
+        "echo": Form("Read a line, print it and {}.", "print(input(),{})", lambda v, x: f"{x} {v[0]}", _lines, _one),
+        "before": Form("Read a line, print {} and it.", "print({},input())", lambda v, x: f"{v[0]} {x}", _lines, _one),
     },
     "tuples": {
-        "pair": Form("The pair of x and {}.", "x,{}", lambda v, x: (x, v[0]), _numbers, _three_digits),
-        "swapped": Form("The pair of {} and x.", "{},x", lambda v, x: (v[0], x), _numbers, _three_digits),
-        "triple": Form("The triple of {}, x and {}.", "{},x,{}", lambda v, x: (v[0], x, v[1]), _numbers, _two_numbers),
+        "pair": Form("The pair of x and {}.", "x,{}", lambda v, x: (x, v[0]), _numbers, _one),
+        "swapped": Form("The pair of {} and x.", "{},x", lambda v, x: (v[0], x), _numbers, _one),
+        "triple": Form("The triple of {}, x and {}.", "{},x,{}", lambda v, x: (v[0], x, v[1]), _numbers, _two),
     },
 }

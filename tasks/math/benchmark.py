@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from tasks.base import SplitTask, normalise_text
-from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
+from tasks.benchmark_rows import BenchmarkRows
 from tasks.errors import ConfigurationError, MissingFileError, RecordError, check_choice, check_range
 from tasks.math.answers import extract_answer, last_boxed
 from tasks.math.equivalence import asked_formulas, equivalent, repeats_question
@@ -203,7 +203,10 @@ class MATHTask(SplitTask):
     def _problems(self, split: Literal["train", "test"]) -> tuple[_Problem, ...]:
         if split not in self._splits:
             rows = self._rows.read(split)
-            problems = [_problem(row) for row in rows]
+            problems = []
+            for row in rows:
+                text, level, topic, solution = map(row.text, ("problem", "level", "type", "solution"))
+                problems.append(_Problem(row.index, text, last_boxed(solution) or "", level, topic, row.fields))
             kept = tuple(problem for problem in problems if problem.answer)
             unknown = Counter(problem.cell for problem in kept if not problem.known_cell)
             self._dropped["rows_without_answer"] += len(rows) - len(kept)
@@ -275,8 +278,3 @@ class MATHTask(SplitTask):
             )
             for problem in self._training
         )
-
-
-def _problem(row: BenchmarkRow) -> _Problem:
-    text, level, topic, solution = (row.text(field) for field in ("problem", "level", "type", "solution"))
-    return _Problem(row.index, text, last_boxed(solution) or "", level, topic, row.fields)

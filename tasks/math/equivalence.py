@@ -175,9 +175,15 @@ class _Comparison:
         if left is not None and right is not None:
             return left == right
         one, other = (read_structure(side, self._asked) for side in (first, second))
-        if one is None and other is None:
-            return self._same_formula(first, second)
-        return self._same_structure(one, first, other, second)
+        if one is not None or other is not None:
+            return self._same_structure(one, first, other, second)
+        # Two single formulas: words, numbers to a base and unknown notation by their text, others by sympy.
+        if first == second:
+            return True
+        for letter, described in ((first, second), (second, first)):
+            if (choice := _CHOICE.fullmatch(described)) and letter == choice[1]:
+                return True  # B is (B) 34
+        return _readable(first) and _readable(second) and self._formulas(first, second, "value")
 
     def _same_structure(self, one: Structure | None, first: str, other: Structure | None, second: str) -> bool:
         if one is None or (other is not None and one.kind != "named" and other.kind == "named"):
@@ -263,17 +269,6 @@ class _Comparison:
         if not all(map(_readable, (first, second, third, fourth))):
             return False
         return self._formulas(f"({first})-({second})", f"({third})-({fourth})", mode)
-
-    def _same_formula(self, first: str, second: str) -> bool:
-        """Two single formulas: words, numbers to a base and unknown notation by their text, others by sympy."""
-        if first == second:
-            return True
-        for letter, described in ((first, second), (second, first)):
-            if (choice := _CHOICE.fullmatch(described)) and letter == choice[1]:
-                return True  # B is (B) 34
-        if not (_readable(first) and _readable(second)):
-            return False
-        return self._formulas(first, second, "value")
 
     def _formulas(self, first: str, second: str, mode: Mode) -> bool:
         if max(len(first), len(second)) > _LONGEST_FORMULA or self._left <= 0:

@@ -104,7 +104,8 @@ def read_answer(text: str) -> tuple[str, str]:
     text = _MERIDIEM.sub(lambda match: match[1].lower() + "m", text)
     text = _ARTICLE.sub("", _OVERLINE.sub(r"\1", text).strip()).rstrip(" .,;:")
     text = _brace_arguments(_ROOT.sub(r"\\sqrt{\1}", text))
-    return _squeeze(text), unit
+    # Without blanks, except those that keep two things apart, as in ``3 4`` and ``\\tan x``.
+    return re.sub(r"(?<=\d)\s+(?=\d)|(?<=[a-zA-Z])\s+(?=[a-zA-Z])|\s+", _kept_blank, text), unit
 
 
 def _plain_characters(text: str) -> str:
@@ -131,11 +132,6 @@ def _without_separators(number: re.Match[str]) -> str:
         before.count(mark) for mark in (")", "]", r"\}")
     )
     return number[0] if inside else re.sub("[, ]", "", number[0])
-
-
-def _squeeze(text: str) -> str:
-    r"""The text without blanks, except those that keep two things apart, as in ``3 4`` and ``\tan x``."""
-    return re.sub(r"(?<=\d)\s+(?=\d)|(?<=[a-zA-Z])\s+(?=[a-zA-Z])|\s+", _kept_blank, text)
 
 
 def _kept_blank(blank: re.Match[str]) -> str:

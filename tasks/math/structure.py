@@ -141,7 +141,12 @@ def _relation(text: str, asked: frozenset[str]) -> Structure | None:
             return Structure("named", (value, *sides[1:-1]), (name,))
         values = _NAMES.fullmatch(sides[0])
         if values and len(sides) == 2:
-            return _tuple_of_names(values[1].split(","), sides[1])
+            of, value = values[1].split(","), sides[1]
+            closing = closing_bracket(value, 1) if value.startswith("(") else None
+            items = split_top(value[1:-1], ",") if closing == ")" else []
+            if len(items) != len(of) or len(set(of)) != len(of):
+                return Structure("named", (value,), (values[1],))
+            return Structure("assignment", tuple(items), tuple(of))
         if sides[0] in ("", "\\pm"):
             return None
         if not any(map(has_unknown, sides)):
@@ -149,14 +154,6 @@ def _relation(text: str, asked: frozenset[str]) -> Structure | None:
     elif all(sign in (">", "\\ge") for sign in signs):
         sides, signs = sides[::-1], [_MIRRORED[sign] for sign in reversed(signs)]
     return Structure("relation", tuple(sides), tuple(signs))
-
-
-def _tuple_of_names(names: Sequence[str], value: str) -> Structure | None:
-    closing = closing_bracket(value, 1) if value.startswith("(") else None
-    items = split_top(value[1:-1], ",") if closing == ")" else []
-    if len(items) != len(names) or len(set(names)) != len(names):
-        return Structure("named", (value,), (",".join(names),))
-    return Structure("assignment", tuple(items), tuple(names))
 
 
 def _list(items: Sequence[str], asked: frozenset[str]) -> Structure:

@@ -174,9 +174,5 @@ def _after_fork() -> None:
     _shared = SympyProcess(_shared.seconds)
 
 
-def _at_exit() -> None:
-    _shared.close()
-
-
 os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_at_exit)
+atexit.register(lambda: _shared.close())

@@ -114,12 +114,15 @@ def draw_scene(scene: Scene) -> Image:
             rows[figure.y + dy][figure.x + left : figure.x + right + 1] = bytes([index]) * (right - left + 1)
     palette = bytes(value for colour in (_BACKGROUND, *_PALETTE.values()) for value in colour)
     pixels = b"".join(b"\0" + bytes(row) for row in rows)  # each row begins with its filter: none
+    # A zlib stream of one stored block (RFC 1950 and 1951), which holds up to 65,535 bytes as they are.
+    length = struct.pack("<HH", len(pixels), len(pixels) ^ 0xFFFF)
+    stored = b"\x78\x01" + b"\x01" + length + pixels + struct.pack(">I", zlib.adler32(pixels))
     return Image(
         _SIGNATURE
         + _chunk(b"IHDR", struct.pack(">IIBBBBB", SIDE, SIDE, 8, 3, 0, 0, 0))
         + _chunk(b"PLTE", palette)
         + _chunk(b"tEXt", _KEYWORD + str(scene).encode("ascii"))
-        + _chunk(b"IDAT", _stored(pixels))
+        + _chunk(b"IDAT", stored)
         + _chunk(b"IEND", b"")
     )
 
@@ -167,9 +170,3 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         (length,) = struct.unpack_from(">I", content, place)
         yield content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
         place += 12 + length
-
-
-def _stored(data: bytes) -> bytes:
-    """A zlib stream of one stored block (RFC 1950 and 1951), which holds up to 65,535 bytes as they are."""
-    length = struct.pack("<HH", len(data), len(data) ^ 0xFFFF)
-    return b"\x78\x01" + b"\x01" + length + data + struct.pack(">I", zlib.adler32(data))

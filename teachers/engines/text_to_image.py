@@ -64,28 +64,26 @@ class DiffusersIllustrator(KeepingIllustrator):
         self.side, self.batch_size, self.seed, self.device = side, batch_size, seed, device
 
     def _made(self, descriptions: Sequence[str]) -> Iterator[tuple[str, Image | None]]:
+        import torch
+
         for start in range(0, len(descriptions), self.batch_size):
             batch = list(descriptions[start : start + self.batch_size])
+            digests = [hashlib.sha256(f"{self.seed}/{description}".encode()).digest() for description in batch]
+            seeds = [int.from_bytes(digest[:6], "big") for digest in digests]
             made = self._pipeline(
                 prompt=batch,
                 num_inference_steps=self.steps,
                 guidance_scale=self.guidance_scale,
                 height=self.side,
                 width=self.side,
-                generator=[self._noise(description) for description in batch],
+                # On the CPU whatever the device: generators of different devices give different noise.
+                generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
                 output_type="pil",
             )
             # Pipelines with a filter black out what it finds, and say so.
             blocked = getattr(made, "nsfw_content_detected", None) or [False] * len(batch)
             for description, picture, hidden in zip(batch, made.images, blocked, strict=True):
                 yield description, None if hidden else Image.drawn(picture.convert("RGB"))
-
-    def _noise(self, description: str) -> Any:
-        import torch
-
-        digest = hashlib.sha256(f"{self.seed}/{description}".encode()).digest()
-        # On the CPU whatever the device: generators of different devices give different noise.
-        return torch.Generator("cpu").manual_seed(int.from_bytes(digest[:6], "big"))
 
     @cached_property
     def _pipeline(self) -> Any:

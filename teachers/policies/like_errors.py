@@ -1,6 +1,6 @@
 """A policy that orders a skill's records like the errors on it, for engines that do not know the skill by name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tasks.base import Task
@@ -54,12 +54,10 @@ class LikeErrorsPolicy(Policy):
             if spec.skill is None:
                 specs.append(spec)
             elif spec.skill in by_skill:
-                specs.extend(_like(spec, by_skill[spec.skill]))
+                like = by_skill[spec.skill]
+                counts = apportion(spec.count, [1.0] * len(like))
+                dealt = zip(counts, like, strict=True)
+                specs += [replace(spec, count=n, like=error.instance_id) for n, error in dealt if n]
             else:
                 replay += spec.count
         return [*specs, DataSpec(replay)] if replay else specs
-
-
-def _like(spec: DataSpec, errors: Sequence[ErrorExample]) -> list[DataSpec]:
-    counts = apportion(spec.count, [1.0] * len(errors))
-    return [replace(spec, count=n, like=error.instance_id) for n, error in zip(counts, errors, strict=True) if n]

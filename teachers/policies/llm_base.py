@@ -29,6 +29,17 @@ def _words(value: str) -> str:
     return " ".join(value.split())
 
 
+def some_share(what: str) -> AfterValidator:
+    """Refuses a list of parts of which none has a share above 0; ``what`` is what a part is called."""
+
+    def check(parts: list[Any]) -> list[Any]:
+        if not any(part.share for part in parts):
+            raise ValueError(f"name at least one {what} with a share above 0")
+        return parts
+
+    return AfterValidator(check)
+
+
 # Checked here and not by keywords of the JSON schema, of which endpoints support different few.
 Share = Annotated[float, AfterValidator(_share)]
 Words = Annotated[str, AfterValidator(_words)]

@@ -1,14 +1,14 @@
 """The language model that knows the domain and sees nothing of the student: what feedback is compared with."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel
 
 from tasks.base import Task
 from tasks.errors import check_range
 from teachers.observation import Observation
 from teachers.plan import Action, DataSpec
-from teachers.policies.llm_base import LLMPolicy, Share, Words, deal
+from teachers.policies.llm_base import LLMPolicy, Share, Words, deal, some_share
 
 
 class ProblemKind(BaseModel):
@@ -21,14 +21,7 @@ class ProblemKind(BaseModel):
 class ProblemKinds(BaseModel):
     """A varied list of kinds of problems."""
 
-    kinds: list[ProblemKind]
-
-    @field_validator("kinds")
-    @classmethod
-    def _some(cls, kinds: list[ProblemKind]) -> list[ProblemKind]:
-        if not any(kind.share for kind in kinds):
-            raise ValueError("name at least one kind with a share above 0")
-        return kinds
+    kinds: Annotated[list[ProblemKind], some_share("kind")]
 
 
 class LLMNoStatePolicy(LLMPolicy):

@@ -1,14 +1,14 @@
 """The language model that reads the student's errors and says what records would help against them."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel
 
 from tasks.base import Task
 from tasks.errors import check_range
 from teachers.observation import ErrorExample, Observation
 from teachers.plan import Action, DataSpec
-from teachers.policies.llm_base import LLMPolicy, Share, Words, deal, draw_errors
+from teachers.policies.llm_base import LLMPolicy, Share, Words, deal, draw_errors, some_share
 from teachers.prompting import checked
 
 
@@ -24,14 +24,7 @@ class WeaknessSpec(BaseModel):
 class WeaknessSpecs(BaseModel):
     """What records to write next."""
 
-    specs: list[WeaknessSpec]
-
-    @field_validator("specs")
-    @classmethod
-    def _some(cls, specs: list[WeaknessSpec]) -> list[WeaknessSpec]:
-        if not any(spec.share for spec in specs):
-            raise ValueError("name at least one spec with a share above 0")
-        return specs
+    specs: Annotated[list[WeaknessSpec], some_share("spec")]
 
 
 class LLMOpenEndedPolicy(LLMPolicy):

@@ -140,12 +140,6 @@ def test_allocations_are_made_again_every_round():
     assert rounds == [6, 8, 10]
 
 
-@pytest.mark.parametrize(("accuracies", "expected"), [((0.5, 0.9), 0.8), ((0.5, None), 0.5), ((None, None), None)])
-def test_training_accuracy_is_weighted_by_allocation(accuracies, expected):
-    nodes = [SubskillNode(str(n), n, accuracy=accuracy) for n, accuracy in zip((10, 30), accuracies, strict=True)]
-    assert SkillTree("a", tuple(nodes)).training_accuracy == (None if expected is None else pytest.approx(expected))
-
-
 def test_a_subskill_is_measured_before_the_student_trains_on_it():
     task = ToyTask(skills=2)
     loop = LookupLoop(task)
