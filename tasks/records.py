@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def write_json_lines(path: str | Path, rows: Iterable[Any], images: Path | None 
     left out.
     """
     path = Path(path)
-    plain = _ImagePaths(path.parent, images or path.parent / "images")
+    plain = partial(_plain, path.parent, images or path.parent / "images")
     lines = []
     for row in rows:
         fields = dict(row) if isinstance(row, Mapping) else asdict(row)
@@ -160,7 +161,7 @@ def write_json_lines(path: str | Path, rows: Iterable[Any], images: Path | None 
 def write_json(path: str | Path, value: Any, images: Path | None = None) -> None:
     """Writes one JSON document for people and programs, atomically; images as in write_json_lines()."""
     path = Path(path)
-    plain = _ImagePaths(path.parent, images or path.parent / "images")
+    plain = partial(_plain, path.parent, images or path.parent / "images")
     write_atomic(path, _json(value, indent=2, default=plain) + "\n")
 
 
@@ -170,24 +171,18 @@ def _json(value: Any, **settings: Any) -> str:
     return text if is_text(text) else json.dumps(value, ensure_ascii=True, **settings)
 
 
-class _ImagePaths:
-    """Turns values that JSON does not know into ones it does: an image into the path where it is stored."""
-
-    def __init__(self, folder: Path, images: Path) -> None:
-        self._folder = folder
-        self._images = images
-
-    def __call__(self, value: Any) -> Any:
-        if not isinstance(value, Image):
-            return dict(value)
-        path = self._images / value.name
-        if not path.is_file():
-            try:
-                self._images.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StorageError(f"Cannot make {self._images} ({error.strerror}): choose another folder.") from error
-            write_atomic(path, value.content)
-        return os.path.relpath(path, self._folder)
+def _plain(folder: Path, images: Path, value: Any) -> Any:
+    """A value that JSON does not know as one that it does: an image as the path where it is stored."""
+    if not isinstance(value, Image):
+        return dict(value)
+    path = images / value.name
+    if not path.is_file():
+        try:
+            images.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"Cannot make {images} ({error.strerror}): choose another folder.") from error
+        write_atomic(path, value.content)
+    return os.path.relpath(path, folder)
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:

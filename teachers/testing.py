@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from tasks.base import ProceduralTask, Task
 from tasks.errors import ConfigurationError
@@ -41,7 +40,8 @@ def check_policy(make: Callable[[Task], Policy], task: ProceduralTask, seed: int
     assert [policy.act(observation) for observation in richest] == actions, "act() must be repeatable"
     assert richest == shown, "act() must not change the observation"
     for observation in richest:
-        for plainer in (_without_trees(observation), _without_skills(observation)):
+        for kind in (SkillListObservation, Observation):
+            plainer = kind(**{name: getattr(observation, name) for name in kind.__dataclass_fields__})
             try:
                 check_action(policy.act(plainer), plainer, known)
             except ConfigurationError as error:
@@ -90,57 +90,35 @@ def example_observations(task: ProceduralTask, seed: int = 0) -> list[SkillTreeO
         ErrorExample(instance.instance_id, instance.instruction, "?", instance.answer, instance.skill)
         for instance in task.instances("val")[::2]
     )
-    first = _observation(task, seed, 0, before, errors, (PastStep(0, Accuracy(0.4, 100), 0, before, {}, errors),))
-    allocation = dict.fromkeys(skills, 5)
-    history = (*first.history, PastStep(1, Accuracy(0.5, 100), 90, after, allocation, errors))
-    late = _observation(task, seed, 1, after, errors, history)
-    unlimited = _observation(task, seed, 1, after, errors, history, records_left=None, calls_left=None)
-    nearly_spent = _observation(task, seed, 1, after, errors, history, records_left=1, calls_left=1)
-    mastered = dict.fromkeys(skills, Accuracy(1.0, 10))
-    perfect = _observation(task, seed, 1, mastered, (), (*first.history, replace(history[-1], errors=())))
-    return [first, late, unlimited, nearly_spent, perfect]
-
-
-def _observation(
-    task: ProceduralTask,
-    seed: int,
-    step: int,
-    skills: Mapping[str, Accuracy],
-    errors: tuple[ErrorExample, ...],
-    history: tuple[PastStep, ...],
-    records_left: int | None = 200,
-    calls_left: int | None = 3,
-) -> SkillTreeObservation:
-    return SkillTreeObservation(
-        step=step,
+    first = SkillTreeObservation(
+        step=0,
         seed=seed,
         last=False,
-        accuracy=history[-1].accuracy,
+        accuracy=Accuracy(0.4, 100),
         errors=errors,
-        history=history,
-        records_left=records_left,
-        calls_left=calls_left,
-        skills=skills,
-        trees={skill: _tree(task, skill) if step else SkillTree(skill) for skill in skills},
+        history=(PastStep(0, Accuracy(0.4, 100), 0, before, {}, errors),),
+        records_left=200,
+        calls_left=3,
+        skills=before,
+        trees={skill: SkillTree(skill) for skill in skills},
     )
-
-
-def _tree(task: ProceduralTask, skill: str) -> SkillTree:
-    known = task.subskills(skill)[:2]
-    nodes = [SubskillNode(name, 3 * index, 3 * index, 0.5 if index else None) for index, name in enumerate(known)]
-    return SkillTree(skill, tuple(nodes), rewards=(0.1,), actions=("explore",))
-
-
-def _fields(observation: Observation, kind: type[Observation]) -> dict[str, Any]:
-    return {name: getattr(observation, name) for name in kind.__dataclass_fields__}
-
-
-def _without_trees(observation: Observation) -> SkillListObservation:
-    return SkillListObservation(**_fields(observation, SkillListObservation))
-
-
-def _without_skills(observation: Observation) -> Observation:
-    return Observation(**_fields(observation, Observation))
+    past = PastStep(1, Accuracy(0.5, 100), 90, after, dict.fromkeys(skills, 5), errors)
+    trees = {}
+    for skill in skills:
+        known = enumerate(task.subskills(skill)[:2])
+        nodes = [SubskillNode(name, 3 * index, 3 * index, 0.5 if index else None) for index, name in known]
+        trees[skill] = SkillTree(skill, tuple(nodes), rewards=(0.1,), actions=("explore",))
+    history = (*first.history, past)
+    late = replace(first, step=1, accuracy=past.accuracy, history=history, skills=after, trees=trees)
+    unlimited = replace(late, records_left=None, calls_left=None)
+    nearly_spent = replace(late, records_left=1, calls_left=1)
+    perfect = replace(
+        late,
+        errors=(),
+        history=(*first.history, replace(past, errors=())),
+        skills=dict.fromkeys(skills, Accuracy(1.0, 10)),
+    )
+    return [first, late, unlimited, nearly_spent, perfect]
 
 
 def _check_count(count: object) -> None:

@@ -58,9 +58,8 @@ class StudentCLI(LightningCLI):
     What libraries and configured classes raise while they are parsed and made becomes one error that names the option.
     """
 
-    objects: Mapping[str, Any] = MappingProxyType(
-        {}
-    )  # parts that no word can name, by option; an episode may have some
+    # Parts that no word can name, by option; an episode may have some.
+    objects: Mapping[str, Any] = MappingProxyType({})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the task and passes it to the data module."""

@@ -3,13 +3,12 @@
 import ast
 import random
 import re
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.code.records import code_blocks, extract_program, split_answer
 from tasks.code.task import ProgrammingTask, may_answer
-from tasks.code.verdict import Job, Level
+from tasks.code.verdict import Job
 from tasks.errors import ConfigurationError, check_range
 from tasks.types import Split, TaskInstance
 
@@ -33,10 +32,8 @@ class HumanEvalTask(ProgrammingTask):
         revision: Its commit; None takes the newest.
         val_size: Rows drawn at random for validation.
         seed: Seed of that draw, apart from the run's seed.
-        isolation: What programs run under; see Sandbox.
-        strict: Refuse to run with less.
         seconds: Wall time of one program's whole check.
-        packages: Installed packages that programs may import; see Sandbox.
+        settings: Those of ProgrammingTask: isolation, strict and packages.
 
     Raises:
         ConfigurationError: ``val_size`` leaves nothing to validate or to test; or a package is not installed.
@@ -52,12 +49,10 @@ class HumanEvalTask(ProgrammingTask):
         revision: str | None = None,
         val_size: int = 64,
         seed: int = 0,
-        isolation: Level = "full",
-        strict: bool = False,
         seconds: float = 10.0,
-        packages: Sequence[str] = (),
+        **settings: Any,
     ) -> None:
-        super().__init__(isolation, strict, seconds, packages)
+        super().__init__(seconds, **settings)
         check_range("task.init_args", val_size=val_size)
         self.rows = BenchmarkRows("humaneval", path, hub_id, revision)
         self.val_size = val_size

@@ -6,13 +6,13 @@ import io
 import json
 import pickle
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from tasks.benchmark_rows import BenchmarkRow, BenchmarkRows
 from tasks.code.records import Tests, split_answer
 from tasks.code.task import ProgrammingTask, may_answer
-from tasks.code.verdict import CallTest, Job, Level, StdinTest
+from tasks.code.verdict import CallTest, Job, StdinTest
 from tasks.errors import RecordError
 from tasks.types import Split, TaskInstance
 
@@ -58,10 +58,8 @@ class LiveCodeBenchTask(ProgrammingTask):
             adds), or ``release_v1.jsonl`` and ``release_v2.jsonl``, or ``test.jsonl`` and ``val.jsonl``.
         hub_id: The data set on the Hugging Face hub.
         revision: Its commit; None takes the newest.
-        isolation: What programs run under; see Sandbox.
-        strict: Refuse to run with less.
         seconds: Wall time of one test.
-        packages: Installed packages that programs may import; the benchmark's own harness has ``numpy``.
+        settings: Those of ProgrammingTask: isolation, strict and packages; the benchmark's own harness has ``numpy``.
 
     Raises:
         ConfigurationError: A package is not installed.
@@ -76,12 +74,10 @@ class LiveCodeBenchTask(ProgrammingTask):
         path: str | None = None,
         hub_id: str = HUB_ID,
         revision: str | None = None,
-        isolation: Level = "full",
-        strict: bool = False,
         seconds: float = 6.0,
-        packages: Sequence[str] = (),
+        **settings: Any,
     ) -> None:
-        super().__init__(isolation, strict, seconds, packages)
+        super().__init__(seconds, **settings)
         self.rows = _HubFiles("livecodebench", path, hub_id, revision)
 
     def make_split(self, split: Split) -> list[TaskInstance]:

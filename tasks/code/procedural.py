@@ -54,7 +54,7 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         seconds: float = 2.0,
     ) -> None:
         ProceduralTask.__init__(self, seed=seed, val_size=val_size, test_size=test_size)
-        ProgrammingTask.__init__(self, isolation, strict, seconds)
+        ProgrammingTask.__init__(self, seconds, isolation, strict)
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One question of a subskill."""

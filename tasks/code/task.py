@@ -60,16 +60,18 @@ class ProgrammingTask(SplitTask):
     """A task whose replies are Python programs, run against tests in the sandbox.
 
     Args:
+        seconds: Wall time of one test.
         isolation: What programs run under; see Sandbox.
         strict: Refuse to run with less.
-        seconds: Wall time of one test.
         packages: Installed packages that programs may import; see Sandbox.
     """
 
     schemas = (Problem, Solution)
     no_train = "There is no training split of programs: choose an engine that writes its records."
 
-    def __init__(self, isolation: Level, strict: bool, seconds: float, packages: Sequence[str] = ()) -> None:
+    def __init__(
+        self, seconds: float, isolation: Level = "full", strict: bool = False, packages: Sequence[str] = ()
+    ) -> None:
         self.sandbox = Sandbox(isolation, strict, Limits(seconds=seconds), packages=packages)
         self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
 

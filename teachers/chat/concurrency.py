@@ -18,6 +18,9 @@ _START = 64
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 
+# Calls that failed must not be sent again in step. Its own: no result may depend on how often a call failed.
+_CHANCE = random.Random()
+
 # An endpoint that asks for more than this (a daily limit) is asked again after it.
 _LONGEST_PAUSE = 600.0
 
@@ -108,16 +111,10 @@ class Limiter:
         self._alarm = loop.call_soon(self._wake)
 
 
-class Backoff:
-    """How long a failed call waits before it is sent again: longer each time, and never in step with the others."""
-
-    def __init__(self) -> None:
-        self._rng = random.Random()  # its own: nothing that decides a result may depend on how often a call failed
-
-    def seconds(self, failures: int, retry_after: float | None) -> float:
-        """The wait after this many failures, at least what the endpoint asks for."""
-        wait = self._rng.uniform(0.5, 1.0) * min(_FIRST_WAIT * 2.0 ** (failures - 1), _LONGEST_WAIT)
-        return max(wait, min(retry_after or 0.0, _LONGEST_PAUSE))
+def backoff(failures: int, retry_after: float | None) -> float:
+    """Seconds that a call waits after so many failures: longer each time, and at least what the endpoint asks for."""
+    wait = _CHANCE.uniform(0.5, 1.0) * min(_FIRST_WAIT * 2.0 ** (failures - 1), _LONGEST_WAIT)
+    return max(wait, min(retry_after or 0.0, _LONGEST_PAUSE))
 
 
 class BackgroundLoop:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any, Generic
 
 from tasks.errors import DataEnvGymError
-from teachers.chat.concurrency import Backoff, Limiter
+from teachers.chat.concurrency import Limiter, backoff
 from teachers.chat.journal import Call, Journal
 from teachers.chat.meter import Meter, Price, most_tokens
 from teachers.chat.schema import ReplyError, answer_part, clean, fits, instructions, parse_reply, strict_schema
@@ -162,7 +162,6 @@ class Round:
         self._price = price
         self._limiter = limiter
         self._books = books
-        self._backoff = Backoff()
         self._sending: dict[asyncio.Task[Any], float] = {}  # with the time of sending
         self._waits: dict[str, tuple[float, str]] = {}  # by key: when it is sent again, and what failed
         self._tasks: list[asyncio.Task[None]] = []
@@ -236,7 +235,7 @@ class Round:
                     if error.reason == "rate_limit":
                         self._limiter.rate_limited(slot)
                     self._limiter.pause(error.retry_after or 0.0)
-                    wait = self._backoff.seconds(attempt, error.retry_after)
+                    wait = backoff(attempt, error.retry_after)
                 except DataEnvGymError:
                     self._stopped = True  # before this slot is free: the next call would go to the same endpoint
                     raise

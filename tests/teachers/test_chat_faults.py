@@ -9,7 +9,7 @@ from chat_helpers import chat, dollars, key, lines, lost, questions, quick  # no
 from llm_server import FAULTS, LLMServer, echo_brain, spoil
 
 from teachers.chat import Calls
-from teachers.chat.concurrency import Backoff, Limiter
+from teachers.chat.concurrency import Limiter, backoff
 
 pytestmark = pytest.mark.usefixtures("key", "quick")
 
@@ -96,10 +96,10 @@ def test_a_pause_holds_everybody_and_retries_go_first():
 
 def test_waits_grow_are_bounded_and_leave_the_global_generator_alone(monkeypatch):
     monkeypatch.setattr("teachers.chat.concurrency._FIRST_WAIT", 0.5)
-    backoff, state = Backoff(), random.getstate()
-    assert all(0.25 <= backoff.seconds(1, None) <= 0.5 for _ in range(50))
-    assert all(15 <= backoff.seconds(30, None) <= 30 for _ in range(50))
-    assert backoff.seconds(1, 7.0) == 7.0 and backoff.seconds(1, 1e9) == 600
+    state = random.getstate()
+    assert all(0.25 <= backoff(1, None) <= 0.5 for _ in range(50))
+    assert all(15 <= backoff(30, None) <= 30 for _ in range(50))
+    assert backoff(1, 7.0) == 7.0 and backoff(1, 1e9) == 600
     assert random.getstate() == state
 
 

@@ -31,20 +31,15 @@ def restrict(writable: Sequence[str], readable: Sequence[str]) -> None:
     devices = ("/dev/null", "/dev/zero", "/dev/urandom")
     try:
         for paths, given in ((writable, rights), (devices, rights), (readable, _EXECUTE | _READ_FILE | _READ_FOLDER)):
-            for path in paths:
-                _allow(ruleset, path, given)
+            for path in filter(os.path.exists, paths):
+                parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+                try:
+                    rule = _PathRule(given if os.path.isdir(path) else given & _OF_FILES, parent)
+                    number = ctypes.c_long(_ADD_RULE)
+                    kernel._call("syscall", number, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
+                finally:
+                    os.close(parent)
         kernel.no_new_privileges()
         kernel._call("syscall", ctypes.c_long(_RESTRICT_SELF), ruleset, 0)
     finally:
         os.close(ruleset)
-
-
-def _allow(ruleset: int, path: str, rights: int) -> None:
-    if not os.path.exists(path):
-        return
-    parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    try:
-        rule = _PathRule(rights if os.path.isdir(path) else rights & _OF_FILES, parent)
-        kernel._call("syscall", ctypes.c_long(_ADD_RULE), ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
-    finally:
-        os.close(parent)

@@ -161,7 +161,12 @@ def _leave(code: int) -> NoReturn:
 
 def _prepare(request: Mapping[str, Any], around: Surroundings, report: Report) -> None:
     if "mount" not in around.layers:
-        _hide_host()
+        # Python gives no name for the host then; where there is a filter, the kernel gives none either.
+        known = os.uname()
+        told = os.uname_result((known.sysname, "sandbox", known.release, known.version, known.machine))
+        os.uname = lambda: told
+        if "posix" in sys.modules:
+            sys.modules["posix"].uname = os.uname  # type: ignore[attr-defined]
     confine(request["limits"], around, request["mode"] == "check")
     for name in [name for name in sys.modules if name.startswith(("tasks", "ctypes", "_ctypes"))]:
         del sys.modules[name]  # imported again by a program, they raise the audit events that its own import would
@@ -177,15 +182,6 @@ def _prepare(request: Mapping[str, Any], around: Surroundings, report: Report) -
             _leave(71)
 
         audit.install(around.own, around.seen, forbidden)
-
-
-def _hide_host() -> None:
-    """Has Python give no name for the host; where there is a filter, the kernel gives none either."""
-    known = os.uname()
-    told = os.uname_result((known.sysname, "sandbox", known.release, known.version, known.machine))
-    os.uname = lambda: told
-    if "posix" in sys.modules:
-        sys.modules["posix"].uname = os.uname  # type: ignore[attr-defined]
 
 
 def _compiled(source: str, report: Report) -> Any:

@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,13 @@ def build(level: str, settings: Mapping[str, Any]) -> Walls:
         except OSError as error:
             missing |= dict.fromkeys(("user", "pid", "mount", "network", "ipc"), str(error))
     if "mount" not in layers:
-        _make_folders(scratch, io_folder, user)
+        for folder in (scratch, io_folder):
+            os.mkdir(folder, 0o700)
+        if user is not None:
+            os.chown(scratch, user, user)
+            os.chmod(io_folder, 0o711)
+            os.chmod(os.path.dirname(scratch), 0o711)
+        os.chdir(scratch)
     if kernel.LINUX:
         kernel.no_new_privileges()
         kernel.adopt_orphans()
@@ -94,16 +100,6 @@ def _filter_calls() -> None:
     if not seccomp.available():
         raise OSError(f"no system call numbers for {sys.platform} on {kernel.MACHINE}")
     seccomp.install(seccomp.server_filter(kernel.MACHINE))
-
-
-def _make_folders(scratch: str, io_folder: str, user: int | None) -> None:
-    for folder in (scratch, io_folder):
-        os.mkdir(folder, 0o700)
-    if user is not None:
-        os.chown(scratch, user, user)
-        os.chmod(io_folder, 0o711)
-        os.chmod(os.path.dirname(scratch), 0o711)
-    os.chdir(scratch)
 
 
 def _enter_namespaces() -> int | None:
@@ -168,7 +164,8 @@ def _new_root(settings: Mapping[str, Any]) -> None:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     quiet = kernel.MS_NOSUID | kernel.MS_NODEV
     _tmpfs(_ROOT, quiet, "size=1m,nr_inodes=4096,mode=0755")
-    for path in sorted(_shown(settings["readable"]), key=len):
+    # What of the real file system is there inside; a link is shown under its own name.
+    for path in sorted(filter(os.path.exists, (*settings["readable"], *_LIBRARIES)), key=len):
         target = _ROOT + path
         if os.path.exists(target):
             continue  # below a folder that is shown already
@@ -193,13 +190,6 @@ def _new_root(settings: Mapping[str, Any]) -> None:
 
 def _tmpfs(target: str, flags: int, options: str) -> None:
     kernel.mount("tmpfs", target, "tmpfs", flags, options)
-
-
-def _shown(readable: Sequence[str]) -> Iterator[str]:
-    """What of the real file system is there inside; a link is shown under its own name."""
-    for path in (*readable, *_LIBRARIES):
-        if os.path.exists(path):
-            yield path
 
 
 def address_space() -> int:
