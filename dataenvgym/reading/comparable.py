@@ -74,7 +74,14 @@ def teacher_key(run: Run) -> str:
 
 def names_of(runs: Sequence[Run]) -> list[str]:
     """Names of teachers; where two are the same, with the settings in which they differ."""
-    names = [_name(run) for run in runs]
+    names = []
+    for run in runs:
+        teacher = run.block("teacher")
+        parts = [_described(policy_of(run)), class_name(_spec(teacher.get("engine")))]
+        if teacher.get("chat"):
+            chat = _spec(teacher["chat"])
+            parts.append(str((chat.get("init_args") or {}).get("model") or class_name(chat)))
+        names.append(" + ".join(parts))
     leaves = [dict(_leaves(run.block("teacher"))) for run in runs]
     full = []
     for name, own in zip(names, leaves, strict=True):
@@ -87,15 +94,6 @@ def names_of(runs: Sequence[Run]) -> list[str]:
         shown = ", ".join(f"{key.rsplit('.', 1)[-1]} {own[key]}" for key in differing)
         full.append(f"{name}, {shown}" if shown else name)
     return full
-
-
-def _name(run: Run) -> str:
-    teacher = run.block("teacher")
-    parts = [_described(policy_of(run)), class_name(_spec(teacher.get("engine")))]
-    if teacher.get("chat"):
-        chat = _spec(teacher["chat"])
-        parts.append(str((chat.get("init_args") or {}).get("model") or class_name(chat)))
-    return " + ".join(parts)
 
 
 def _described(policy: Mapping[str, Any]) -> str:

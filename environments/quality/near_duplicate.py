@@ -1,7 +1,6 @@
 """Near duplicates: questions that share most of their runs of three tokens with one that was accepted before."""
 
 import math
-from collections.abc import Collection
 
 from environments.quality.filters import Finding, PoolFilter, picture
 from environments.quality.text import shingles
@@ -28,7 +27,11 @@ class NearDuplicateFilter(PoolFilter):
     def finding(self, record: TrainingRecord) -> Finding | None:
         """Which record it is most similar to."""
         own = self._shingles(record)
-        best = max(((self._similarity(own, number), -number) for number in self._candidates(own)), default=(0.0, 0))
+        # The tolerance: rounding must not exclude a similarity that equals the threshold.
+        looked_up = len(own) - math.ceil(self._threshold * len(own) - 1e-9) + 1
+        by_rarity = sorted((self._numbers.get(shingle, []) for shingle in own), key=len)
+        candidates = {number for listed in by_rarity[:looked_up] for number in listed}
+        best = max(((self._similarity(own, number), -number) for number in candidates), default=(0.0, 0))
         if best[0] < self._threshold:
             return None
         return Finding("near_duplicate", f"is similar to record {-best[1]} (similarity {best[0]:.2f})")
@@ -51,12 +54,6 @@ class NearDuplicateFilter(PoolFilter):
         # Marked with the image: the same question about another one shares none of them.
         about = picture(record)
         return frozenset((about, *shingle) for shingle in shingles(record.instruction, self._size))
-
-    def _candidates(self, own: Collection[_Shingle]) -> set[int]:
-        # The tolerance: rounding must not exclude a similarity that equals the threshold.
-        looked_up = len(own) - math.ceil(self._threshold * len(own) - 1e-9) + 1
-        by_rarity = sorted((self._numbers.get(shingle, []) for shingle in own), key=len)
-        return {number for listed in by_rarity[:looked_up] for number in listed}
 
     def _similarity(self, own: frozenset[_Shingle], number: int) -> float:
         other = self._texts[number]

@@ -46,7 +46,8 @@ def word_runs(text: str, size: int, about: str = "") -> set[int]:
     Runs of texts ``about`` different things, e.g. images, differ.
     """
     found = words(text)
-    return {_hash([about, *found[i : i + size]]) for i in range(len(found) - size + 1)}
+    runs = (" ".join([about, *found[i : i + size]]).encode() for i in range(len(found) - size + 1))
+    return {int.from_bytes(blake2b(run, digest_size=8).digest(), "big") for run in runs}
 
 
 def template(text: str) -> tuple[str, ...]:
@@ -78,7 +79,3 @@ def _is_sign(found: Sequence[str]) -> bool:
         return True
     before = found[-2]
     return before not in (NUMBER, ")", "]", "}") and (not before.isalnum() or len(before) > 1)
-
-
-def _hash(run: Sequence[str]) -> int:
-    return int.from_bytes(blake2b(" ".join(run).encode(), digest_size=8).digest(), "big")

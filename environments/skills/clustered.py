@@ -58,6 +58,9 @@ class ClusteredSkills(SkillsBySimilarity):
         return tuple(dict.fromkeys(self._prepared().values()))
 
     def _discover(self) -> dict[str, str]:
+        from sklearn.cluster import KMeans  # takes a second to import
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         instances = self._task.instances("val")
         texts = [plain(instance.instruction) for instance in instances]
         if (distinct := len(set(texts))) < self._num_categories:
@@ -65,19 +68,13 @@ class ClusteredSkills(SkillsBySimilarity):
                 f"ClusteredSkills: num_categories is {self._num_categories}, and only {distinct} validation "
                 f"instructions of {self._task.name} differ, numbers aside: give at most so many."
             )
-        numbers = _clusters(texts, self._num_categories)
+        _, vectors = fit_vectors(texts)
+        # One thread: the order in which several sum up is not fixed, and a last digit can move a text.
+        with threadpool_limits(limits=1):
+            labels = KMeans(self._num_categories, n_init=_STARTS, random_state=_SEED).fit(vectors).labels_
+        numbers = [int(label) for label in labels]
         names = _names(texts, numbers)
         return {instance.instance_id: names[number] for instance, number in zip(instances, numbers, strict=True)}
-
-
-def _clusters(texts: Sequence[str], wanted: int) -> list[int]:
-    from sklearn.cluster import KMeans  # takes a second to import
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    _, vectors = fit_vectors(texts)
-    # One thread: the order in which several sum up is not fixed, and a last digit can move a text.
-    with threadpool_limits(limits=1):
-        return [int(label) for label in KMeans(wanted, n_init=_STARTS, random_state=_SEED).fit(vectors).labels_]
 
 
 def _names(texts: Sequence[str], numbers: Sequence[int]) -> dict[int, str]:

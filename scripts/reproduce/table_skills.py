@@ -8,40 +8,20 @@ by chance would rise by chance.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from presets import PRESETS
+from scipy import stats
 
 from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.figures import Panel, draw
 from dataenvgym.studies.presets import ENVIRONMENTS, Preset
 from dataenvgym.studies.study import Output, Rows, Study, run
-from dataenvgym.studies.tables import Number, Table
+from dataenvgym.studies.tables import Number, Table, Value
 
 _BINS = (("below 1/3", 0.0, 1 / 3), ("1/3 to 2/3", 1 / 3, 2 / 3), ("above 2/3", 2 / 3, 1.01))
-
-
-@dataclass(frozen=True)
-class Skill:
-    """A skill in one row, averaged over seeds: accuracies (fractions) on test before and after, and accepted records.
-
-    ``n`` counts its test instances. ``val`` is validation accuracy before teaching; None without instances.
-    """
-
-    name: str
-    n: int
-    val: float | None
-    before: float
-    after: float
-    records: float
-
-    @property
-    def gain(self) -> float:
-        """The gain on test, in points."""
-        return 100 * (self.after - self.before)
 
 
 def cells_of(preset: Preset, seed: int) -> list[Cell]:
@@ -73,11 +53,18 @@ def summarise(preset: Preset, rows: Rows) -> Output:
             if row is None:
                 continue
             skills = skills_of(row)
-            by_difficulty.add(place.label, label, *(_bin(skills, low, high) for _, low, high in _BINS), _rank(skills))
-            for skill in skills:
+            entries: list[Value] = [place.label, label]
+            for _, low, high in _BINS:
+                own = skills[(low <= skills.val) & (skills.val < high)]
+                told = f"{own.gain.mean():+.1f} ({len(own)}, {own.records.mean():.0f})"
+                entries.append(told if len(own) else "")
+            varied = min(skills.gain.nunique(), skills.records.nunique()) > 1
+            rank = float(stats.spearmanr(skills.gain, skills.records).statistic) if varied else None
+            by_difficulty.add(*entries, Number(rank, digits=2, signed=True))
+            for skill in skills.itertuples():
                 numbers = Number(100 * skill.before), Number(100 * skill.after), Number(skill.gain, signed=True)
-                every.add(place.label, label, skill.name, str(skill.n), *numbers, Number(skill.records, digits=0))
-            panel.points += [(label, 100 * skill.before, skill.gain) for skill in skills]
+                every.add(place.label, label, skill.skill, str(skill.n), *numbers, Number(skill.records, digits=0))
+                panel.points.append((label, 100 * skill.before, skill.gain))
         if panel.points:
             panels.append(panel)
     by_difficulty.notes.append(
@@ -88,39 +75,26 @@ def summarise(preset: Preset, rows: Rows) -> Output:
     return Output({"skills": by_difficulty, "skills_each": every}, figures)
 
 
-def skills_of(row: TeacherRuns) -> list[Skill]:
-    """The skills of a row, in the order of the first run's report."""
+def skills_of(row: TeacherRuns) -> pd.DataFrame:
+    """The skills of a row, means over seeds, in the order of the first run's report.
+
+    Columns: ``skill``, its test instances ``n``, validation accuracy before teaching ``val`` (NaN without
+    instances), test accuracies ``before`` and ``after`` (fractions), ``gain`` (points), and accepted ``records``.
+    """
     runs = [row.runs[seed] for seed in row.seeds]
-    first = runs[0].steps[0]["test"]["skills"]
+    first = runs[0].steps[0]
     records: Counter[str] = Counter()
     for run_ in runs:
         for line in run_.steps:
             records.update(line["allocation"])
     made = []
-    for name, group in first.items():
-        lines = [(run_.steps[0], run_.steps[-1]) for run_ in runs]
-        val = lines[0][0]["val"]["skills"].get(name, {}).get("value")
-        before, after = (float(np.mean([pair[at]["test"]["skills"][name]["value"] for pair in lines])) for at in (0, 1))
-        made.append(Skill(name, int(group["n"]), val, before, after, records[name] / len(runs)))
-    return made
-
-
-def _bin(skills: Sequence[Skill], low: float, high: float) -> str:
-    chosen = [skill for skill in skills if skill.val is not None and low <= skill.val < high]
-    if not chosen:
-        return ""
-    gain, records = (float(np.mean([getattr(skill, name) for skill in chosen])) for name in ("gain", "records"))
-    return f"{gain:+.1f} ({len(chosen)}, {records:.0f})"
-
-
-def _rank(skills: Sequence[Skill]) -> Number:
-    """Spearman's correlation of records and gain over skills; empty where either does not vary."""
-    from scipy import stats
-
-    gains, records = [skill.gain for skill in skills], [skill.records for skill in skills]
-    if len(set(gains)) < 2 or len(set(records)) < 2:
-        return Number(None)
-    return Number(float(stats.spearmanr(gains, records).statistic), digits=2, signed=True)
+    for name, group in first["test"]["skills"].items():
+        val = first["val"]["skills"].get(name, {}).get("value")
+        scores = [[run_.steps[at]["test"]["skills"][name]["value"] for run_ in runs] for at in (0, -1)]
+        before, after = (float(np.mean(values)) for values in scores)
+        made.append([name, int(group["n"]), val, before, after, 100 * (after - before), records[name] / len(runs)])
+    table = pd.DataFrame(made, columns=["skill", "n", "val", "before", "after", "gain", "records"])
+    return table.astype({"val": float})
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def test_tables_are_written_from_what_there_is():
 def test_skills_are_sorted_by_validation_and_measured_on_test():
     val = ((0, 0, 1, 1), (0, 0, 1, 1))
     row = TeacherRuns("a", {0: a_run(val=val, test=((1, 1, 0, 0), (1, 1, 1, 0)))})
-    one, two = table_skills.skills_of(row)
+    one, two = table_skills.skills_of(row).itertuples()
     assert (one.val, one.before, one.gain, one.records) == (0.0, 1.0, 0.0, 6.0)
     assert (two.val, two.gain, two.records) == (1.0, 50.0, 4.0)
     table = table_skills.summarise(PAPER, {"math-open_ended": row}).tables["skills"]
