@@ -21,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 from kill_and_resume import wait_until_taken  # noqa: E402
+from llm_server import LLMServer  # noqa: E402
+from procedural_brain import elementary_brain  # noqa: E402
 from processes import Command, run  # noqa: E402
 
 KEY = "sk-canary-5f1d7c0a93e24b68"
@@ -33,24 +35,17 @@ KINDS = (
 
 
 @contextlib.contextmanager
-def server(log, faults=0.0, brain="procedural_brain:elementary_brain", **options):
-    """A server in a process of its own, its address in the environment; faults are a share of all, or of each named."""
+def server(log, faults=0.0, **options):
+    """A server, its address in the environment; faults are a share of all, or of each named."""
     shares = faults if isinstance(faults, dict) else dict.fromkeys(KINDS, faults / len(KINDS))
-    words = [sys.executable, str(ROOT / "tests/llm_server.py"), "--brain", brain, "--key", KEY, "--log", str(log)]
-    words += ["--faults", json.dumps(shares), "--hang_seconds", "4"]
-    for name, value in options.items():
-        words += [f"--{name}", str(value)] if value is not True else [f"--{name}"]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     before = dict(os.environ)
-    try:
-        line = process.stdout.readline()
-        os.environ |= {"OPENAI_BASE_URL": json.loads(line)["url"], "OPENAI_API_KEY": KEY}
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        process.stdin.close()
-        process.wait(10)
+    with LLMServer(elementary_brain, KEY, faults=shares, hang_seconds=4, log_path=str(log), **options) as running:
+        try:
+            os.environ |= {"OPENAI_BASE_URL": running.url, "OPENAI_API_KEY": KEY}
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def words(records, steps, *extra, environment="skill_tree", task="math_procedural"):

@@ -100,7 +100,7 @@ def test_a_refused_key_fails_the_run(episode, quick, tmp_path, capfd, monkeypatc
 
 def test_a_server_that_ignores_response_format_costs_at_most_half_as_many_calls_again(episode, tmp_path):
     calls = {}
-    for name, options in (("honours", {}), ("ignores", {"ignore": "response_format"})):
+    for name, options in (("honours", {}), ("ignores", {"ignore": ("response_format",)})):
         with server(tmp_path / f"{name}.jsonl", **options):
             assert episode(name, records=200) == 0
         calls[name] = len(rows(tmp_path / f"{name}.jsonl"))

@@ -43,7 +43,9 @@ def chat_model(monkeypatch):
         yield running
 
 
-def test_a_replay_needs_no_socket_and_gives_the_same_run(small, tmp_path, chat_model, monkeypatch):
+def test_a_replay_needs_no_socket_and_gives_the_same_run_and_one_changed_character_is_a_miss(
+    small, tmp_path, chat_model, monkeypatch, capsys
+):
     assert main(small(tmp_path / "recorded", *SMALL_TASK)) == 0
     sent = len(chat_model.bodies)
     assert sent > 54, "the discovery alone asks for each validation instance"
@@ -58,17 +60,13 @@ def test_a_replay_needs_no_socket_and_gives_the_same_run(small, tmp_path, chat_m
     assert len(chat_model.bodies) == sent
     assert essence(tmp_path / "replayed") == essence(tmp_path / "recorded")
 
-
-def test_one_changed_character_in_a_prompt_is_a_miss(small, tmp_path, chat_model, monkeypatch, capsys):
-    assert main(small(tmp_path / "recorded", *SMALL_TASK)) == 0
     render = llm.render
 
     def misspelt(package, template, **values):
         return render(package, template, **values).replace("Write new training records", "Write new training record", 1)
 
     monkeypatch.setattr(llm, "render", misspelt)
-    replay = ("--teacher.init_args.journal", "replay", "--teacher.init_args.journal_path", str(tmp_path / "recorded"))
-    assert main(small(tmp_path / "replayed", *SMALL_TASK, *replay)) == 2
+    assert main(small(tmp_path / "missed", *SMALL_TASK, *replay)) == 2
     complaint = capsys.readouterr().err.splitlines()[-1]
     assert "engine" in complaint and "step 1" in complaint and "journal" in complaint
 
