@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,15 +134,34 @@ def _write_step(
         write_json_lines(own / "records.jsonl", records, folder / "images")
 
 
-def run_of(
-    lines: list[dict[str, Any]],
-    scores: dict[int, dict[str, list[float]]],
+def a_run(
+    seed: int = 0,
+    val: Sequence[Sequence[float]] = ((0, 0, 1, 1), (0, 1, 1, 1)),
+    test: Sequence[Sequence[float]] = ((0, 0, 1, 1), (1, 1, 1, 1)),
     clusters: dict[str, list[str]] | None = None,
     config: dict[str, Any] | None = None,
     **summary: Any,
 ) -> Run:
-    """A run that is nowhere on disk, of which there is what teachers are compared by."""
+    """A run of as many steps as there are scores that is nowhere on disk: what teachers are compared by.
+
+    The first two instances of a split are of the skill "one", all others of "two".
+    """
+
+    def report(scores: Sequence[float]) -> dict[str, Any]:
+        parts = {"one": scores[:2], "two": scores[2:]}
+        skills = {name: {"value": sum(part) / len(part), "n": len(part)} for name, part in parts.items()}
+        return {"overall": {"value": sum(scores) / len(scores), "n": len(scores)}, "skills": skills}
+
+    lines = [
+        {
+            **{"step": step, "trained": True, "pool": 10 * step, "cost": {"usd": 0.5 * step}},
+            "allocation": {"one": 6, "two": 4} if step else {},
+            **{"val": report(val[step]), "test": report(test[step])},
+        }
+        for step in range(len(test))
+    ]
     run = Run(Path("a-run"))
-    run._episode, run.scores, run.clusters = (lines, None), scores, clusters or {}
-    run.config, run.summary = config or {}, summary
+    run._episode, run.clusters = (lines, None), clusters or {}
+    run.scores = {step: {"val": list(val[step]), "test": list(test[step])} for step in range(len(test))}
+    run.config, run.summary = config or {}, {"seed": seed, **summary}
     return run

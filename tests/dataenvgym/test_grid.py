@@ -25,7 +25,7 @@ from dataenvgym.studies.grid import run_grid
 from dataenvgym.studies.tables import Number, Table, accuracy, gain, published
 from environments.statistics import Gain
 from tests.dataenvgym.golden import check_golden
-from tests.dataenvgym.judged_runs import run_of
+from tests.dataenvgym.judged_runs import a_run
 
 ROOT = Path(__file__).parents[2]
 FRAGMENTS = (
@@ -288,21 +288,13 @@ def test_ray_leaves_the_same_files(episode_words, tmp_path, monkeypatch):
 
 def a_row(name, accuracies):
     """A row of which so many of 100 test instances are right after the only step, 20 before."""
-    runs = {
-        seed: run_of([{"step": 0}, {"step": 1}], {0: {"test": scores(20)}, 1: {"test": scores(right)}})
-        for seed, right in enumerate(accuracies)
-    }
-    return TeacherRuns(name, runs)
 
+    def scores(right):
+        return [1.0] * right + [0.0] * (100 - right)
 
-def scores(right):
-    return [1.0] * right + [0.0] * (100 - right)
-
-
-def test_rows_are_paired_on_the_seeds_that_they_share():
-    row, other = a_row("a", [50, 60, 70]), a_row("b", [40, 40])
-    assert row.minus(other).seeds == [0, 1] and row.accuracies() == [0.5, 0.6, 0.7]
-    assert row.minus(other).by_seed.points == pytest.approx(15)
+    return TeacherRuns(
+        name, {seed: a_run(seed, test=(scores(20), scores(right))) for seed, right in enumerate(accuracies)}
+    )
 
 
 def test_feedback_value_table_is_as_it_was():

@@ -24,39 +24,10 @@ from dataenvgym.reading.over_seeds import TeacherRuns
 from dataenvgym.studies.presets import ENVIRONMENTS
 from dataenvgym.studies.study import Study, run
 from environments.statistics import minimum_detectable_effect
-from tests.dataenvgym.judged_runs import run_of
+from tests.dataenvgym.judged_runs import a_run
 
 ROOT = Path(__file__).parents[2]
 STUDIES = (table_main, table_skills, table_iterations, table_compute_matched, table_feedback)
-
-
-def a_run(seed=0, val=((0, 0, 1, 1), (0, 1, 1, 1)), test=((0, 0, 1, 1), (1, 1, 1, 1)), clusters=None):
-    """A finished run of as many steps as there are scores, of which it has nothing but what rows read."""
-    steps = range(len(test))
-
-    def groups(scores):
-        return {"one": {"value": sum(scores[:2]) / 2, "n": 2}, "two": {"value": sum(scores[2:]) / 2, "n": 2}}
-
-    def report(scores):
-        return {"overall": {"value": sum(scores) / len(scores), "n": len(scores)}, "skills": groups(scores)}
-
-    return run_of(
-        seed=seed,
-        lines=[
-            {
-                "step": step,
-                "trained": True,
-                "pool": 10 * step,
-                "cost": {"usd": 0.5 * step},
-                "allocation": {"one": 6, "two": 4} if step else {},
-                "val": report(val[step]),
-                "test": report(test[step]),
-            }
-            for step in steps
-        ],
-        scores={step: {"val": list(val[step]), "test": list(test[step])} for step in steps},
-        clusters=clusters,
-    )
 
 
 def rows_of(preset, study=table_main, **after):
@@ -155,6 +126,7 @@ def test_rows_are_compared_by_instance_and_by_seed():
     assert one.won == 1
     assert one.detectable == pytest.approx(minimum_detectable_effect(4, discordant=(0.25 + 0.25) / 4))
     assert better.gain().points == pytest.approx(100 * (11 / 12 - 0.5))
+    assert worse.accuracies() == [0.5, 0.75]
 
 
 def test_instances_that_belong_together_count_once():

@@ -9,7 +9,7 @@ from presets import EMBEDDED, PAPER, PRESETS
 
 from dataenvgym.cli.main import main
 from dataenvgym.reading.over_seeds import TeacherRuns
-from tests.dataenvgym.judged_runs import run_of
+from tests.dataenvgym.judged_runs import a_run
 
 STUDIES = (table_teachers, table_skill_discovery)
 MATHS = {"class_path": "tasks.math.ProceduralMathTask", "init_args": {"val_size": 216, "test_size": 54}}
@@ -17,18 +17,8 @@ MATHS = {"class_path": "tasks.math.ProceduralMathTask", "init_args": {"val_size"
 
 def a_row(name, after, rejected=()):
     """A row of two seeds with four test instances, none right before."""
-    report = {
-        "overall": {"value": 0.5, "n": 4},
-        "skills": {"one": {"value": 0.5, "n": 2}, "two": {"value": 0.5, "n": 2}},
-    }
     runs = {
-        seed: run_of(
-            config={"task": MATHS},
-            seed=seed,
-            rejected=dict(rejected),
-            lines=[{"step": step, "val": report, "test": report} for step in (0, 1)],
-            scores={0: {"test": [0.0, 0.0, 0.0, 0.0]}, 1: {"test": list(after)}},
-        )
+        seed: a_run(seed, test=((0, 0, 0, 0), after), config={"task": MATHS}, rejected=dict(rejected))
         for seed in (0, 1)
     }
     return TeacherRuns(name, runs)
