@@ -31,7 +31,7 @@ class RawServer:
 
     def __init__(self, answer):
         self.answer = answer
-        self.bodies = []
+        self.heads, self.bodies = [], []
 
     @property
     def url(self):
@@ -59,6 +59,7 @@ class RawServer:
     async def _serve(self, reader, writer):
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            self.heads.append(head.decode())
             lengths = [line for line in head.decode().lower().split("\r\n") if line.startswith("content-length")]
             body = json.loads(await reader.readexactly(int(lengths[0].split(":")[1]))) if lengths else None
             self.bodies.append(body)

@@ -124,10 +124,8 @@ def texts():
 # Ways that a layer ends at once, at every level.
 FORBIDDEN = {
     "own_memory": "def texts(): yield open('/proc/self/mem', 'rb').read()",
-    "own_maps": "def texts(): yield open('/proc/self/maps').read()",
     "parents_memory": "import os\ndef texts(): yield open(f'/proc/{os.getppid()}/mem', 'rb').read()",
     "ctypes": "import ctypes\ndef texts(): yield ctypes.string_at(id('x'), 1 << 20)",
-    "ctypes_cast": "import ctypes\ndef texts(): yield (ctypes.c_char * 4096).from_address(id('x')).raw",
     "threads": "import os\ndef texts(): yield from os.listdir('/proc/self/task')",
 }
 _HUNT = """

@@ -41,7 +41,8 @@ def test_a_schema_that_is_refused_goes_into_the_prompt(name, simplest):
     sent = [body.get("response_format", {}).get("type") for body in server.bodies]
     tried = ["json_schema", "json_object", None][: 2 if simplest else 3]
     assert sent == [*tried, *[simplest] * 3], "found out once"
-    assert "JSON schema" in server.bodies[-1]["messages"][0]["content"]
+    told = server.bodies[-1]["messages"][0]["content"]
+    assert told.startswith("Question 3") and "JSON schema" in told and '"additionalProperties": false' in told
 
 
 def test_a_500_without_a_word_at_each_schema_is_found_out_too():

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from raw_server import RawServer, http
 
 from tasks.errors import ConfigurationError
 from tasks.images import Image
@@ -36,48 +35,20 @@ def picture_of(description: str) -> bytes:
     return DRAWING.draw("; ".join(f"red circle large at {x} 32" for x in (11, 32, 53)[:count])).content
 
 
-class ImagesServer:
+class ImagesServer(RawServer):
     """An images endpoint; ``behave`` gives a status and a body for a request and the number of times it came."""
 
     def __init__(self, behave: Callable[[dict[str, Any], int], tuple[int, Any]] | None = None) -> None:
         self.behave = behave or (lambda body, attempt: (200, sent(picture_of(body["prompt"]))))
-        self.bodies: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
+        super().__init__(self.reply)
 
-    def __enter__(self) -> ImagesServer:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.path != "/v1/images/generations":
-                    status, answer = 404, failed("no such path")
-                elif self.headers["Authorization"] != f"Bearer {KEY}":
-                    status, answer = 401, failed(f"Incorrect API key: {self.headers['Authorization']}")
-                else:
-                    with server._lock:
-                        attempt = server.bodies.count(body)
-                        server.bodies.append(body)
-                    status, answer = server.behave(body, attempt)
-                text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.send_header("Retry-After-Ms", "1")
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def reply(self, number: int, body: dict[str, Any]) -> bytes:
+        status, answer = self.behave(body, self.bodies.count(body) - 1)
+        if not self.heads[-1].startswith("POST /v1/images/generations "):
+            status, answer = 404, failed("no such path")
+        elif f"Bearer {KEY}\r\n" not in self.heads[-1]:
+            status, answer = 401, failed(f"Incorrect API key: {self.heads[-1]}")
+        return http(status, json.dumps(answer), headers="Retry-After-Ms: 1\r\n")
 
 
 def sent(content: bytes) -> dict[str, Any]:

@@ -236,15 +236,3 @@ def test_seeded_shows_fresh_examples_of_the_training_pool_in_every_call():
     assert all(len(examples) == 4 and set(examples) <= pool for examples in shown)
     assert len(set(shown)) == 3
     assert generate([DataSpec(30)], make=SeededLLMEngine, examples_per_call=4)[0] == batch
-
-
-@pytest.mark.parametrize("make", [LLMEngine, SeededLLMEngine])
-def test_what_it_cannot_work_with_is_one_line(make):
-    with pytest.raises(ConfigurationError, match=rf"{make.__name__} asks a language model"):
-        make(TASK)
-    with taught_by(saying("")) as heard:
-        with pytest.raises(ConfigurationError, match="toy has no texts for language models"):
-            make(ToyTask(), chat=heard.calls)
-        for name in ("records_per_call", "max_rounds", "text_limit"):
-            with pytest.raises(ConfigurationError, match=f"{name} is 0"):
-                make(TASK, chat=heard.calls, **{name: 0})

@@ -10,6 +10,7 @@ from procedural_brain import ProceduralBrain
 from tasks.errors import ConfigurationError
 from tasks.types import Accuracy
 from teachers.chat.types import SpendingCapError
+from teachers.engines import LLMEngine, SeededLLMEngine
 from teachers.observation import SkillTree, SubskillNode
 from teachers.plan import DataSpec, Exploit, Explore
 from teachers.policies import (
@@ -30,6 +31,7 @@ from tests.teachers.taught import TaughtToyTask, saying, taught_by
 from tests.teachers.test_policies import OFFLINE, POLICIES
 
 KINDS = [LLMNoStatePolicy, LLMOpenEndedPolicy, LLMSkillListPolicy, LLMSkillTreePolicy]
+ENGINE_COUNTS = ("records_per_call", "max_rounds", "text_limit")
 TASK = TaughtToyTask()
 FIRST, LATE, UNLIMITED, NEARLY_SPENT, PERFECT = example_observations(TASK)
 
@@ -57,9 +59,9 @@ def test_contract_holds_with_a_model_that_says_nothing_usable(kind):
     assert heard.calls.counters["failures/invalid_reply"] > 0
 
 
-@pytest.mark.parametrize("kind", [*KINDS, LLMSubskillProposer])
+@pytest.mark.parametrize("kind", [*KINDS, LLMSubskillProposer, LLMEngine, SeededLLMEngine])
 def test_without_a_chat_model_it_says_what_to_set(kind):
-    with pytest.raises(ConfigurationError, match=r"LLM\w+ asks a language model.*teacher\.init_args\.chat"):
+    with pytest.raises(ConfigurationError, match=r"(Seeded)?LLM\w+ asks a language model.*teacher\.init_args\.chat"):
         kind(TASK)
     with (
         taught_by(saying("")) as heard,
@@ -300,6 +302,7 @@ def test_other_tree_policies_have_all_skills_named_at_once(policy):
         (LLMSkillTreePolicy, {"errors_shown": 0}),
         (LLMSkillTreePolicy, {"records_per_step": 0}),
         (LLMSubskillProposer, {"text_limit": 0}),
+        *((kind, {name: 0}) for kind in (LLMEngine, SeededLLMEngine) for name in ENGINE_COUNTS),
     ],
 )
 def test_bad_settings_are_one_line(kind, setting):

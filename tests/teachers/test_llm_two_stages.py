@@ -3,18 +3,13 @@
 import json
 import random
 from collections import Counter
-from functools import partial
-
-import pytest
-from llm_server import LLMServer
 
 from tasks.code import ProceduralCodeTask
 from tasks.code.records import split_answer
 from tasks.code.verdict import CallTest
-from teachers import DataPlan, DataSpec, Teacher
-from teachers.chat import OpenAIChat
+from teachers import DataPlan, DataSpec
 from teachers.engines import LLMEngine
-from teachers.policies import NoStatePolicy
+from tests.teachers.taught import taught_by
 
 
 class ProgrammingBrain:
@@ -53,35 +48,18 @@ class ProgrammingBrain:
         }
 
 
-@pytest.fixture
-def task():
-    return ProceduralCodeTask(val_size=39, test_size=39)
-
-
-def test_solutions_are_run_before_records_are_handed_over(task, monkeypatch):
+def test_solutions_are_run_before_records_are_handed_over():
+    task = ProceduralCodeTask(val_size=39, test_size=39)
     brain = ProgrammingBrain(task)
-    with LLMServer(brain) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        monkeypatch.setenv("OPENAI_API_KEY", server.key)
-        teacher = Teacher(
-            task, NoStatePolicy, partial(LLMEngine, records_per_call=8, max_rounds=8), OpenAIChat("gpt-4o")
-        )
-        batch = teacher.engine.generate(DataPlan(1, 0, (DataSpec(8, skill="arithmetic"),)))
+    with taught_by(brain) as heard:
+        engine = LLMEngine(task, records_per_call=8, max_rounds=8, chat=heard.calls)
+        batch = engine.generate(DataPlan(1, 0, (DataSpec(8, skill="arithmetic"),)))
     assert len(batch.records) == 8
     assert all(task.fault_of(record) is None for record in batch.records)
     dropped = Counter(drop.reason for drop in batch.dropped)
     assert dropped["tests_fail"] >= 1, dropped
     assert {form["name"] for form in brain.schemas} == {"RecordList", "Solution"}
-
-
-def test_what_is_sent_is_a_strict_schema(task, monkeypatch):
-    """Structured outputs refuse fields without a type, and objects that do not say which fields they have."""
-    brain = ProgrammingBrain(task)
-    with LLMServer(brain) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        monkeypatch.setenv("OPENAI_API_KEY", server.key)
-        teacher = Teacher(task, NoStatePolicy, LLMEngine, OpenAIChat("gpt-4o"))
-        teacher.engine.generate(DataPlan(1, 0, (DataSpec(4),)))
+    # Structured outputs refuse fields without a type, and objects that do not say which fields they have.
     for form in brain.schemas:
         assert form["strict"] is True
         check_strict(form["schema"])
