@@ -6,6 +6,7 @@ import pkgutil
 import random
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -14,12 +15,12 @@ import tasks
 from tasks.base import ProceduralTask, Task
 from tasks.code import HumanEvalTask, LiveCodeBenchTask
 from tasks.errors import ConfigurationError
-from tasks.math import MATHTask
+from tasks.math import MATHTask, ProceduralMathTask
 from tasks.prompting import DomainText, PlainRecord, RecordStage
-from tasks.testing import check_task
-from tasks.tool_use import MnmsTask
+from tasks.testing import HOSTILE_REPLIES, check_task
+from tasks.tool_use import MnmsTask, ProceduralToolUseTask
 from tasks.types import Split, TaskInstance
-from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask
+from tasks.vqa import GQATask, NaturalBenchTask, NLVRTask, ProceduralVQATask
 from tests.tasks.code_rows import made_humaneval, made_livecodebench
 from tests.tasks.math_rows import made as made_math
 from tests.tasks.tool_use_rows import made as made_mnms
@@ -50,12 +51,20 @@ def test_tasks_are_found() -> None:
     assert {"ProceduralMathTask", "ReasoningGymTask"} <= {task.__name__ for task in every_task()}
 
 
+def factory(task: type[Task]) -> Callable[[], Task]:
+    return partial(task, val_size=60, test_size=60) if issubclass(task, ProceduralTask) else FACTORIES[task.__name__]
+
+
 @pytest.mark.parametrize("task", every_task(), ids=lambda task: task.__name__)
 def test_every_task_keeps_the_contract(task: type[Task]) -> None:
-    if issubclass(task, ProceduralTask):
-        check_task(lambda: task(val_size=60, test_size=60))
-    else:
-        check_task(FACTORIES[task.__name__])
+    check_task(factory(task))
+
+
+@pytest.mark.parametrize("kind", [ProceduralMathTask, ProceduralToolUseTask, MnmsTask, ProceduralVQATask])
+def test_replies_that_break_careless_scorers_are_right_nowhere(kind: type[Task]) -> None:
+    task = factory(kind)()
+    for instance in (*task.instances("val"), *task.instances("test")):
+        assert not any(task.score(instance, reply) for reply in (*HOSTILE_REPLIES, instance.instruction))
 
 
 @pytest.mark.parametrize("kind", [task for task in every_task() if issubclass(task, ProceduralTask)])

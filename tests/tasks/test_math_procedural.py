@@ -10,7 +10,6 @@ from tasks.errors import ConfigurationError
 from tasks.math import ProceduralMathTask
 from tasks.math.generators import SKILLS, number_in_words
 from tasks.math.scoring import clean_answer, same_text, same_value
-from tasks.testing import HOSTILE_REPLIES
 from tasks.types import TaskInstance, TrainingRecord
 
 TASK = ProceduralMathTask(val_size=54, test_size=54)
@@ -240,13 +239,6 @@ def test_notation_skills_need_the_notation(skill: str, answer: str, reply: str) 
 )
 def test_an_answer_in_a_sentence_counts(skill: str, answer: str, reply: str, score: float) -> None:
     assert TASK.score(TaskInstance("x", "?", answer, skill), reply) == score
-
-
-def test_hostile_replies_score_zero_and_end() -> None:
-    for pair in TASK.subskill_pairs():
-        instance = TASK.generate(*pair, random.Random(0))
-        for reply in HOSTILE_REPLIES:
-            assert TASK.score(instance, reply) == 0.0
 
 
 @pytest.mark.parametrize(

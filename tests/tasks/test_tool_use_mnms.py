@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
-from tasks.testing import HOSTILE_REPLIES, check_task
+from tasks.testing import check_task
 from tasks.tool_use import MnmsTask
 from tasks.tool_use.benchmark import FILTERED, REVISION, VERIFIED
 from tasks.tool_use.parsing import parse_plan
@@ -110,13 +110,6 @@ def test_metrics_over_a_split(task):
     one = [Prediction(p.instance_id, p.text if p.instance_id == "test_5" else "?", 0.0) for p in right]
     found = task.extra_metrics("test", one)
     assert found["plan_tool"] == pytest.approx(1 / 3) and found["tool_recall"] == pytest.approx(1 / 6)
-
-
-def test_no_reply_makes_the_scorer_fail(task):
-    for split in ("val", "test"):
-        for instance in task.instances(split):
-            for reply in (*HOSTILE_REPLIES, instance.instruction):
-                assert task.score(instance, reply) == 0.0
 
 
 def test_records_are_asked_as_instances_are(task):

