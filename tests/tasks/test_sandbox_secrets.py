@@ -45,16 +45,6 @@ def texts():
             yield from frame.f_code.co_consts
             frame = frame.f_back
 """,
-    "tracebacks": """
-import sys
-def texts():
-    try: raise KeyError
-    except KeyError as error: trace = error.__traceback__
-    frame = trace.tb_frame
-    while frame:
-        yield repr(frame.f_locals)
-        frame = frame.f_back
-""",
     "functions": """
 import sys, types
 def texts():
@@ -87,15 +77,6 @@ def texts():
         if fd > 5:
             try: yield os.read(fd, 1 << 20)
             except OSError: pass
-""",
-    "standard_streams": """
-import os, sys
-def texts():
-    for fd in (0, 1, 2):
-        try: os.lseek(fd, 0, 0)
-        except OSError: pass
-        try: yield os.read(fd, 1 << 22)
-        except OSError: pass
 """,
     "link": """
 import os
