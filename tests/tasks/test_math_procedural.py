@@ -9,7 +9,7 @@ import pytest
 from tasks.errors import ConfigurationError
 from tasks.math import ProceduralMathTask
 from tasks.math.generators import SKILLS, number_in_words
-from tasks.math.scoring import clean_answer, same_text, same_value
+from tasks.math.scoring import same_value
 from tasks.types import TaskInstance, TrainingRecord
 
 TASK = ProceduralMathTask(val_size=54, test_size=54)
@@ -176,7 +176,7 @@ def test_equivalent_answers(answer: str, reply: str) -> None:
     ("answer", "reply"),
     [
         ("120", "12 * 10"),
-        ("120", "12*10"),
+        ("5", "5%"),
         ("5", "2+3"),
         ("5", "-5"),
         ("5", "6"),
@@ -187,7 +187,6 @@ def test_equivalent_answers(answer: str, reply: str) -> None:
         ("1000", "10,00"),
         ("12", "1/0"),
         ("8", "2^3"),
-        ("8", "2**3"),
         ("3", "sqrt(9)"),
         ("5", r"\boxed{5} \boxed{6}"),
         ("12", "1²"),
@@ -230,6 +229,8 @@ def test_notation_skills_need_the_notation(skill: str, answer: str, reply: str) 
         ("addition", "97", "The answer is 98, not 97.", 0.0),
         ("addition", "97", "98\n\nOr it may be 97.", 0.0),
         ("money", "$5.30", "The answer is $5.30.", 1.0),
+        ("money", "$5.30", "\\boxed{$5.30}", 1.0),
+        ("percent", "1.50", "1.5", 1.0),
         ("clock", "4:06", "**Answer:** 4:06", 1.0),
         ("clock", "4:06", "**Answer:** 6:04", 0.0),
         ("expanded_form", "400 + 5", "The answer is $400 + 5$.", 1.0),
@@ -247,19 +248,6 @@ def test_an_answer_in_a_sentence_counts(skill: str, answer: str, reply: str, sco
 def test_a_repeated_division_is_no_answer(skill: str, answer: str, reply: str) -> None:
     assert TASK.score(TaskInstance("x", f"{reply} =", answer, skill), reply) == 0.0
     assert not same_value("12", "1200/100")
-
-
-def test_a_percent_is_not_the_number_before_it() -> None:
-    assert not same_value("5", "5%")
-
-
-def test_trailing_zeros_of_a_decimal_are_free() -> None:
-    assert TASK.score(TaskInstance("x", "Write 150% as a decimal.", "1.50", "percent", "to_decimal"), "1.5") == 1.0
-
-
-def test_a_price_keeps_its_dollar() -> None:
-    assert clean_answer("$5.30") == "$5.30"
-    assert same_text("$5.30", r"\boxed{$5.30}")
 
 
 def test_record_seen_as_instance_is_scored_like_one() -> None:
