@@ -43,11 +43,9 @@ def test_records_are_scored_without_metadata(skill: str) -> None:
         ("factorisation", "2 \u00d7 3 \u00d7 7", "", 0.0),
         ("common_divisors", "12", "12", 1.0),
         ("sums", "1000", "The answer is $1000$.", 1.0),
-        ("sums", "1000", "**1000**", 1.0),
         ("common_divisors", "12", "So it is \\boxed{12}.", 1.0),
         ("factorisation", "2 \u00d7 3 \u00d7 7", "Answer: 7 \u00d7 2 \u00d7 3.", 1.0),
         ("unheard of", "12", " 12", 1.0),
-        ("unheard of", "12", "13", 0.0),
     ],
 )
 def test_scores_are_the_verifier_s(skill: str, answer: str, reply: str, score: float) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tasks.base import split_of
 from tasks.errors import RecordError
 from tasks.images import Image
 from tasks.types import TaskInstance, TrainingRecord
@@ -160,9 +159,3 @@ def test_scores_ignore_manners_only() -> None:
     instance = TaskInstance("x", "?", "red")
     assert [TASK.score(instance, reply) for reply in ("red", " Red.", "RED!\n")] == [1.0] * 3
     assert [TASK.score(instance, reply) for reply in ("red circle", "the red", "blue", "", ".")] == [0.0] * 5
-
-
-def test_similar_records_are_other_pictures_of_the_train_split() -> None:
-    for instance in TASK.instances("val")[:20]:
-        record = TASK.similar_record(instance.instance_id, random.Random(0))
-        assert split_of(record) == "train" and record.image != instance.image

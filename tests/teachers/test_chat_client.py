@@ -190,8 +190,6 @@ def test_azure_is_asked_at_its_deployment_with_its_own_key(monkeypatch):
     "settings",
     [
         {"max_tokens": 0},
-        {"concurrency": 0},
-        {"max_attempts": 0},
         {"max_reasks": -1},
         {"timeout": 0},
         {"base_url": "localhost:8000"},

@@ -1,6 +1,7 @@
 """Templates: what is missing is an error, what a student wrote is data, what only the asker knows is checked."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -10,6 +11,8 @@ from tasks.types import Accuracy
 from teachers.prompting import accuracy, checked, line, points, quote, render
 from teachers.testing import example_observations
 from tests.environments.toy import ToyTask
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -46,17 +49,11 @@ def test_a_missing_field_is_an_error_and_not_a_blank(templates, text):
 
 
 def test_our_own_templates_fail_without_their_values():
-    for package, template in (
-        ("teachers.policies", "no_state"),
-        ("teachers.policies", "open_ended"),
-        ("teachers.policies", "skill_list"),
-        ("teachers.policies", "skill_tree"),
-        ("teachers.policies", "subskills"),
-        ("teachers.engines", "records"),
-        ("teachers.engines", "stage"),
-    ):
+    templates = [path for path in ROOT.glob("teachers/*/prompts/*.jinja") if path.stem != "parts"]
+    assert len(templates) >= 7
+    for path in templates:
         with pytest.raises(ConfigurationError, match="is undefined"):
-            render(package, template)
+            render(f"teachers.{path.parents[1].name}", path.stem)
 
 
 def test_a_template_that_does_not_exist_is_one_line():
