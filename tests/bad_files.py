@@ -92,6 +92,8 @@ MODELS: Cases = [
     ("empty folder", lambda at: at.fit(model=str(at.folder)), ("config.json",)),
     ("a file", lambda at: at.fit(model=at.file("weights.bin", b"x")), ("weights.bin", "is a file")),
     ("home of nobody", option("--model.init_args.model_name_or_path", "~nobody-here/model"), ("~nobody-here",)),
+    ("missing folder", option("--model.init_args.model_name_or_path", "./no/such/model"), ("./no/such/model",)),
+    ("no network to the hub", option("--model.init_args.model_name_or_path", "some/model"), ("some/model",)),
     ("empty name", option("--model.init_args.model_name_or_path", ""), ("model_name_or_path",)),
     ("line break in the name", option("--model.init_args.model_name_or_path", "a\nb"), ("no folder",)),
     ("pickled weights", student(model__safetensors=None, pytorch_model__bin=b"\x80\x04."), ("pytorch_model.bin",)),

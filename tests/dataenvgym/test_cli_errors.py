@@ -23,33 +23,6 @@ def fails(capsys, words, *fragments):
         assert fragment in lines[0], lines[0]
 
 
-def test_unknown_command(capsys):
-    fails(capsys, ["epsiode"], "epsiode", "episode, fit")
-
-
-def test_unknown_key_in_a_file(capsys, episode_words, tmp_path):
-    (tmp_path / "typo.yaml").write_text("environmnt:\n  class_path: environments.OpenEndedEnvironment\n")
-    fails(capsys, episode_words(tmp_path / "run", "--config", str(tmp_path / "typo.yaml")), "environmnt")
-
-
-def test_wrong_class(capsys, episode_words, tmp_path):
-    fails(capsys, episode_words(tmp_path / "run", "--task", "tasks.math.NoSuchTask"), "NoSuchTask")
-
-
-def test_missing_required_block(capsys):
-    fails(capsys, ["episode", "--config", str(ROOT / "configs/tasks/math_procedural.yaml")], "required")
-
-
-def test_missing_model_folder(capsys, episode_words, tmp_path):
-    words = episode_words(tmp_path / "run", "--model.init_args.model_name_or_path", "./no/such/model")
-    fails(capsys, words, "./no/such/model")
-
-
-def test_hub_model_without_network_fails_in_one_line(capsys, episode_words, tmp_path):
-    words = episode_words(tmp_path / "run", "--model.init_args.model_name_or_path", "someone/some-model")
-    fails(capsys, words, "someone/some-model")
-
-
 @pytest.mark.parametrize(
     ("settings", "fragment"),
     [(("chat_template",), "chat template"), (("pad_token", "eos_token"), "neither a pad nor an end-of-sequence token")],
@@ -78,24 +51,10 @@ def fit_words(tiny_model, records):
     ]
 
 
-@pytest.mark.parametrize("limit", ["max_records", "max_steps"])
-def test_zero_budget(capsys, episode_words, tmp_path, limit):
-    fails(capsys, episode_words(tmp_path / "run", f"--environment.budget.{limit}", "0"), limit, "is 0")
-
-
 def test_run_directory_that_is_something_else(capsys, episode_words, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     fails(capsys, episode_words(tmp_path), "not a run")
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
-
-
-def test_forking_strategies_are_refused(capsys, episode_words, tmp_path):
-    words = episode_words(tmp_path / "run", "--trainer.strategy", "ddp_spawn", "--trainer.devices", "2")
-    fails(capsys, words, "strategy=ddp")
-
-
-def test_policy_for_another_environment(capsys, episode_words, tmp_path):
-    fails(capsys, episode_words(tmp_path / "run", teacher="skill_tree_procedural"), "environment")
 
 
 def last_line(process):
