@@ -27,6 +27,14 @@ def tiny_model(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_task():
+    """54 validation and 30 test instances."""
+    from tasks.math import ProceduralMathTask
+
+    return ProceduralMathTask(val_size=54, test_size=30)
+
+
 @pytest.fixture
 def episode_words(tiny_model, tmp_path):
     def words(run_dir, *extra, environment="open_ended", teacher="no_state_procedural"):

@@ -9,7 +9,6 @@ import torch
 from datamodules import StudentDataModule
 from datamodules.collate import PromptBatches, TrainingBatches
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
-from tasks.math import ProceduralMathTask
 from tasks.records import write_json_lines
 
 
@@ -19,14 +18,9 @@ class PlainTrainer:
 
 
 @pytest.fixture(scope="module")
-def math_task():
-    return ProceduralMathTask(val_size=54, test_size=30)
-
-
-@pytest.fixture(scope="module")
-def math_records(math_task):
+def math_records(small_task):
     rng = random.Random(0)
-    return [math_task.record(*pair, rng) for pair in math_task.subskill_pairs()]
+    return [small_task.record(*pair, rng) for pair in small_task.subskill_pairs()]
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +51,8 @@ def test_prompt_batches_are_padded_on_the_left_and_may_be_empty():
     assert PromptBatches([[5]], 0)[[]]["index"].tolist() == []
 
 
-def test_loaders_cover_records_and_instances(student, math_task, math_records):
-    data = StudentDataModule(math_task, batch_size=8).with_records(math_records, seed=3)
+def test_loaders_cover_records_and_instances(student, small_task, math_records):
+    data = StudentDataModule(small_task, batch_size=8).with_records(math_records, seed=3)
     data.trainer = PlainTrainer(student)
     assert len(data.train_dataloader()) == 7 and data.truncated_records == 0
     assert sum(len(batch["input_ids"]) for batch in data.train_dataloader()) == 54
@@ -68,13 +62,13 @@ def test_loaders_cover_records_and_instances(student, math_task, math_records):
     assert sum(len(batch["index"]) for batch in data.test_dataloader()) == 30
 
 
-def test_copies_leave_the_template_alone(student, math_task, math_records):
-    template = StudentDataModule(math_task, seed=9)
+def test_copies_leave_the_template_alone(student, small_task, math_records):
+    template = StudentDataModule(small_task, seed=9)
     one = template.with_records(math_records[:5])
     one.trainer = PlainTrainer(student)
     one.train_dataloader()
     two = one.with_records(math_records[:7], seed=1)
-    probes = template.with_instances({"probe": math_task.instances("val")[:2]})
+    probes = template.with_instances({"probe": small_task.instances("val")[:2]})
     assert template.records is None and template.trainer is None and template.truncated_records is None
     assert (len(one.records), one.seed, one.truncated_records) == (5, 9, 0)
     assert (len(two.records), two.seed, two.trainer, two.truncated_records) == (7, 1, None, None)
@@ -82,19 +76,19 @@ def test_copies_leave_the_template_alone(student, math_task, math_records):
     assert list(probes.evaluation_sets) == ["probe"]
 
 
-def test_ranks_get_their_own_rows(student, math_task, math_records):
+def test_ranks_get_their_own_rows(student, small_task, math_records):
     seen = []
     for rank in range(2):
-        data = StudentDataModule(math_task).with_records(math_records)
+        data = StudentDataModule(small_task).with_records(math_records)
         data.trainer = PlainTrainer(student, rank, 2)
         seen.append({row for batch in data.val_dataloader() for row in batch["index"].tolist()})
     assert not seen[0] & seen[1] and seen[0] | seen[1] == set(range(54))
 
 
-def test_truncated_records_are_counted_and_told(tiny_model, math_task, math_records):
+def test_truncated_records_are_counted_and_told(tiny_model, small_task, math_records):
     from lightning_modules import CausalLMStudent
 
-    data = StudentDataModule(math_task).with_records(math_records)
+    data = StudentDataModule(small_task).with_records(math_records)
     student = CausalLMStudent(str(tiny_model), max_length=40)
     expected = sum(student.encode_record(record).truncated for record in math_records)
     assert 0 < expected < len(math_records)
@@ -104,12 +98,12 @@ def test_truncated_records_are_counted_and_told(tiny_model, math_task, math_reco
     assert data.truncated_records == expected
 
 
-def test_records_come_from_a_file(math_task, math_records, tmp_path):
+def test_records_come_from_a_file(small_task, math_records, tmp_path):
     write_json_lines(tmp_path / "records.jsonl", math_records)
-    assert StudentDataModule(math_task, records=tmp_path / "records.jsonl").records == tuple(math_records)
+    assert StudentDataModule(small_task, records=tmp_path / "records.jsonl").records == tuple(math_records)
 
 
-def test_errors_are_one_line(math_task, student, tmp_path):
+def test_errors_are_one_line(small_task, student, tmp_path):
     empty = tmp_path / "empty.jsonl"
     empty.write_text("\n")
     torn = tmp_path / "torn.jsonl"
@@ -120,12 +114,12 @@ def test_errors_are_one_line(math_task, student, tmp_path):
         (tmp_path / "none.jsonl", MissingFileError, "does not exist"),
     ):
         with pytest.raises(error, match=words):
-            StudentDataModule(math_task, records=path)
+            StudentDataModule(small_task, records=path)
     with pytest.raises(RecordError, match="no records to train on"):
-        StudentDataModule(math_task).with_records([])
+        StudentDataModule(small_task).with_records([])
     with pytest.raises(ConfigurationError, match="batch_size is 0"):
-        StudentDataModule(math_task, batch_size=0)
-    data = StudentDataModule(math_task)
+        StudentDataModule(small_task, batch_size=0)
+    data = StudentDataModule(small_task)
     data.trainer = PlainTrainer(student)
     with pytest.raises(ConfigurationError, match=r"set --data\.init_args\.records"):
         data.train_dataloader()

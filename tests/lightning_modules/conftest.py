@@ -6,14 +6,6 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def small_task():
-    """54 validation and 30 test instances."""
-    from tasks.math import ProceduralMathTask
-
-    return ProceduralMathTask(val_size=54, test_size=30)
-
-
-@pytest.fixture(scope="session")
 def some_records(small_task):
     """Forty records over forty subskills."""
     rng = random.Random(0)
