@@ -2,8 +2,11 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
+
+import yaml
 
 from environments.run.files import Answer, Line, Summary, check_answers, read_document, read_rows
 from tasks.errors import RecordError, RunDirectoryError, StorageError, failing_as, reason
@@ -220,7 +223,10 @@ class RunDir:
 
 
 def _first_difference(old: str, new: str) -> str | None:
-    """The first line in which two YAML texts differ, as "old → new"; None if they are equal."""
+    """The first line in which two YAML texts differ, as "old → new"; None if they say the same, in whatever order."""
+    with suppress(yaml.YAMLError):
+        if yaml.safe_load(old) == yaml.safe_load(new):
+            return None
     # The comment header (library versions) is no part of the configuration.
     before, after = ([line for line in text.splitlines() if not line.startswith("#")] for text in (old, new))
     for left, right in zip(before, after, strict=False):

@@ -23,6 +23,14 @@ def test_an_interrupted_run_needs_resume(tmp_path):
     assert directory.claim("seed: 1\n", resume=True) == "interrupted"
 
 
+def test_a_configuration_is_the_same_in_another_order(tmp_path):
+    directory = RunDir(tmp_path / "run")
+    directory.claim("# lightning 2\ntask: {seed: 0, val_size: 4}\nrun: 1\n", resume=False)
+    assert directory.claim("run: 1\ntask:\n  val_size: 4\n  seed: 0\n", resume=True) == "interrupted"
+    with pytest.raises(RunDirectoryError, match="another configuration"):
+        directory.claim("run: 1\ntask: {seed: 1, val_size: 4}\n", resume=True)
+
+
 def test_a_folder_left_empty_by_a_kill_counts_as_new(tmp_path):
     (tmp_path / ".config.yaml.part").write_text("half")
     assert RunDir(tmp_path).claim("seed: 1\n", resume=False) == "new"
