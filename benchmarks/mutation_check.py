@@ -56,7 +56,12 @@ def main() -> int:
     parser.add_argument("--list", type=Path, default=ROOT / "tests" / "mutations.yaml", help="the mutations")
     parser.add_argument("words", nargs="*", help="only those whose name or file holds one of these")
     chosen = parser.parse_args()
-    every = yaml.safe_load(chosen.list.read_text(encoding="utf-8"))
+    every = [
+        {"file": file, "name": name, "tests": faults["tests"], **fault}
+        for file, faults in yaml.safe_load(chosen.list.read_text(encoding="utf-8")).items()
+        for name, fault in faults.items()
+        if name != "tests"
+    ]
     words = chosen.words or [""]
     wanted = [one for one in every if any(word in one["name"] + one["file"] for word in words)]
     return int(check(chosen.tree.resolve(), wanted) > 0)

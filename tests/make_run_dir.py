@@ -81,7 +81,7 @@ def _line(step: int, scores: dict[str, list[float]], tree: bool) -> dict[str, An
             "rewards": [0.05] * step,
             "actions": ["explore", "exploit"][:step],
         }
-        for skill in SKILLS
+        for skill in SKILLS[:2]
     ]
     return {
         "step": step,

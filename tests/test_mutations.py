@@ -9,9 +9,11 @@ ROOT = Path(__file__).parents[1]
 MUTATIONS = yaml.safe_load((ROOT / "tests/mutations.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation["name"])
-def test_a_fault_can_be_put_in(mutation):
-    content = (ROOT / mutation["file"]).read_text(encoding="utf-8")
-    assert content.count(mutation["text"]) == 1, "tests/mutations.yaml names a line that was rewritten"
-    compile(content.replace(mutation["text"], mutation["by"]), mutation["file"], "exec")
-    assert mutation["by"] != mutation["text"] and all((ROOT / name).is_file() for name in mutation["tests"])
+@pytest.mark.parametrize(("file", "faults"), MUTATIONS.items(), ids=MUTATIONS)
+def test_faults_can_be_put_in(file, faults):
+    content = (ROOT / file).read_text(encoding="utf-8")
+    assert all((ROOT / name).is_file() for name in faults.pop("tests"))
+    for name, fault in faults.items():
+        assert content.count(fault["text"]) == 1, f"{name}: tests/mutations.yaml names a line that was rewritten"
+        compile(content.replace(fault["text"], fault["by"]), file, "exec")
+        assert fault["by"] != fault["text"]
