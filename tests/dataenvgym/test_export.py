@@ -40,7 +40,7 @@ def front_matter(folder):
     return yaml.safe_load(front), text
 
 
-def test_load_dataset_reads_it_back(run, tmp_path):
+def test_load_dataset_reads_it_back_with_a_card_that_says_where_it_is_from(run, tmp_path):
     made = export_run(run, str(tmp_path / "made"))
     found = read_back(made, tmp_path)
     assert list(found) == ["train"] and len(found["train"]) == 30
@@ -59,27 +59,19 @@ def test_load_dataset_reads_it_back(run, tmp_path):
         "step": 2,
     }
     assert {path.name for path in Path(made).iterdir()} == {"README.md", "data"}
+    check_golden("card.md", (Path(made) / "README.md").read_text(encoding="utf-8"))
 
 
-def test_the_card_says_where_it_is_from(run, tmp_path):
-    check_golden("card.md", (Path(export_run(run, str(tmp_path / "made"))) / "README.md").read_text(encoding="utf-8"))
-
-
-def test_images_come_along(tmp_path):
+def test_images_and_worse_responses_come_along(tmp_path):
     picture = Image.drawn(Pictures.new("RGB", (5, 3), (200, 10, 10)))
-    run = judged_run(tmp_path / "run", image=picture)
-    made = export_run(run, str(tmp_path / "made"))
+    extra = [TrainingRecord("which?", "this", "this", None, None, "", None, "that")]
+    made = export_run(judged_run(tmp_path / "run", image=picture, extra=extra), str(tmp_path / "made"))
     found = read_back(made, tmp_path)["train"]
     assert found[0]["image"].size == (5, 3) and found[7]["image"].getpixel((0, 0)) == (200, 10, 10)
+    assert found[0]["rejected"] is None and found[30]["image"] is None
+    assert found[30]["rejected"] == "that" and found[30]["skill"] is None and found[30]["source"] == ""
     front, text = front_matter(made)
     assert front["task_categories"] == ["image-text-to-text"] and "`image`" in text
-
-
-def test_worse_responses_come_along(tmp_path):
-    extra = [TrainingRecord("which?", "this", "this", None, None, "", None, "that")]
-    found = read_back(export_run(judged_run(tmp_path / "run", extra=extra), str(tmp_path / "made")), tmp_path)["train"]
-    assert found[30]["rejected"] == "that" and found[0]["rejected"] is None
-    assert found[30]["skill"] is None and found[30]["source"] == ""
 
 
 @pytest.mark.parametrize(
@@ -125,21 +117,18 @@ def test_what_cannot_be_exported(tmp_path):
 
 
 def test_command(run, tmp_path, capsys):
-    assert main(["export", str(run), "--to", str(tmp_path / "made"), "--license", "mit"]) == 0
-    assert str(tmp_path / "made") in capsys.readouterr().out
-    assert main(["export", str(run), "--to", str(tmp_path / "made")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    assert main(["export", str(tmp_path / "none"), "--to", str(tmp_path / "other")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_offline_the_hub_is_one_line(run, capsys):
-    assert main(["export", str(run), "--to", "hub:someone/records"]) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith("dataenvgym: error: The hub cannot be reached for someone/records")
-    assert captured.err.count("\n") == 1
-    assert main(["export", str(run), "--to", "hub:a/b/c/d"]) == 2
-    assert "a/b/c/d" in capsys.readouterr().err
+    made = str(tmp_path / "made")
+    assert main(["export", str(run), "--to", made, "--license", "mit"]) == 0
+    assert made in capsys.readouterr().out
+    for source, to, said in (
+        (run, made, "not empty"),
+        (tmp_path / "none", f"{tmp_path}/other", "none"),
+        (run, "hub:someone/records", "The hub cannot be reached for someone/records"),
+        (run, "hub:a/b/c/d", "a/b/c/d"),
+    ):
+        assert main(["export", str(source), "--to", to]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("dataenvgym: error: ") and said in error and error.count("\n") == 1
 
 
 @contextmanager

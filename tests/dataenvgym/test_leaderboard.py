@@ -19,6 +19,7 @@ from tests.dataenvgym.test_report import Page
 
 REWARD = "teachers.policies.RewardHistoryPolicy"
 RANDOM = "teachers.policies.NoStatePolicy"
+WORSE = "teachers.policies.ErrorProportionalPolicy"
 
 
 def first_step(policy=REWARD, steps=1):
@@ -45,7 +46,8 @@ def reasons(board):
 
 
 def test_teachers_are_ranked_with_intervals_over_seeds(tmp_path):
-    worse = teacher(tmp_path, "worse", "teachers.policies.ErrorProportionalPolicy", gain=0.2)
+    # On how many devices a student trains parts no boards.
+    worse = teacher(tmp_path, "worse", WORSE, gain=0.2, settings={"trainer": {"max_epochs": 4, "devices": 2}})
     made = make_leaderboard([*floors(tmp_path), *worse, *teacher(tmp_path)])
     (board,) = made.boards
     assert made.refused == ()
@@ -76,60 +78,46 @@ def test_one_seed_has_intervals_over_instances(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kept", "reason"), [("random", "more epochs of step 1's records"), ("longer", "no-state teacher")]
+    ("kept", "given", "reason"),
+    [
+        ("random", {}, "more epochs of step 1's records"),
+        ("longer", {}, "no-state teacher"),
+        ("", {"settings": {"trainer": {"max_epochs": 5, "devices": 1}}}, "trainer.max_epochs"),
+        ("", {"settings": {"model": {"class_path": "lightning_modules.CausalLMStudent"}}}, "model_name_or_path"),
+        ("", {"settings": {"environment": {"init_args": {"budget": {"max_steps": 2}}}}}, "max_records"),
+        ("", {"seeds": (3, 4)}, "other seeds"),
+    ],
 )
-def test_without_a_floor_nothing_is_ranked(tmp_path, kept, reason):
+def test_without_floors_of_their_own_teachers_are_not_ranked(tmp_path, kept, given, reason):
     runs = [run for run in floors(tmp_path) if run.name.startswith(kept)]
-    made = make_leaderboard([*runs, *teacher(tmp_path)])
+    taught = teacher(tmp_path, **given)
+    made = make_leaderboard([*runs, *taught])
     assert all(board.teachers == () for board in made.boards)
     refused = reasons(made)
-    assert len(refused) == 3 and all(reason in why for name, why in refused.items() if name.startswith("good"))
+    assert refused.keys() == {run.name for run in taught}
+    assert all(reason in refused[run.name] for run in taught)
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("own", "budget", "ranked"),
     [
-        ({"trainer": {"max_epochs": 5, "devices": 1}}, "other training"),
-        ({"model": {"class_path": "lightning_modules.CausalLMStudent", "init_args": {}}}, "another student"),
-        ({"environment": {"class_path": "e.E", "init_args": {"budget": {"max_steps": 2}}}}, "another budget"),
+        ("OpenEndedEnvironment", {"max_records": 30, "max_steps": 3}, 1),
+        ("OpenEndedEnvironment", {"max_records": 60}, 0),
+        ("SkillListEnvironment", {"max_records": 30, "max_steps": 3}, 0),
     ],
 )
-def test_floors_of_another_board_do_not_count(tmp_path, settings, why):
-    made = make_leaderboard([*floors(tmp_path), *teacher(tmp_path, settings=settings)])
-    assert sum(len(board.teachers) for board in made.boards) == 0, why
-    assert {name for name in reasons(made) if name.startswith("good")} == {"good-0", "good-1", "good-2"}
-
-
-OPEN_ENDED = {
-    "environment": {
-        "class_path": "environments.OpenEndedEnvironment",
-        "init_args": {"budget": {"max_records": 30, "max_steps": 3}},
-    }
-}
-
-
-@pytest.mark.parametrize(("own", "ranked"), [("OpenEndedEnvironment", 1), ("SkillListEnvironment", 0)])
-def test_a_teacher_that_looks_at_nothing_is_a_floor_in_every_environment(tmp_path, own, ranked):
-    random = [judged_run(tmp_path / "random-0", RANDOM, 0, 0.1, settings=OPEN_ENDED)]
-    summary = json.loads((tmp_path / "random-0" / "summary.json").read_text())
-    (tmp_path / "random-0" / "summary.json").write_text(json.dumps(summary | {"environment": own}))
+def test_a_teacher_that_looks_at_nothing_is_a_floor_in_every_environment_of_its_budget(tmp_path, own, budget, ranked):
+    block = {"class_path": "environments.OpenEndedEnvironment", "init_args": {"budget": budget}}
+    random = [judged_run(tmp_path / "random-0", RANDOM, 0, 0.1, settings={"environment": block})]
+    change(tmp_path / "random-0" / "summary.json", "environment", own)
     longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
     made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
-    board = next(board for board in made.boards if board.environment == "SkillListEnvironment" and not board.apart)
-    assert len(board.teachers) == ranked
-    if ranked:
-        assert board.teachers[0].over["no_state"].points == pytest.approx(30, abs=5)
-
-
-def test_another_environment_with_another_budget_has_no_floor_to_lend(tmp_path):
-    settings = {"environment": {**OPEN_ENDED["environment"], "init_args": {"budget": {"max_records": 60}}}}
-    random = [judged_run(tmp_path / "random-0", RANDOM, 0, 0.1, settings=settings)]
-    summary = json.loads((tmp_path / "random-0" / "summary.json").read_text())
-    (tmp_path / "random-0" / "summary.json").write_text(json.dumps(summary | {"environment": "OpenEndedEnvironment"}))
-    longer = [judged_run(tmp_path / "longer-0", first_step(), 0, 0.05, 12)]
-    made = make_leaderboard([*random, *longer, *teacher(tmp_path, seeds=(0,))])
-    assert all(not board.teachers for board in made.boards)
-    assert "no-state teacher" in reasons(made)["good-0"]
+    rows = [(board.environment, board.apart, row) for board in made.boards for row in board.teachers]
+    assert len(rows) == ranked
+    for environment, apart, row in rows:
+        assert (environment, apart) == ("SkillListEnvironment", "")
+        assert row.over["no_state"].points == pytest.approx(30, abs=5)
+    assert ranked or "no-state teacher" in reasons(made)["good-0"]
 
 
 def test_boards_say_what_parts_them_and_refusals_what_the_nearest_floor_differs_in(tmp_path):
@@ -144,23 +132,16 @@ def test_boards_say_what_parts_them_and_refusals_what_the_nearest_floor_differs_
     assert "random-0, differs in trainer.gradient_clip_val 0.3 (there: None)" in reasons(made)["clipped"]
 
 
-def test_devices_and_journals_do_not_part_boards(tmp_path):
-    made = make_leaderboard(
-        [*floors(tmp_path), *teacher(tmp_path, settings={"trainer": {"max_epochs": 4, "devices": 2}})]
-    )
-    assert len(made.boards) == 1 and len(made.boards[0].teachers) == 1
-
-
-def test_floors_need_a_seed_in_common(tmp_path):
-    made = make_leaderboard([*floors(tmp_path, seeds=(0, 1)), *teacher(tmp_path, seeds=(2, 3))])
-    assert all("other seeds" in reason for reason in reasons(made).values()) and len(made.refused) == 2
-
-
-def test_more_epochs_that_do_not_match_the_compute_are_no_floor(tmp_path):
-    random = [run for run in floors(tmp_path) if run.name.startswith("random")]
-    unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.05, epochs=4) for seed in range(3)]
+def test_more_epochs_that_do_not_match_the_compute_are_neither_floor_nor_teacher(tmp_path):
+    """Records of step 1 stand for a teacher's training if the student trains on them as long, and else for nothing."""
+    own, taught = floors(tmp_path), teacher(tmp_path)
+    unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.9, epochs=4) for seed in range(3)]
     two_steps = [judged_run(tmp_path / f"two-{seed}", first_step(steps=2), seed, 0.05, epochs=12) for seed in range(3)]
-    made = make_leaderboard([*random, *unscaled, *two_steps, *teacher(tmp_path)])
+    made = make_leaderboard([*own, *unscaled, *taught])
+    assert [row.name.split(" ")[0] for row in made.boards[0].teachers] == ["RewardHistoryPolicy"]
+    assert "is a floor and never a teacher" in reasons(made)["same-0"]
+    random = [run for run in own if run.name.startswith("random")]
+    made = make_leaderboard([*random, *unscaled, *two_steps, *taught])
     assert all(board.teachers == () for board in made.boards)
     assert "more epochs" in reasons(made)["good-0"]
 
@@ -286,15 +267,14 @@ def test_the_pages_show_ranks_floors_and_what_is_refused(tmp_path, monkeypatch):
 
 
 def test_command(tmp_path, capsys):
-    runs = [*floors(tmp_path / "runs"), *teacher(tmp_path / "runs")]
-    runs.append(
-        judged_run(
-            tmp_path / "runs" / "cheat", {"class_path": REWARD, "init_args": {"floor": 0.5}}, 0, 0.6, extra=leaked()
-        )
-    )
+    runs = [*floors(tmp_path / "runs"), *teacher(tmp_path / "runs", gain=0.0)]
+    cheat = {"class_path": REWARD, "init_args": {"floor": 0.5}}
+    runs.append(judged_run(tmp_path / "runs" / "cheat", cheat, 0, 0.6, extra=leaked()))
     assert main(["leaderboard", *map(str, runs), "--to", str(tmp_path / "made")]) == 0
     said = capsys.readouterr().out
     assert "cheat: failed the audit: 1 of its 31 accepted records" in said
+    assert sum("below a floor" in line for line in said.splitlines()) == 1
+    assert not any(line.strip().startswith("1 ") for line in said.splitlines())
     assert {path.name for path in (tmp_path / "made").iterdir()} == {"leaderboard.html", "leaderboard.md"}
     assert main(["leaderboard", *map(str, runs[:2]), "--by", "best"]) == 0
     assert (tmp_path / "runs" / "leaderboard.md").is_file()
@@ -308,53 +288,32 @@ def test_shared_long_runs_of_words_are_noted(tmp_path):
     assert note == f"1 accepted records share {len(words)} words in a row with an evaluation instance"
 
 
-WORSE = "teachers.policies.ErrorProportionalPolicy"
+BELOW = "below a floor"
 
 
 @pytest.mark.parametrize(
-    ("gain", "below"),
+    ("gain", "below", "shown"),
     [
-        (0.2, ()),
-        (0.1, ("no_state",)),  # as good as random valid records is not above them
-        (0.07, ("no_state",)),
-        (0.05, ("no_state", "more_epochs")),
-        (-0.1, ("no_state", "more_epochs")),
+        (0.2, (), ["2", "floor", "floor"]),
+        (0.1, ("no_state",), ["floor", BELOW, "floor"]),  # as good as random valid records is not above them
+        (0.07, ("no_state",), ["floor", BELOW, "floor"]),
+        (0.05, ("no_state", "more_epochs"), ["floor", "floor", BELOW]),
+        (-0.1, ("no_state", "more_epochs"), ["floor", "floor", BELOW]),
     ],
 )
-def test_a_teacher_that_is_not_above_the_floors_has_no_rank(gain, below, tmp_path):
-    (board,) = make_leaderboard([*floors(tmp_path), *teacher(tmp_path, gain=gain)]).boards
-    (row,) = board.teachers
+def test_ranks_go_to_teachers_above_all_floors_alone(gain, below, shown, tmp_path):
+    runs = [*teacher(tmp_path, "other", WORSE, gain=gain), *teacher(tmp_path, "won"), *floors(tmp_path)]
+    made = make_leaderboard(runs)
+    (board,) = made.boards
+    won, row = board.teachers
     assert set(row.below) >= set(below) and bool(row.below) == bool(below)
-    assert row.rank == (None if below else 1)
+    assert (won.rank, won.below, row.rank) == (1, (), None if below else 2)
     for floor in board.floors:
         assert floor.rank is None
         assert below or row.after > floor.after
-
-
-def test_ranks_go_to_teachers_above_all_floors_alone(tmp_path):
-    runs = [*teacher(tmp_path, "lost", WORSE, gain=0.0), *teacher(tmp_path, "won"), *floors(tmp_path)]
-    made = make_leaderboard(runs)
-    (board,) = made.boards
-    assert [(row.rank, bool(row.below)) for row in board.teachers] == [(1, False), (None, True)]
-    shown = [line.split("|")[1].strip() for line in to_markdown(made).splitlines() if line.startswith("| ")]
-    assert shown == ["rank", "1", "floor", "floor", "below a floor"]
-    assert "ErrorProportionalPolicy + ProceduralEngine: not above the floor: no-state teacher" in to_markdown(made)
-    html = to_html(made)
-    assert html.index(">1<") < html.index(">floor<") < html.index(">below a floor<")
-
-
-def test_a_floor_of_no_board_is_refused_and_never_a_teacher(tmp_path):
-    """Its records are those of step 1 and its student trains no longer than a teacher's: it stands for nothing."""
-    unscaled = [judged_run(tmp_path / f"same-{seed}", first_step(), seed, 0.9, epochs=4) for seed in range(3)]
-    made = make_leaderboard([*floors(tmp_path), *unscaled, *teacher(tmp_path)])
-    assert [row.name.split(" ")[0] for row in made.boards[0].teachers] == ["RewardHistoryPolicy"]
-    assert "is a floor and never a teacher" in reasons(made)["same-0"]
-
-
-def test_the_command_prints_no_rank_below_a_floor(tmp_path, capsys):
-    runs = [*floors(tmp_path / "runs"), *teacher(tmp_path / "runs", gain=0.0)]
-    assert main(["leaderboard", *map(str, runs)]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert sum("below a floor" in line for line in said) == 1 and not any(
-        line.strip().startswith("1 ") for line in said
-    )
+    page, html = to_markdown(made), to_html(made)
+    assert [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")] == ["rank", "1", *shown]
+    said = "ErrorProportionalPolicy + ProceduralEngine: not above the floor: no-state teacher"
+    assert (said in page) == (f">{BELOW}<" in html) == bool(below)
+    assert html.index(">1<") < html.index(">floor<")
+    assert not below or html.index(">floor<") < html.index(f">{BELOW}<")
