@@ -215,41 +215,32 @@ def composed(cell, capsys):
     return yaml.safe_load(capsys.readouterr().out)
 
 
-def test_floors_differ_from_their_cell_in_what_they_are_for_alone(capsys):
-    own, random, longer = (composed(cell, capsys) for cell in (BASE, no_state(BASE), more_epochs(BASE)))
-    for floor in (random, longer):
+def test_what_is_made_from_a_cell_differs_from_it_in_what_it_is_for_alone(capsys):
+    cells = (BASE, no_state(BASE), more_epochs(BASE), with_feedback(BASE, "shuffled"))
+    own, *made = (composed(cell, capsys) for cell in cells)
+    for other in made:
         for block in ("task", "model", "data", "environment", "seed_everything"):
-            assert floor[block] == own[block]
-    assert random["trainer"] == own["trainer"]
-    assert random["teacher"]["init_args"]["policy"]["class_path"] == "teachers.policies.NoStatePolicy"
+            assert other[block] == own[block]
+    random, longer, shuffled = made
+    assert random["trainer"] == shuffled["trainer"] == own["trainer"]
     assert longer["trainer"] == own["trainer"] | {"max_epochs": 30}  # 10 epochs of each of 3 steps' records
-    policy = longer["teacher"]["init_args"]["policy"]
-    assert policy["class_path"] == "teachers.policies.FirstStepPolicy"
-    assert policy["init_args"]["policy"] == own["teacher"]["init_args"]["policy"]
+    taught, nothing, first, changed = (one["teacher"]["init_args"]["policy"] for one in (own, *made))
+    assert taught["class_path"] == "teachers.policies.RewardHistoryPolicy"
+    assert nothing["class_path"] == "teachers.policies.NoStatePolicy"
+    assert first["class_path"] == "teachers.policies.FirstStepPolicy"
+    assert first["init_args"]["policy"] == changed["init_args"]["policy"] == taught
+    assert changed["init_args"]["feedback"] == "shuffled"
 
 
 def test_floors_hold_whatever_the_options_say(capsys):
-    cell = replace(
-        BASE,
-        options=(
-            "--teacher.init_args.policy",
-            "teachers.policies.ErrorProportionalPolicy",
-            "--trainer.max_epochs",
-            "4",
-        ),
-    )
+    words = "--teacher.init_args.policy teachers.policies.ErrorProportionalPolicy --trainer.max_epochs 4"
+    cell = replace(BASE, options=tuple(words.split()))
     assert composed(more_epochs(cell), capsys)["trainer"]["max_epochs"] == 12
     random = composed(no_state(cell), capsys)["teacher"]["init_args"]["policy"]
     assert random["class_path"] == "teachers.policies.NoStatePolicy"
     unlimited = replace(BASE, fragments=FRAGMENTS[:2] + FRAGMENTS[3:], overrides={})
     with pytest.raises(SystemExit, match="max_steps"):
         more_epochs(unlimited)
-
-
-def test_feedback_is_changed_around_the_same_policy(capsys):
-    policy = composed(with_feedback(BASE, "shuffled"), capsys)["teacher"]["init_args"]["policy"]
-    assert policy["init_args"]["feedback"] == "shuffled"
-    assert policy["init_args"]["policy"]["class_path"] == "teachers.policies.RewardHistoryPolicy"
 
 
 @pytest.mark.slow
@@ -286,20 +277,16 @@ def test_ray_leaves_the_same_files(episode_words, tmp_path, monkeypatch):
         assert differences(here, there) == [] and "step_02/predictions.jsonl" in here
 
 
-def a_row(name, accuracies):
-    """A row of which so many of 100 test instances are right after the only step, 20 before."""
-
+def test_feedback_value_table_is_as_it_was():
     def scores(right):
         return [1.0] * right + [0.0] * (100 - right)
 
-    return TeacherRuns(
-        name, {seed: a_run(seed, test=(scores(20), scores(right))) for seed, right in enumerate(accuracies)}
-    )
-
-
-def test_feedback_value_table_is_as_it_was():
     levels = {"no_state": [56, 57], "open_ended": [58, 57], "skill_list": [60, 61], "skill_tree": [50, 60]}
-    text = feedback_value.table({name: a_row(name, values) for name, values in levels.items()})
+    rows = {}
+    for name, values in levels.items():
+        runs = {seed: a_run(seed, test=(scores(20), scores(right))) for seed, right in enumerate(values)}
+        rows[name] = TeacherRuns(name, runs)
+    text = feedback_value.table(rows)
     assert text.splitlines()[2] == "| no_state | 20.0 % | 56.5 % | +36.5 |  |  |  |"
     assert text.splitlines()[4] == "| skill_list | 20.0 % | 60.5 % | +40.5 | +4.00 (+4.00 to +4.00) | 0.5 | 2 of 2 |"
 

@@ -5,6 +5,7 @@ import itertools
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import feedback_ablation
@@ -14,7 +15,9 @@ import table_compute_matched
 import table_feedback
 import table_iterations
 import table_main
+import table_skill_discovery
 import table_skills
+import table_teachers
 import yaml
 from presets import EMBEDDED, PAPER, PRESETS
 from processes import Command
@@ -84,29 +87,31 @@ def test_a_tenth_of_the_data_has_the_compute_of_all_of_it():
 KINDS = ("skill_tree", "skill_list-no_state", "random", "open_ended-more_epochs")
 
 
-@pytest.mark.parametrize(
-    ("preset", "name"),
-    [
-        *(("paper", f"{domain}-{kind}") for domain, kind in zip(PAPER.domains, itertools.cycle(KINDS), strict=False)),
-        *(("embedded", f"{domain}-{kind}") for domain, kind in zip(EMBEDDED.domains, KINDS, strict=True)),
-        ("embedded", "math-open_ended-tenth"),
-    ],
-)
+def cells_that_differ():
+    """Presets and names of these, and of all cells of two further tables that the main one has not."""
+    yield from (("paper", f"{domain}-{kind}") for domain, kind in zip(PAPER.domains, itertools.cycle(KINDS)))
+    yield from (("embedded", f"{domain}-{kind}") for domain, kind in zip(EMBEDDED.domains, KINDS, strict=True))
+    yield "embedded", "math-open_ended-tenth"
+    for name, preset in PRESETS.items():
+        known = table_main.cells_of(preset, 0)
+        for study in (table_teachers, table_skill_discovery):
+            yield from ((name, cell.name) for cell in study.cells_of(preset, 0) if cell not in known)
+
+
+@pytest.mark.parametrize(("preset", "name"), sorted(cells_that_differ()))
 def test_cells_compose(preset, name, tmp_path, capsys):
-    cells = [cell for study in STUDIES for cell in study.cells_of(PRESETS[preset], 0) if cell.name == name]
-    words = cells[0].words(tmp_path)
+    studies = (*STUDIES, table_teachers, table_skill_discovery)
+    cells = [cell for study in studies for cell in study.cells_of(PRESETS[preset], 0) if cell.name == name]
     with pytest.raises(SystemExit) as ended:
-        main([*words, "--print_config"])
+        main([*cells[0].words(tmp_path), "--print_config"])
     assert ended.value.code == 0
     config = yaml.safe_load(capsys.readouterr().out)
-    assert config["seed_everything"] == 0
+    assert config["seed_everything"] == 0 and config["teacher"]
     assert config["environment"]["init_args"]["budget"]["max_steps"] == PRESETS[preset].steps
     assert config["trainer"]["max_epochs"] == cells[0].setting("trainer.max_epochs")
 
 
 def test_options_of_the_command_come_before_what_makes_a_floor():
-    from dataclasses import replace
-
     preset = replace(EMBEDDED, options=("--trainer.max_epochs", "2", "--environment.budget.max_steps", "3"))
     cells = {cell.name: cell for cell in table_main.cells_of(preset, 0)}
     assert cells["math-skill_tree"].setting("trainer.max_epochs") == 2

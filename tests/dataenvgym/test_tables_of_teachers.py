@@ -4,10 +4,8 @@ import pytest
 import table_main
 import table_skill_discovery
 import table_teachers
-import yaml
-from presets import EMBEDDED, PAPER, PRESETS
+from presets import EMBEDDED, PAPER
 
-from dataenvgym.cli.main import main
 from dataenvgym.reading.over_seeds import TeacherRuns
 from tests.dataenvgym.judged_runs import a_run
 
@@ -67,22 +65,6 @@ def test_discovered_skills_are_frozen_apart_for_each_number():
     }
     assert len(discovered) == 6
     assert len(paths) == len({path for path, _ in paths}) == 3
-
-
-def new_cells():
-    for name, preset in PRESETS.items():
-        known = cells(table_main, preset)
-        for study in STUDIES:
-            yield from ((name, cell) for cell in cells(study, preset) if cell not in known)
-
-
-@pytest.mark.parametrize(("preset", "name"), sorted(new_cells()))
-def test_new_cells_compose(preset, name, tmp_path, capsys):
-    (cell,) = [own[name] for study in STUDIES if name in (own := cells(study, PRESETS[preset]))]
-    with pytest.raises(SystemExit) as ended:
-        main([*cell.words(tmp_path), "--print_config"])
-    assert ended.value.code == 0
-    assert yaml.safe_load(capsys.readouterr().out)["teacher"]
 
 
 def test_strong_minus_weak_shows_both_and_their_floors():
