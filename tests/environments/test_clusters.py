@@ -22,7 +22,7 @@ from environments.statistics.clusters import clusters_of
 from teachers.policies import OpenEndedPolicy
 from tests.dataenvgym.judged_runs import GROUPED, judged_run
 from tests.dataenvgym.test_leaderboard import RANDOM, first_step
-from tests.environments.toy import Kept, LookupLoop, MemoryRecorder, ToyTask, run
+from tests.environments.toy import Kept, MemoryRecorder, ToyTask, made, run
 
 FACTS = {"seed": 0, "task": "toy", "environment": "Open", "teacher": "T", "student": "S"}
 
@@ -39,7 +39,7 @@ def test_instances_without_a_group_among_others_are_alone() -> None:
 def recorded(folder: Path, task: ToyTask) -> tuple[Kept, dict[str, Any]]:
     """The summary of an episode in which nothing but the student is a stand-in."""
     kept, budget = Kept(), Budget(max_records=120, max_steps=4)
-    run(OpenEndedEnvironment(task, LookupLoop(task), MemoryRecorder(kept), budget), OpenEndedPolicy(task))
+    run(made(OpenEndedEnvironment, budget, task, recorder=MemoryRecorder(kept)), OpenEndedPolicy(task))
     recorder, directory = RunRecorder(RunDir(folder), FACTS, task=task), RunDir(folder)
     for result, answers in zip(kept.steps, kept.evaluations, strict=True):
         instances = {i.instance_id: i for split in ("val", "test") for i in task.instances(split)}
@@ -55,7 +55,7 @@ def recorded(folder: Path, task: ToyTask) -> tuple[Kept, dict[str, Any]]:
     return kept, summary
 
 
-def test_a_summary_keeps_groups_whole(tmp_path: Path) -> None:
+def test_a_summary_keeps_groups_whole_also_after_a_resume(tmp_path: Path) -> None:
     kept, summary = recorded(tmp_path, GROUPED)
     assert "cluster" in json.loads((tmp_path / "step_00/predictions.jsonl").read_text().splitlines()[0])
     first, last = kept.evaluations[0], kept.evaluations[summary["after"]["step"]]
@@ -65,10 +65,6 @@ def test_a_summary_keeps_groups_whole(tmp_path: Path) -> None:
         assert summary["after"][split]["groups"] == 12 and summary["after"][split]["n"] == 48
         assert summary["gain"][split] == asdict(clustered_gain(before, after, clusters))
         assert summary["after"][split]["ci95"] == accuracy_interval(after, clusters=clusters)
-
-
-def test_a_resumed_recorder_has_the_same_groups(tmp_path: Path) -> None:
-    _, summary = recorded(tmp_path, GROUPED)
     again = RunRecorder(RunDir(tmp_path), FACTS, task=GROUPED)
     assert again.restore() is not None
     assert again.write_summary("finished") == summary
@@ -81,16 +77,6 @@ def test_without_groups_rows_and_summaries_name_none(tmp_path: Path) -> None:
     assert "groups" not in json.dumps(summary)
     before, after = ([one.score for one in kept.evaluations[step].test] for step in (0, summary["after"]["step"]))
     assert summary["gain"]["test"] == asdict(paired_gain(before, after))
-
-
-@pytest.mark.parametrize("grouped", [False, True])
-def test_the_best_step_has_both_numbers(tmp_path: Path, grouped: bool) -> None:
-    run = read_run(judged_run(tmp_path / "run", grouped=grouped, gain=0.05))
-    assert set(run.clusters) == ({"val", "test"} if grouped else set())
-    best = best_of_steps({step: scores["val"] for step, scores in run.scores.items()}, clusters=run.clusters.get("val"))
-    said = run.summary["best"]["val_of_choice"]
-    assert said == {"naive": best.naive, "corrected": best.corrected, "optimism_points": best.optimism}
-    assert said["naive"] == run.summary["best"]["val"]["accuracy"] >= said["corrected"]
 
 
 def test_a_choice_that_cannot_be_halved_is_not_corrected() -> None:
@@ -120,16 +106,22 @@ def test_a_leaderboard_keeps_groups_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_a_report_says_what_its_intervals_are_of(tmp_path: Path, grouped: bool) -> None:
-    run = judged_run(tmp_path / "run", gain=0.1, grouped=grouped)
-    html = write_report([run]).read_text(encoding="utf-8")
-    summary = json.loads((run / "summary.json").read_text())
+def test_the_best_step_has_both_numbers_and_a_report_says_what_its_intervals_are_of(
+    tmp_path: Path, grouped: bool
+) -> None:
+    path = judged_run(tmp_path / "run", gain=0.05, grouped=grouped)
+    run, html = read_run(path), write_report([path]).read_text(encoding="utf-8")
+    assert set(run.clusters) == ({"val", "test"} if grouped else set())
+    best = best_of_steps({step: scores["val"] for step, scores in run.scores.items()}, clusters=run.clusters.get("val"))
+    choice = run.summary["best"]["val_of_choice"]
+    assert choice == {"naive": best.naive, "corrected": best.corrected, "optimism_points": best.optimism}
+    assert choice["naive"] == run.summary["best"]["val"]["accuracy"] >= choice["corrected"]
     for text in ("48 instances in 12 groups", "intervals by groups of instances", "over groups of instances"):
         assert (text in html) == grouped
-    choice = summary["best"]["val_of_choice"]
     assert f"{pct(choice['naive'])} on the validation instances that chose it" in html
     assert f"{pct(choice['corrected'])} on instances that took no part in it" in html
-    assert interval(summary["gain"]["test"]["ci95"], True) in html
+    assert interval(run.summary["gain"]["test"]["ci95"], True) in html
+    summary = json.loads((path / "summary.json").read_text())
     del summary["best"]["val_of_choice"]  # as in runs of before
-    (run / "summary.json").write_text(json.dumps(summary))
-    assert "took no part in it" not in write_report([run]).read_text(encoding="utf-8")
+    (path / "summary.json").write_text(json.dumps(summary))
+    assert "took no part in it" not in write_report([path]).read_text(encoding="utf-8")

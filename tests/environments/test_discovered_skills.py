@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dataenvgym.cli.discover_skills import discover_skills_command
-from environments import Budget, Recorder, SkillTreeEnvironment
+from environments import Budget, SkillTreeEnvironment
 from environments.skills import DiscoveredSkills
 from environments.skills.discovery import discover_skills
 from environments.skills.frozen import read_skills, write_skills
@@ -21,7 +21,7 @@ from teachers.chat import ChatError, SpendingCapError
 from teachers.chat.meter import Rehearsal
 from teachers.policies import AlternatingPolicy
 from tests.environments.skill_sorter import Sorter, TaughtTask, ready, schema_of, true_skills
-from tests.environments.toy import LookupLoop, run
+from tests.environments.toy import made, run
 from tests.llm_server import LLMServer
 from tests.procedural_brain import ProceduralBrain
 
@@ -76,36 +76,28 @@ def test_a_file_of_another_task_is_refused(calls_to, tmp_path, task, message):
     assert "delete the file" in str(caught.value) and "\n" not in str(caught.value)
 
 
-def damage(plain, kind):
-    if kind == "category":
-        plain["assignment"]["val-00001"] = "painting"
-    elif kind == "lost":
-        del plain["assignment"]["val-00001"]
-    elif kind == "renamed":
-        plain["assignment"]["val-1"] = plain["assignment"].pop("val-00001")
-    elif kind == "format":
-        plain["format"] = 2
-    elif kind == "key":
-        del plain["categories"]
-    return json.dumps(plain)[:100] if kind == "cut" else json.dumps(plain)
-
-
 @pytest.mark.parametrize(
-    ("kind", "message"),
+    ("damage", "message"),
     [
-        ("category", "assigned to 'painting', which is no category"),
-        ("lost", "47 of 48 instances are assigned"),
-        ("renamed", "no skill to validation instance val-00001"),
-        ("format", "format: "),
-        ("key", "categories: Field required"),
-        ("cut", "Invalid JSON"),
+        (lambda plain: plain["assignment"].update({"val-00001": "painting"}), "to 'painting', which is no category"),
+        (lambda plain: plain["assignment"].pop("val-00001"), "47 of 48 instances are assigned"),
+        (
+            lambda plain: plain["assignment"].update({"val-1": plain["assignment"].pop("val-00001")}),
+            "no skill to validation instance val-00001",
+        ),
+        (lambda plain: plain.update(format=2), "format: "),
+        (lambda plain: plain.pop("categories"), "categories: Field required"),
+        (None, "Invalid JSON"),
     ],
 )
-def test_a_damaged_file_is_one_line(calls_to, tmp_path, kind, message):
+def test_a_damaged_file_is_one_line(calls_to, tmp_path, damage, message):
     path, task = tmp_path / "skills.json", TaughtTask()
     write_skills(path, discover_skills(task, calls_to(Sorter())))
     assert read_skills(path, task).sizes["the skill0"] == 16
-    path.write_text(damage(json.loads(path.read_text("utf-8")), kind), encoding="utf-8")
+    plain = json.loads(path.read_text("utf-8"))
+    if damage:
+        damage(plain)
+    path.write_text(json.dumps(plain) if damage else path.read_text("utf-8")[:100], encoding="utf-8")
     with pytest.raises(RecordError, match=message) as caught:
         read_skills(path, task)
     assert "\n" not in str(caught.value)
@@ -157,17 +149,6 @@ def test_an_interrupted_discovery_goes_on_where_it_stopped(calls_to, tmp_path):
     assert calls.cost()["calls"] == 49
 
 
-def test_the_journal_makes_a_second_discovery_free_and_equal(calls_to, tmp_path):
-    task, brain = TaughtTask(), Sorter()
-    found = []
-    for _ in range(2):
-        calls = calls_to(brain)
-        with calls.recording(tmp_path / "calls.jsonl"):
-            found.append(discover_skills(task, calls, 3))
-    assert found[0] == found[1]
-    assert len(brain.bodies) == 49
-
-
 def test_a_spent_cap_freezes_nothing(calls_to, tmp_path):
     prices = {"test-model": {"input": 1.0, "output": 1.0}}
     calls = calls_to(Sorter(), max_usd=0.001, prices=prices)
@@ -189,9 +170,8 @@ def test_a_dry_run_asks_everything_and_freezes_nothing(calls_to, tmp_path, numbe
 
 
 def test_an_episode_with_discovered_skills(calls_to):
-    task = TaughtTask()
-    loop, budget, calls = LookupLoop(task), Budget(max_steps=2), calls_to(Sorter())
-    environment = SkillTreeEnvironment(task, loop, Recorder(), budget, skills=DiscoveredSkills, chat=calls)
+    options = {"skills": DiscoveredSkills, "chat": calls_to(Sorter())}
+    environment = made(SkillTreeEnvironment, Budget(max_steps=2), TaughtTask(), **options)
     observations = run(environment, AlternatingPolicy(OtherNames()))
     assert list(observations[-1].skills) == ["the skill0", "the skill1", "the skill2"]
     assert [accuracy.n for accuracy in observations[-1].skills.values()] == [16, 16, 16]
@@ -213,12 +193,9 @@ def discover_words(monkeypatch, tmp_path):
     monkeypatch.setenv("OPENAI_API_KEY", LLMServer.key)
     with LLMServer(ProceduralBrain(task)) as server:
         chat = {"class_path": "teachers.chat.OpenAIChat", "init_args": {"model": "test-model", "base_url": server.url}}
-        teacher = {"class_path": "teachers.Teacher", "init_args": {"chat": chat}}
-        teacher["init_args"] |= {
-            "policy": "teachers.policies.NoStatePolicy",
-            "engine": "teachers.engines.ProceduralEngine",
-        }
-        (tmp_path / "teacher.yaml").write_text(json.dumps({"teacher": teacher}), encoding="utf-8")
+        teacher = {"policy": "teachers.policies.NoStatePolicy", "engine": "teachers.engines.ProceduralEngine"}
+        block = {"class_path": "teachers.Teacher", "init_args": {"chat": chat, **teacher}}
+        (tmp_path / "teacher.yaml").write_text(json.dumps({"teacher": block}), encoding="utf-8")
         yield (
             server,
             [
@@ -247,16 +224,12 @@ def test_the_command_freezes_skills_and_says_so(discover_words, tmp_path, capsys
     for instance in task.instances("val"):
         assert skills.skill_of(instance) == clean_name(instance.skill)
 
-    before = len(server.log)
+    before, frozen = len(server.log), out.read_bytes()
     with pytest.raises(RunDirectoryError, match=r"found\.json exists already: .* --overwrite"):
         discover_skills_command(words)
     assert discover_skills_command([*words, "--overwrite"]) == 0
-    assert len(server.log) == before  # out of the journal beside the file
+    assert len(server.log) == before and out.read_bytes() == frozen  # out of the journal beside the file
     with pytest.raises(ConfigurationError, match="num_categories is 0"):
         discover_skills_command([*words, "--overwrite", "--num_categories", "0"])
-
-
-def test_the_command_needs_a_chat_model(discover_words):
-    _, words = discover_words
     with pytest.raises(ConfigurationError, match="no chat model to discover skills with"):
-        discover_skills_command([*words[:2], *words[4:]])
+        discover_skills_command([*words[:2], *words[4:], "--overwrite"])

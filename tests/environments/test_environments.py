@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import environments
-from environments import Budget, Environment, OpenEndedEnvironment, Recorder, SkillListEnvironment, SkillTreeEnvironment
+from environments import Budget, Environment, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
 from environments.skills import SkillAssignment
 from environments.testing import check_environment
 from tasks.base import Task
@@ -18,7 +18,7 @@ from teachers.engines import ProceduralEngine
 from teachers.observation import SkillListObservation
 from teachers.plan import DataSpec, Exploit, Explore
 from teachers.policies import AlternatingPolicy, ErrorProportionalPolicy, MasteryPolicy, NoStatePolicy, OpenEndedPolicy
-from tests.environments.toy import LookupLoop, ToyTask, run
+from tests.environments.toy import ToyTask, made, run
 
 
 def all_environments():
@@ -55,30 +55,25 @@ def test_every_environment_is_found():
 @pytest.mark.parametrize("options", [{}, {"pool": "latest", "start": "previous", "calls_per_step": 2}])
 def test_contract(kind, budget, options):
     task = ToyTask()
-    check_environment(lambda: kind(task, LookupLoop(task), Recorder(), budget, **options), ProceduralEngine(task))
+    check_environment(lambda: made(kind, budget, task, **options), ProceduralEngine(task))
 
 
 @pytest.mark.parametrize("policy", [AlternatingPolicy, MasteryPolicy])
 def test_contract_with_tree_actions(policy):
-    task = ToyTask()
-    check_environment(
-        lambda: SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=300, max_steps=6)),
-        ProceduralEngine(task),
-        policy(task).act,
-    )
+    task, budget = ToyTask(), Budget(max_records=300, max_steps=6)
+    check_environment(lambda: made(SkillTreeEnvironment, budget, task), ProceduralEngine(task), policy(task).act)
 
 
 def test_the_student_learns():
-    task = ToyTask()
-    environment = OpenEndedEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=400, max_steps=4))
-    observations = run(environment, OpenEndedPolicy(task))
+    environment = made(OpenEndedEnvironment, Budget(max_records=400, max_steps=4))
+    observations = run(environment, OpenEndedPolicy(environment.task))
     assert observations[-1].accuracy.value > observations[0].accuracy.value + 0.3
     assert environment.results[-1].test.overall.value > environment.results[0].test.overall.value + 0.3
 
 
 def test_what_a_teacher_is_shown_was_measured_on_validation():
     task = ToyTask(val_size=24)  # half as many as test instances, so that no accuracy is the other's
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_records=100, max_steps=3))
+    environment = made(SkillTreeEnvironment, Budget(max_records=100, max_steps=3), task)
     observations = run(environment, MasteryPolicy(task))
     own = {instance.instance_id for instance in task.instances("val")}
     for seen in observations:
@@ -94,18 +89,17 @@ def test_what_a_teacher_is_shown_was_measured_on_validation():
 
 
 def test_open_ended_hides_skills_and_takes_specs_without_state():
-    task = ToyTask()
-    environment = OpenEndedEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=2))
-    observation = run(environment, NoStatePolicy(task, 20))[-1]
+    environment = made(OpenEndedEnvironment, Budget(max_steps=2))
+    observation = run(environment, NoStatePolicy(environment.task, 20))[-1]
     assert not isinstance(observation, SkillListObservation)
     assert {error.skill for error in observation.errors} == {None}
     assert all(not past.skills and not past.allocation for past in observation.history)
-    assert set(environment.results[-1].val.skills) == set(task.skills())
+    assert set(environment.results[-1].val.skills) == set(environment.task.skills())
 
 
 def test_skill_list_shows_skills_and_refuses_unlisted_ones():
     task = ToyTask()
-    environment = SkillListEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=2))
+    environment = made(SkillListEnvironment, Budget(max_steps=2), task)
     observation = environment.reset()
     assert list(observation.skills) == list(task.skills())
     assert {error.skill for error in observation.errors} <= set(task.skills())
@@ -126,7 +120,7 @@ def test_a_task_without_skills_has_no_skill_list():
         def score(self, instance, text):
             return 0.0
 
-    environment = SkillListEnvironment(Bare(), LookupLoop(ToyTask()), Recorder(), Budget(max_steps=1))
+    environment = made(SkillListEnvironment, Budget(max_steps=1), Bare())
     with pytest.raises(ConfigurationError, match="bare has no skills to list"):
         environment.reset()
 
@@ -144,8 +138,7 @@ def test_a_task_without_skills_has_no_skill_list():
     ],
 )
 def test_bad_tree_actions_are_one_line(action, message):
-    task = ToyTask()
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=1))
+    environment = made(SkillTreeEnvironment, Budget(max_steps=1))
     environment.reset()
     with pytest.raises(ConfigurationError) as caught:
         environment.plan(action)
@@ -165,15 +158,17 @@ class GrowingSkills(SkillAssignment):
 
 
 def test_a_skill_first_seen_later_gets_a_tree():
-    task = ToyTask()
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=4), skills=GrowingSkills)
-    policy, engine = AlternatingPolicy(task), ProceduralEngine(task)
-    observation = environment.reset()
-    observation = environment.step(engine.generate(environment.plan(policy.act(observation))))
+    environment = made(SkillTreeEnvironment, Budget(max_steps=4), skills=GrowingSkills)
+    policy, engine = AlternatingPolicy(environment.task), ProceduralEngine(environment.task)
+
+    def step(observation):
+        return environment.step(engine.generate(environment.plan(policy.act(observation))))
+
+    observation = step(environment.reset())
     assert list(observation.trees) == ["skill0"]
     environment.assignment.listed.append("skill1")
-    observation = environment.step(engine.generate(environment.plan(policy.act(observation))))
+    observation = step(observation)
     assert observation.trees["skill1"].subskills == ()
-    observation = environment.step(engine.generate(environment.plan(policy.act(observation))))
+    observation = step(observation)
     assert observation.trees["skill1"].generated == 60
     assert observation.trees["skill1"].rewards  # known before and after, and acted on

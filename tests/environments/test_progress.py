@@ -167,20 +167,15 @@ def test_a_resume_goes_on_counting_where_it_stopped() -> None:
 TIMES = [StepTime(0, 5), StepTime(100, 20), StepTime(200, 32), StepTime(300, 47)]
 
 
-def test_the_line_through_finished_steps() -> None:
+def test_what_is_left_is_read_from_a_line_through_finished_steps() -> None:
     assert steps_left(TIMES[:2], 2) == pytest.approx(35 + 50)
     assert steps_left(TIMES, 1) == pytest.approx(60)
     assert steps_left(TIMES, 2, skip=1) == pytest.approx(73.5 + 87)
     assert steps_left(TIMES, 0) == 0
-
-
-def test_steps_that_do_not_grow_count_by_their_mean() -> None:
+    # Steps that do not grow count by their mean.
     for times in ([StepTime(0, 5), StepTime(50, 30), StepTime(100, 20)], [StepTime(0, 9), StepTime(0, 25)]):
         assert steps_left(times, 2) == 50
     assert steps_left([StepTime(0, 30), StepTime(100, 10)], 3) == 30  # a first start that was slow
-
-
-def test_what_a_step_still_takes() -> None:
     assert seconds_left(TIMES, 10, 0, 0) == pytest.approx(50)
     assert seconds_left(TIMES, 60, 0, 0) == pytest.approx(0)
     assert seconds_left(TIMES, 90, 0, 0) == pytest.approx(30)

@@ -4,14 +4,14 @@ from itertools import pairwise
 
 import pytest
 
-from environments import Budget, Recorder, SkillTreeEnvironment
+from environments import Budget, SkillTreeEnvironment
 from environments.skills.tree import absorb, apply_action, reward
 from teachers.engines import ProceduralEngine
 from teachers.observation import SkillTree, SubskillNode
 from teachers.plan import DataSpec, Exploit, Explore
 from teachers.policies import AlternatingPolicy, FillBalancedPolicy, RandomPolicy, ThresholdPolicy
 from teachers.policies.tree_rules import next_allocation
-from tests.environments.toy import LookupLoop, ToyTask
+from tests.environments.toy import LookupLoop, ToyTask, made, run
 
 
 class Unmoved(LookupLoop):
@@ -22,14 +22,9 @@ class Unmoved(LookupLoop):
 def play(policy, rounds, loop=Unmoved, subskills=40, **options):
     """Records accepted per round for one skill, and the observations."""
     task = ToyTask(skills=1, subskills=subskills)
-    environment = SkillTreeEnvironment(
-        task, loop(task), Recorder(), Budget(max_steps=rounds, max_idle_steps=rounds), probe=False, **options
-    )
-    acting, engine = policy(task), ProceduralEngine(task)
-    observations = [environment.reset()]
-    while not observations[-1].last:
-        plan = environment.plan(acting.act(observations[-1]))
-        observations.append(environment.step(engine.generate(plan)))
+    budget = Budget(max_steps=rounds, max_idle_steps=rounds)
+    environment = made(SkillTreeEnvironment, budget, task, loop=loop(task), probe=False, **options)
+    observations = run(environment, policy(task))
     return [result.records for result in environment.results[1:]], observations
 
 
@@ -142,9 +137,8 @@ def test_allocations_are_made_again_every_round():
 
 def test_a_subskill_is_measured_before_the_student_trains_on_it():
     task = ToyTask(skills=2)
-    loop = LookupLoop(task)
-    environment = SkillTreeEnvironment(task, loop, Recorder(), Budget(max_steps=3), probe_size=4)
-    engine = ProceduralEngine(task)
+    environment = made(SkillTreeEnvironment, Budget(max_steps=3), task, probe_size=4)
+    loop, engine = environment.loop, ProceduralEngine(task)
     environment.reset()
     asked = loop.probed
     action = {"skill0": Explore(("sub0", "sub1"), 40), "skill1": Explore(("sub0",), 0)}
@@ -189,8 +183,7 @@ def test_unknown_accuracy_is_none():
 
 
 def test_a_skill_that_an_action_does_not_name_keeps_its_allocation():
-    task = ToyTask(skills=2)
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=3))
+    environment = made(SkillTreeEnvironment, Budget(max_steps=3), ToyTask(skills=2))
     environment.reset()
     environment.plan({"skill0": Explore(("sub0",), 3), "skill1": Explore(("sub1",), 4)})
     environment.step([])
@@ -199,8 +192,7 @@ def test_a_skill_that_an_action_does_not_name_keeps_its_allocation():
 
 
 def test_a_plan_takes_effect_only_with_its_records():
-    task = ToyTask(skills=1)
-    environment = SkillTreeEnvironment(task, LookupLoop(task), Recorder(), Budget(max_steps=3))
+    environment = made(SkillTreeEnvironment, Budget(max_steps=3), ToyTask(skills=1))
     environment.reset()
     environment.plan({"skill0": Explore(("sub0",), 3)})
     environment.plan({"skill0": Explore(("sub1",), 3)})

@@ -6,9 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from environments.base import Environment
+from environments.budget import Budget
 from environments.loop.protocol import Recorder
 from environments.results import Evaluation, KeptCall, RestoredEpisode, StepResult
 from environments.skills.assignment import SkillAssignment
@@ -154,6 +155,13 @@ class LookupLoop:
         digest = hashlib.sha256(instance.instruction.encode()).digest()
         n = self._known[f"{instance.skill}/{instance.subskill}"] + 5 * int((instance.skill or "0")[-1])
         return digest[0] / 256 < n / (n + 10)
+
+
+def made(kind: type[Environment], budget: Budget, task: ToyTask | None = None, **options: Any) -> Environment:
+    """An environment of the toy task with a new student; its recorder keeps nothing unless another is given."""
+    task = task or ToyTask()
+    parts = {"loop": LookupLoop(task), "recorder": Recorder()}
+    return kind(task, budget=budget, **{**parts, **options})
 
 
 def run(environment: Environment, policy: Policy, engine: Engine | None = None) -> list[Observation]:

@@ -66,18 +66,10 @@ def test_names_and_exports(kind):
     assert next(iter(inspect.signature(kind).parameters)) == "task"
 
 
-def observe(skills, records_left=100, calls_left=1, **fields):
+def observe(skills, kind=SkillListObservation, **fields):
     accuracies = {name: Accuracy(value, 20) for name, value in skills.items()}
-    return SkillListObservation(
-        step=0,
-        seed=3,
-        last=False,
-        accuracy=Accuracy(0.5, 60),
-        skills=accuracies,
-        records_left=records_left,
-        calls_left=calls_left,
-        **fields,
-    )
+    known = {"step": 0, "seed": 3, "last": False, "accuracy": Accuracy(0.5, 60), "records_left": 100, "calls_left": 1}
+    return kind(**{**known, "skills": accuracies, **fields})
 
 
 def counts(action):
@@ -120,16 +112,10 @@ def test_open_ended_orders_like_errors_with_replay():
 def test_error_proportional():
     task = ToyTask()
     observation = observe({"skill0": 0.9, "skill1": 0.6, "skill2": 0.5})
-    assert counts(ErrorProportionalPolicy(task, floor=0.0).act(observation)) == {
-        "skill0": 10,
-        "skill1": 40,
-        "skill2": 50,
-    }
-    assert counts(ErrorProportionalPolicy(task, floor=0.3).act(observation)) == {
-        "skill0": 17,
-        "skill1": 38,
-        "skill2": 45,
-    }
+    by_rate = {"skill0": 10, "skill1": 40, "skill2": 50}
+    assert counts(ErrorProportionalPolicy(task, floor=0.0).act(observation)) == by_rate
+    with_a_floor = {"skill0": 17, "skill1": 38, "skill2": 45}
+    assert counts(ErrorProportionalPolicy(task, floor=0.3).act(observation)) == with_a_floor
     sharp = counts(ErrorProportionalPolicy(task, floor=0.0, exponent=2).act(observation))
     assert sharp["skill2"] > 50
     even = counts(ErrorProportionalPolicy(task, exponent=0, floor=0.0).act(observation))
@@ -159,17 +145,9 @@ def test_reward_history_starts_error_proportional_and_then_follows_gains():
     assert set(counts(RewardHistoryPolicy(task).act(observe(start, history=worse))).values()) == {50}
 
 
-def tree_observation(trees, skills, records_left=90):
-    return SkillTreeObservation(
-        step=1,
-        seed=0,
-        last=False,
-        accuracy=Accuracy(0.5, 40),
-        skills={name: Accuracy(value, 20) for name, value in skills.items()},
-        trees={tree.skill: tree for tree in trees},
-        records_left=records_left,
-        calls_left=1,
-    )
+def tree_observation(trees, skills):
+    by_skill = {tree.skill: tree for tree in trees}
+    return observe(skills, SkillTreeObservation, step=1, trees=by_skill, records_left=90)
 
 
 def test_the_fixed_list_runs_out():
