@@ -69,20 +69,18 @@ def taught(env, policy, engine):
 
 
 def command(settings, run_dir, *fragments):
+    given = {**settings, "environment.budget.max_records": 60, "environment.budget.max_steps": 2, "seed_everything": 3}
     words = [word for name in fragments for word in ("--config", name)]
-    words += [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    words += [word for name, value in given.items() for word in (f"--{name}", str(value))]
     assert main(["episode", *words, "--run_dir", str(run_dir)]) == 0
     return comparable(run_dir)
 
 
 def test_run_writes_what_the_command_writes(settings, tmp_path, capfd):
-    given = {**settings, "environment.budget.max_records": 60, "environment.budget.max_steps": 2}
-    expected = command({**given, "seed_everything": 3}, tmp_path / "command", "quickstart")
+    expected = command(settings, tmp_path / "command", "quickstart")
     capfd.readouterr()
-    run = dataenvgym.run(
-        ROOT / "configs/quickstart.yaml", max_records=60, max_steps=2, seed=3, run_dir=tmp_path / "run",
-        settings=settings,
-    )  # fmt: skip
+    given = {"max_records": 60, "max_steps": 2, "seed": 3, "run_dir": tmp_path / "run", "settings": settings}
+    run = dataenvgym.run(ROOT / "configs/quickstart.yaml", **given)
     assert comparable(tmp_path / "run") == expected and "config.yaml" in expected
     assert (tmp_path / "run/report.html").is_file()
     assert capfd.readouterr() == ("", "")
@@ -90,16 +88,12 @@ def test_run_writes_what_the_command_writes(settings, tmp_path, capfd):
     assert {"skill", "before", "after", "n"} <= set(run.skills.columns)
     assert len(run.predictions(step=2)) == 108
     assert set(run.errors(skill="percent").skill) <= {"percent"}
-    again = dataenvgym.run(
-        "quickstart", max_records=60, max_steps=2, seed=3, run_dir=tmp_path / "run", settings=settings
-    )
-    assert again.summary == run.summary
+    assert dataenvgym.run("quickstart", **given).summary == run.summary
 
 
 def test_the_loop_makes_the_records_of_the_command(small, settings, tmp_path, capfd):
     fragments = ("tasks/math_procedural", "students/tiny_text", "environments/skill_tree")
-    given = {**settings, "environment.budget.max_records": 60, "environment.budget.max_steps": 2, "seed_everything": 3}
-    expected = command(given, tmp_path / "command", *fragments, "teachers/skill_tree_procedural")
+    expected = command(settings, tmp_path / "command", *fragments, "teachers/skill_tree_procedural")
     capfd.readouterr()
     env = dataenvgym.make(**small, run_dir=tmp_path / "loop")
     assert isinstance(env, SkillTreeEnvironment) and env.run_dir == tmp_path / "loop"
@@ -148,12 +142,12 @@ def test_how_a_run_ends(small, tmp_path):
 
 
 def test_a_failed_run_is_resumed_from_python(small, tmp_path):
-    words = {name: small[name] for name in ("task", "student", "environment", "max_records", "max_steps", "settings")}
+    given = {**small, "engine": "ProceduralEngine", "run_dir": tmp_path / "run"}
     with pytest.raises(ConfigurationError, match="broken"):
-        dataenvgym.run([], engine="ProceduralEngine", policy=Broken, run_dir=tmp_path / "run", **words)
+        dataenvgym.run([], policy=Broken, **given)
     assert json.loads((tmp_path / "run/summary.json").read_text())["error"] == "the policy is broken"
     with pytest.raises(RunDirectoryError, match="another configuration"):
-        dataenvgym.run([], engine="ProceduralEngine", policy=Even, run_dir=tmp_path / "run", resume=True, **words)
+        dataenvgym.run([], policy=Even, resume=True, **given)
 
 
 def test_parts_as_classes_and_objects(small, settings, tmp_path):
@@ -258,32 +252,30 @@ def test_a_foreign_package_of_the_same_name_is_named(tmp_path):
     assert str(ROOT) in last and str(tmp_path / "tasks") in last
 
 
+def told(capsys, *words):
+    assert main([*words]) == 0
+    return capsys.readouterr().out
+
+
 def test_names_of_all_kinds(capsys):
-    assert main(["list"]) == 0
-    said = capsys.readouterr().out
+    everything = told(capsys, "list")
     for name in ("math_procedural", "tiny_text", "skill_tree", "no_state_llm", "MasteryPolicy", "ProceduralEngine"):
-        assert f"  {name} " in said
-    assert main(["list", "teachers"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    needs = {line.split()[0]: line.split()[1] for line in lines if line.startswith("  ")}
+        assert f"  {name} " in everything
+    lines = [line.split() for line in told(capsys, "list", "teachers").splitlines() if line.startswith("  ")]
+    needs = {line[0]: line[1] for line in lines}
     assert needs["open_ended_llm"] == "key" and needs["selection"] == "Writes"
-    assert main(["list", "students"]) == 0
-    assert "GPU" in capsys.readouterr().out
-    assert main(["list", "challenges"]) == 0
-    assert "none yet" in capsys.readouterr().out
+    assert "GPU" in told(capsys, "list", "students")
+    assert "none yet" in told(capsys, "list", "challenges")
+    assert told(capsys, "--version").startswith("dataenvgym ")
     assert main(["list", "task"]) == 2
     assert "tasks, students" in capsys.readouterr().err
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("dataenvgym ")
 
 
 def test_classes_behind_the_help_of_a_block(capsys):
-    for block, name in (("task", "tasks.math.MATHTask"), ("environment", "environments.OpenEndedEnvironment")):
-        assert main(["episode", f"--{block}.help"]) == 0
-        assert name in capsys.readouterr().out
-    assert main(["episode", "--teacher.help"]) == 0
-    said = capsys.readouterr().out
-    assert "teachers.policies.MasteryPolicy" in said and "teachers.engines.LLMEngine" in said
+    assert "tasks.math.MATHTask" in told(capsys, "episode", "--task.help")
+    assert "environments.OpenEndedEnvironment" in told(capsys, "episode", "--environment.help")
+    teacher = told(capsys, "episode", "--teacher.help")
+    assert "teachers.policies.MasteryPolicy" in teacher and "teachers.engines.LLMEngine" in teacher
     with pytest.raises(SystemExit):
         main(["episode", "--task.help", "tasks.math.ProceduralMathTask"])
     assert "val_size" in capsys.readouterr().out

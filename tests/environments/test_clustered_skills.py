@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dataenvgym.cli.main import main
-from environments import Budget, Recorder, SkillListEnvironment
+from environments import Budget, SkillListEnvironment
 from environments.skills import ClusteredSkills
 from environments.skills.nearest import fit_vectors, plain
 from environments.testing import check_environment
@@ -16,7 +16,7 @@ from tasks.types import TaskInstance, TrainingRecord
 from teachers.engines import ProceduralEngine
 from teachers.plan import DataSpec
 from teachers.policies import LikeErrorsPolicy
-from tests.environments.toy import LookupLoop, ToyTask, run
+from tests.environments.toy import ToyTask, made, run
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +111,10 @@ def test_vectors_mask_numbers():
 
 
 def listed_environment(task, number):
-    return SkillListEnvironment(
-        task,
-        LookupLoop(task),
-        Recorder(),
+    return made(
+        SkillListEnvironment,
         Budget(max_records=120, max_steps=3),
+        task,
         skills=lambda task: ClusteredSkills(task, number),
     )
 

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import pytest
-
 from environments import Budget, OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment
 from environments.statistics import paired_by_seed
 from teachers.policies import ErrorProportionalPolicy, FeedbackAblationPolicy, NoStatePolicy
@@ -21,37 +19,21 @@ def episode(kind, policy, seed, environment=SkillListEnvironment):
     return kept.steps[-1].test.overall.value, kept.pool
 
 
-@pytest.fixture(scope="module")
-def accuracies():
+def test_true_feedback_is_worth_something_to_a_policy_that_uses_it_and_shuffled_feedback_is_not():
     policy = partial(ErrorProportionalPolicy, floor=0.0, exponent=2.0)
-    return {kind: [episode(kind, policy, seed)[0] for seed in SEEDS] for kind in KINDS}
+    accuracies = {kind: [episode(kind, policy, seed)[0] for seed in SEEDS] for kind in KINDS}
+
+    def minus(one, other):
+        pairs = zip(accuracies[one], accuracies[other], strict=True)
+        return paired_by_seed([a - b for a, b in pairs])
+
+    assert minus("true", "none").ci95[0] > 0
+    assert minus("true", "shuffled").ci95[0] > 0
+    assert minus("shuffled", "none").ci95[0] <= 0
 
 
-def minus(accuracies, one, other):
-    pairs = zip(accuracies[one], accuracies[other], strict=True)
-    return paired_by_seed([a - b for a, b in pairs])
-
-
-@pytest.mark.parametrize("other", ["none", "shuffled"])
-def test_true_feedback_is_worth_something_to_a_policy_that_uses_it(accuracies, other):
-    gain = minus(accuracies, "true", other)
-    assert gain.ci95[0] > 0
-
-
-def test_shuffled_feedback_is_no_better_than_none(accuracies):
-    assert minus(accuracies, "shuffled", "none").ci95[0] <= 0
-
-
-@pytest.mark.parametrize("environment", [OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment])
-def test_all_kinds_tie_with_a_policy_that_ignores_feedback(environment):
-    ends = [episode(kind, NoStatePolicy, 3, environment) for kind in KINDS]
-    assert all(end == ends[0] for end in ends)
-
-
-def test_a_policy_that_looks_at_nothing_makes_the_same_records_in_every_environment():
+def test_a_policy_that_looks_at_nothing_makes_the_same_records_with_any_feedback_in_every_environment():
     """Which is why its run is a floor in all of them."""
-    ends = [
-        episode("true", NoStatePolicy, 5, environment)
-        for environment in (OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment)
-    ]
+    kinds = (OpenEndedEnvironment, SkillListEnvironment, SkillTreeEnvironment)
+    ends = [episode(kind, NoStatePolicy, 3, environment) for environment in kinds for kind in KINDS]
     assert all(end == ends[0] for end in ends)

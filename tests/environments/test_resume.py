@@ -57,13 +57,16 @@ def test_sigkill_and_resume_equal_the_undisturbed_run(words, tmp_path):
 
 
 @pytest.mark.slow
-def test_same_seed_same_run_other_seed_other_run(episode_words, tmp_path):
+def test_same_seed_or_saved_configuration_same_run_other_seed_other_run(episode_words, tmp_path):
     runs = {}
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         assert main(episode_words(tmp_path / name, "--seed_everything", str(seed))) == 0
         runs[name] = comparable(tmp_path / name)
     assert differences(runs["a"], runs["b"]) == []
     assert "step_01/records.jsonl" in differences(runs["a"], runs["c"])
+    again = ["episode", "--config", str(tmp_path / "a/config.yaml"), "--run_dir", str(tmp_path / "again")]
+    assert main(again) == 0
+    assert differences(runs["a"], comparable(tmp_path / "again")) == []
 
 
 @pytest.mark.slow
@@ -102,14 +105,6 @@ def test_errors_of_earlier_steps_survive_a_resume(episode_words, tmp_path):
     cut_after(tmp_path / "run", steps=2)
     assert main([*words, "--resume"]) == 0
     assert differences(before, comparable(tmp_path / "run")) == []
-
-
-@pytest.mark.slow
-def test_the_saved_configuration_reproduces_the_run(episode_words, tmp_path):
-    assert main(episode_words(tmp_path / "first", "--seed_everything", "5")) == 0
-    again = ["episode", "--config", str(tmp_path / "first/config.yaml"), "--run_dir", str(tmp_path / "second")]
-    assert main(again) == 0
-    assert differences(comparable(tmp_path / "first"), comparable(tmp_path / "second")) == []
 
 
 @pytest.mark.slow
