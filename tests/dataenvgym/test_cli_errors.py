@@ -41,16 +41,6 @@ def test_tokenizer_that_lacks_something(capsys, episode_words, tiny_model, tmp_p
     fails(capsys, episode_words(tmp_path / "run", "--model.init_args.model_name_or_path", str(folder)), fragment)
 
 
-def fit_words(tiny_model, records):
-    return [
-        "fit",
-        *("--config", str(ROOT / "configs/tasks/math_procedural.yaml")),
-        *("--config", str(ROOT / "configs/students/tiny_text.yaml")),
-        *("--model.init_args.model_name_or_path", str(tiny_model)),
-        *("--data.records", str(records)),
-    ]
-
-
 def test_run_directory_that_is_something_else(capsys, episode_words, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     fails(capsys, episode_words(tmp_path), "not a run")
@@ -91,7 +81,9 @@ def test_ctrl_c_in_a_fit(tiny_model, tmp_path):
     records = tmp_path / "records.jsonl"
     records.write_text('{"instruction": "1 + 1 =", "response": "2"}\n' * 64)
     folder = tmp_path / "fit"
-    words = fit_words(tiny_model, records)
+    words = ["fit", "--config", f"{ROOT}/configs/tasks/math_procedural.yaml", "--data.records", str(records)]
+    words += ["--config", f"{ROOT}/configs/students/tiny_text.yaml"]
+    words += ["--model.init_args.model_name_or_path", str(tiny_model)]
     process = Command([*words, "--trainer.max_epochs", "5000", "--trainer.default_root_dir", str(folder)])
     deadline = time.monotonic() + 240
     while not list(folder.rglob("*.ckpt")):

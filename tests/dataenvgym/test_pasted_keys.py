@@ -27,10 +27,8 @@ GOOD = "https://api.example.com/v1"
 CHAT = "--teacher.init_args.chat.init_args."
 POLICY = "--teacher.init_args.policy.init_args.chat"
 AZURE = ("--teacher.init_args.chat", "teachers.chat.AzureOpenAIChat", f"{CHAT}model", "m")
-PICTURES = (
-    *("--task", "tasks.vqa.ProceduralVQATask"),
-    *("--teacher.init_args.engine.init_args.illustrator", "teachers.engines.OpenAIImagesIllustrator"),
-)
+ILLUSTRATOR = "--teacher.init_args.engine.init_args.illustrator"
+PICTURES = ("--task", "tasks.vqa.ProceduralVQATask", ILLUSTRATOR, "teachers.engines.OpenAIImagesIllustrator")
 SKILLS = ("--environment.skills", "environments.skills.DiscoveredSkills")
 
 # Name, secret, words behind those of an episode; {} is the secret.
@@ -62,11 +60,7 @@ WORDS = [
         [POLICY, "teachers.chat.OpenAIChat", f"{POLICY}.init_args.api_key_env", "{}"],
     ),
     ("name, of the discovery's chat", PHRASE, [*SKILLS, "--environment.skills.init_args.chat.api_key_env", "{}"]),
-    (
-        "name, of the illustrator",
-        PHRASE,
-        [*PICTURES, "--teacher.init_args.engine.init_args.illustrator.api_key_env={}"],
-    ),
+    ("name, of the illustrator", PHRASE, [*PICTURES, f"{ILLUSTRATOR}.api_key_env={{}}"]),
     ("name, printed", PHRASE, [f"{CHAT}api_key_env", "{}", "--print_config"]),
     ("setting that does not exist", PHRASE, [f"{CHAT}api_key", "{}"]),
     ("setting of other classes", PHRASE, [f"{CHAT[:-11]}.dict_kwargs.api_key", "{}"]),
@@ -93,34 +87,23 @@ WORDS = [
     ("address, nothing else", PHRASE, [f"{CHAT}base_url", "{}"]),
     ("address, list", PHRASE, [f"{CHAT}base_url", '["https://me:{}@api.example.com"]']),
     ("address, Azure", PHRASE, [*AZURE, f"{CHAT}endpoint", "https://x.openai.azure.com/?code={}"]),
-    (
-        "address, images",
-        PHRASE,
-        [*PICTURES, "--teacher.init_args.engine.init_args.illustrator.base_url", GOOD + "?k={}"],
-    ),
+    ("address, images", PHRASE, [*PICTURES, f"{ILLUSTRATOR}.base_url", GOOD + "?k={}"]),
     ("address of something else", PHRASE, ["--trainer.logger.init_args.save_dir", "https://me:{}@host/x"]),
 ]
 
+IN_CHAT = "teacher:\n  init_args:\n    chat:\n      init_args:\n        "
 FILES = [
     ("name", PHRASE, "teacher: {{init_args: {{chat: {{init_args: {{api_key_env: {}}}}}}}}}"),
-    ("name, number", DIGITS, "teacher:\n  init_args:\n    chat:\n      init_args:\n        api_key_env: {}"),
-    (
-        "name, folded",
-        PHRASE,
-        "teacher:\n  init_args:\n    chat:\n      init_args:\n        api_key_env: >\n          {}",
-    ),
+    ("name, number", DIGITS, IN_CHAT + "api_key_env: {}"),
+    ("name, folded", PHRASE, IN_CHAT + "api_key_env: >\n          {}"),
     ("name, broken file", PHRASE, "teacher: {{init_args: {{chat: {{init_args: {{api_key_env: {}"),
     ("name, tab", PHRASE, "teacher:\n\tinit_args:\n\t\tapi_key_env: {}"),
-    ("setting that does not exist", PHRASE, "teacher:\n  init_args:\n    chat:\n      init_args:\n        api_key: {}"),
+    ("setting that does not exist", PHRASE, IN_CHAT + "api_key: {}"),
     ("block that does not exist", PHRASE, "openai:\n  api_key: {}"),
     ("under a name of two lines", PHRASE, '"a\\nb": {{api_key: {}}}'),
     ("endless list", PHRASE, "teacher: &all [*all, {{api_key: {}}}]"),
     ("anything", KEY, "trainer:\n  default_root_dir: {}"),
-    (
-        "address",
-        PHRASE,
-        "teacher:\n  init_args:\n    chat:\n      init_args:\n        base_url: " + GOOD + "?api_key={}",
-    ),
+    ("address", PHRASE, IN_CHAT + "base_url: " + GOOD + "?api_key={}"),
 ]
 
 VARIABLES = [
@@ -336,15 +319,15 @@ def test_a_variable_that_is_set_is_one(monkeypatch):
     assert is_variable_name("mycreds")
 
 
+def illustrator(model, *words, **settings):
+    return OpenAIImagesIllustrator(ProceduralVQATask(), model, *words, **settings)
+
+
 @pytest.mark.parametrize(
     "name", ["", " ", "1KEY", "A B", "KEY\n", "KÉY", "\ud800", "a" * 40, "A" * 70, "A=B", "$KEY", "%KEY%"]
 )
 def test_names_of_no_variable_are_refused_by_every_class(name):
-    for make in (
-        OpenAIChat,
-        AzureOpenAIChat,
-        lambda model, **s: OpenAIImagesIllustrator(ProceduralVQATask(), model, **s),
-    ):
+    for make in (OpenAIChat, AzureOpenAIChat, illustrator):
         with pytest.raises(
             ConfigurationError, match="api_key_env is not the name of an environment variable"
         ) as caught:
@@ -365,7 +348,7 @@ def test_names_of_no_variable_are_refused_by_every_class(name):
 def test_addresses_that_are_right(address, monkeypatch):
     assert OpenAIChat("m", address).base_url == address
     assert AzureOpenAIChat("m", address).base_url == address
-    assert OpenAIImagesIllustrator(ProceduralVQATask(), "m", address, folder=None).base_url == address
+    assert illustrator("m", address, folder=None).base_url == address
     monkeypatch.setenv("OPENAI_BASE_URL", address)
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{PHRASE}@proxy.example.com:3128")
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1,::1")
@@ -375,8 +358,7 @@ def test_addresses_that_are_right(address, monkeypatch):
 @pytest.mark.parametrize("name", ["base_url", "endpoint"])
 @pytest.mark.parametrize("address", [case[2][-1] for case in WORDS if case[0].startswith("address, ")])
 def test_addresses_that_are_wrong_are_refused_by_every_class(name, address):
-    classes = [OpenAIChat, lambda m, **s: OpenAIImagesIllustrator(ProceduralVQATask(), m, **s)]
-    for make in classes if name == "base_url" else [AzureOpenAIChat]:
+    for make in (OpenAIChat, illustrator) if name == "base_url" else (AzureOpenAIChat,):
         with pytest.raises(ConfigurationError) as caught:
             make("m", **{name: address.format(KEY)})
         assert KEY not in str(caught.value) and "\n" not in str(caught.value)

@@ -148,6 +148,13 @@ def test_files_equal_what_was_given_also_after_a_kill_at_any_moment(name, tmp_pa
     assert moment > 20
 
 
+def stored(folder: Path, observation: Observation, files: ObservationFiles) -> Path:
+    """Where an observation was written, and the same is read."""
+    files.write(observation)
+    assert same(read_observation(path_of(folder, observation)), observation)
+    return path_of(folder, observation)
+
+
 def an_observation(step: int, errors: int = 50, **changes) -> Observation:
     wrong = tuple(ErrorExample(f"val-{i}", f"{i} \u2028 “é” \x00", "a\\b\n", "|", None) for i in range(errors))
     past = tuple(PastStep(k, Accuracy(0.1 + 0.2, 3), k, errors=wrong) for k in range(step + 1))
@@ -157,32 +164,22 @@ def an_observation(step: int, errors: int = 50, **changes) -> Observation:
 
 def test_errors_are_stored_once_for_each_step(tmp_path):
     files = ObservationFiles(RunDir(tmp_path), most=100)
-    sizes = []
-    for step in range(12):
-        files.write(an_observation(step))
-        path = path_of(tmp_path, an_observation(step))
-        sizes.append(path.stat().st_size)
-        assert same(read_observation(path), an_observation(step))
+    sizes = [stored(tmp_path, an_observation(step), files).stat().st_size for step in range(12)]
     assert sizes[-1] < 1.5 * sizes[0]
-    called = an_observation(11, call=2)
-    ObservationFiles(RunDir(tmp_path), most=100).write(called)  # after a resume
-    assert same(read_observation(path_of(tmp_path, called)), called)
-    assert path_of(tmp_path, called).stat().st_size < 1.5 * sizes[0]
+    resumed = ObservationFiles(RunDir(tmp_path), most=100)
+    assert stored(tmp_path, an_observation(11, call=2), resumed).stat().st_size < 1.5 * sizes[0]
     for step in (3, 11):  # a history that is not long is written out
-        ObservationFiles(RunDir(tmp_path)).write(an_observation(step))
-        plain = json.loads(path_of(tmp_path, an_observation(step)).read_text(encoding="utf-8"))
-        assert plain == json.loads(json.dumps(dataclasses.asdict(an_observation(step))))
+        path = stored(tmp_path, an_observation(step), ObservationFiles(RunDir(tmp_path)))
+        whole = json.loads(json.dumps(dataclasses.asdict(an_observation(step))))
+        assert json.loads(path.read_text(encoding="utf-8")) == whole
 
 
 def test_errors_that_differ_from_those_of_their_step_are_written_out(tmp_path):
     """An environment may show another past than it showed then; what is read is still what was given."""
-    ObservationFiles(RunDir(tmp_path), most=0).write(an_observation(0))
-    later = an_observation(1, errors=40)
-    ObservationFiles(RunDir(tmp_path), most=0).write(later)
-    assert same(read_observation(path_of(tmp_path, later)), later)
+    stored(tmp_path, an_observation(0), ObservationFiles(RunDir(tmp_path), most=0))
+    stored(tmp_path, an_observation(1, errors=40), ObservationFiles(RunDir(tmp_path), most=0))
     other = an_observation(1, errors=40, call=1, history=an_observation(1, errors=3).history)
-    ObservationFiles(RunDir(tmp_path), most=0).write(other)
-    assert same(read_observation(path_of(tmp_path, other)), other)
+    stored(tmp_path, other, ObservationFiles(RunDir(tmp_path), most=0))
     assert read_observation(tmp_path / "step_01/observation_call_1.json").call == 1
 
 

@@ -65,16 +65,12 @@ def test_equal_differences_have_zero_width_and_no_warning(value: float) -> None:
     assert seeds.p_value == pytest.approx(1.0 if value == 0 else 2 * 0.5**8)
 
 
-def test_nearly_degenerate_differences_give_numbers() -> None:
-    for differing in (1, 2):
-        gain = paired_gain([0.0] * 30, [1.0] * differing + [0.0] * (30 - differing))
-        assert gain.ci95 is not None and all(end == end for end in gain.ci95)
-        assert gain.ci95[0] <= gain.points <= gain.ci95[1]
-
-
-def test_two_instances() -> None:
-    gain = paired_gain([0.0, 0.0], [1.0, 0.0])
-    assert gain.points == 50 and gain.ci95 is not None and gain.ci95[0] <= 50 <= gain.ci95[1]
+@pytest.mark.parametrize(("ups", "instances"), [(1, 30), (2, 30), (1, 2)])
+def test_nearly_degenerate_differences_give_numbers(ups: int, instances: int) -> None:
+    gain = paired_gain([0.0] * instances, [1.0] * ups + [0.0] * (instances - ups))
+    assert gain.points == pytest.approx(100 * ups / instances)
+    assert gain.ci95 is not None and all(end == end for end in gain.ci95)
+    assert gain.ci95[0] <= gain.points <= gain.ci95[1]
 
 
 def test_one_instance_has_no_interval_and_none_is_an_error() -> None:
