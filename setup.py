@@ -20,7 +20,7 @@ REQUIRES = [
     "antlr4-python3-runtime==4.13.2",  # the LaTeX grammar runtime that math-verify reads with
     "scipy>=1.15",  # bootstrap intervals and permutation tests
     "rich>=14",  # the live progress display
-    "matplotlib>=3.10",  # curves and bars in the report, as SVG
+    "matplotlib>=3.10",  # curves and bars in the report, as SVG; sheets of images in TensorBoard
     "jinja2>=3.1",  # chat templates, teachers' prompts and the report page
     "pillow>=10",  # images of instances and records
     "pyyaml>=6",  # domain texts of tasks; jsonargparse reads configurations with it too
