@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def run_in_directory(episode: EpisodeCLI, run_dir: Path, resume: bool, verbose: bool = True) -> None:
     """Runs an episode into a run directory, or continues it; a finished one is left as it is."""
     directory = RunDir(run_dir)
-    if _writes() and directory.check(episode.config_text(), resume) == "finished":
+    if _writes() and directory.state() == "finished":
+        directory.check(episode.config_text(), resume)
         if verbose:
             print(f"{run_dir} holds this run already, finished: nothing to do.", flush=True)
         _finish(directory, episode, verbose)

@@ -64,8 +64,11 @@ def python() -> str:
     # What it imports must be ours, whatever a test has done to the variables; it ends with this process.
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     environ.pop("PYTEST_XDIST_WORKER", None)
-    subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, env=environ, start_new_session=True)
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, env=environ, start_new_session=True)
     while not (folder / "python").exists():
+        assert server.poll() is None, (
+            f"the server of warm processes ended with {server.returncode}: see its error above"
+        )
         time.sleep(0.05)
     return str(folder / "python")
 

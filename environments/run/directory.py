@@ -224,8 +224,9 @@ class RunDir:
 
 def _first_difference(old: str, new: str) -> str | None:
     """The first line in which two YAML texts differ, as "old → new"; None if they say the same, in whatever order."""
-    with suppress(yaml.YAMLError):
-        if yaml.safe_load(old) == yaml.safe_load(new):
+    with suppress(yaml.YAMLError, ValueError, RecursionError):  # a damaged text differs, line by line
+        # Written again, since values of other types may be equal in Python: true, 1 and 1.0.
+        if yaml.safe_dump(yaml.safe_load(old)) == yaml.safe_dump(yaml.safe_load(new)):
             return None
     # The comment header (library versions) is no part of the configuration.
     before, after = ([line for line in text.splitlines() if not line.startswith("#")] for text in (old, new))

@@ -29,6 +29,9 @@ def test_a_configuration_is_the_same_in_another_order(tmp_path):
     assert directory.claim("run: 1\ntask:\n  val_size: 4\n  seed: 0\n", resume=True) == "interrupted"
     with pytest.raises(RunDirectoryError, match="another configuration"):
         directory.claim("run: 1\ntask: {seed: 1, val_size: 4}\n", resume=True)
+    for other in ("true", "1.0", "'1'"):
+        with pytest.raises(RunDirectoryError, match="another configuration"):
+            directory.claim(f"run: {other}\ntask: {{seed: 0, val_size: 4}}\n", resume=True)
 
 
 def test_a_folder_left_empty_by_a_kill_counts_as_new(tmp_path):
