@@ -9,9 +9,9 @@ import yaml
 
 from tasks.errors import ConfigurationError, MissingFileError
 
-FRAGMENTS = ("tasks", "students", "environments", "teachers")
+FRAGMENTS = ("tasks", "students", "environments", "teachers", "challenges")
 CLASSES = {"policies": "Policy", "engines": "Engine"}  # by package of teachers, the base class
-KINDS = (*FRAGMENTS, *CLASSES, "challenges")
+KINDS = (*FRAGMENTS, *CLASSES)
 
 _HERE = Path(__file__).parent
 # The wheel holds the folder within this package; a checkout, and an editable install of it, beside it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -51,6 +51,12 @@ class Encoder(Protocol):
 
     def encode_records(self, records: Sequence[TrainingRecord]) -> Sequence[Encoded]:
         """The token ids and labels of all training records."""
+
+    def replay_records(self) -> Sequence[TrainingRecord]:
+        """Records of what the student was pretrained on."""
+
+    def encode_reference(self, item: Asked, reply: str | None) -> Encoded:
+        """The token ids and labels of a right reply to what is asked; without labels if there is none."""
 
     def encode_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
         """What the student is given of some images, first dimension images, by name."""
@@ -114,23 +120,31 @@ def _length(record: Encoded | None) -> int:
     return 0 if record is None else len(record.input_ids)
 
 
-class PromptBatches(Dataset[dict[str, Tensor]]):
+class PromptBatches(Dataset[dict[str, Any]]):
     """Prompts, indexed by a list of rows.
 
     An item holds ``input_ids`` and ``attention_mask`` of shape (rows, width), padded on the left so that every reply
-    begins at the same column, ``index`` of shape (rows,): the rows themselves, and the images' part, if any.
+    begins at the same column, ``index`` of shape (rows,): the rows themselves, the images' part, if any, and
+    ``references``, if there are any: prompts with right replies, as a batch of TrainingBatches of the same rows.
     """
 
-    def __init__(self, prompts: Sequence[list[int]], pad_token_id: int, images: ImagesOfRows = no_images) -> None:
+    def __init__(
+        self,
+        prompts: Sequence[list[int]],
+        pad_token_id: int,
+        images: ImagesOfRows = no_images,
+        references: Sequence[Encoded] | None = None,
+    ) -> None:
         self._ids = [torch.tensor(prompt) for prompt in prompts]
         self._pad = pad_token_id
         self._images = images
+        self._references = None if references is None else TrainingBatches(references, pad_token_id)
         self.lengths = [len(prompt) for prompt in prompts]
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __getitem__(self, rows: list[int]) -> dict[str, Tensor]:
+    def __getitem__(self, rows: list[int]) -> dict[str, Any]:
         index = torch.tensor(rows, dtype=torch.long)
         if not rows:
             nothing = torch.zeros(0, 0, dtype=torch.long)
@@ -138,4 +152,8 @@ class PromptBatches(Dataset[dict[str, Tensor]]):
         ids = pad_sequence([self._ids[row] for row in rows], True, self._pad, padding_side="left")
         lengths = torch.tensor([self.lengths[row] for row in rows])
         mask = torch.arange(ids.shape[1]) >= (ids.shape[1] - lengths).unsqueeze(1)
-        return {"input_ids": ids, "attention_mask": mask.long(), "index": index, **self._images(rows)}
+        images = self._images(rows)
+        batch: dict[str, Any] = {"input_ids": ids, "attention_mask": mask.long(), "index": index, **images}
+        if self._references is not None:
+            batch["references"] = {**self._references[rows], **images}
+        return batch

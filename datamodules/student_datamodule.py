@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -43,6 +44,10 @@ class StudentDataModule(LightningDataModule):
         seed: Seed of the order of the records.
         bucket_batches: Batches whose records are sorted by length together. More pads less, but then a batch holds
             records of one length, often of one kind; 1 mixes all.
+        replay: Records of the student's pretraining that every fit is trained on as well, drawn by the fit's seed from
+            those that come with its weights. They are the student's own memory: no teacher pays for them or sees them.
+        likelihood: Whether evaluation also measures how likely the student finds the task's reference replies, at the
+            price of one more pass over the prompts.
         num_workers: Processes that make batches; 0 makes them in this one, which is the fastest for text and for
             small images.
 
@@ -62,11 +67,13 @@ class StudentDataModule(LightningDataModule):
         seed: int = 0,
         num_workers: int = 0,
         bucket_batches: int = 32,
+        replay: int = 0,
+        likelihood: bool = True,
     ) -> None:
         super().__init__()
         check_range("data.init_args", batch_size=batch_size, bucket_batches=bucket_batches)
         check_range("data.init_args", eval_tokens_per_batch=eval_tokens_per_batch)
-        check_range("data.init_args", 0, num_workers=num_workers)
+        check_range("data.init_args", 0, num_workers=num_workers, replay=replay)
         self.task = task
         self.records: tuple[TrainingRecord, ...] | None = None if records is None else tuple(read_records(records))
         self.batch_size = batch_size
@@ -75,6 +82,8 @@ class StudentDataModule(LightningDataModule):
         self.seed = seed
         self.num_workers = num_workers
         self.bucket_batches = bucket_batches
+        self.replay = replay
+        self.likelihood = likelihood
         self._sets: Mapping[str, Sequence[TaskInstance]] | None = None
         self._truncated: int | None = None
 
@@ -99,10 +108,13 @@ class StudentDataModule(LightningDataModule):
         made.seed = self.seed if seed is None else seed
         return made
 
-    def with_instances(self, sets: Mapping[str, Sequence[TaskInstance]]) -> StudentDataModule:
-        """A data module like this one whose predict loaders cover just these sets."""
+    def with_instances(
+        self, sets: Mapping[str, Sequence[TaskInstance]], likelihood: bool | None = None
+    ) -> StudentDataModule:
+        """A data module like this one whose predict loaders cover just these sets; ``likelihood`` replaces its own."""
         made = self._fresh()
         made._sets = dict(sets)
+        made.likelihood = self.likelihood if likelihood is None else likelihood
         return made
 
     def train_dataloader(self) -> _Loader:
@@ -111,19 +123,28 @@ class StudentDataModule(LightningDataModule):
         Raises:
             ConfigurationError: No records were given.
             RecordError: The student learns from pairs and some records are none.
-            StudentError: A record has an image that the student cannot see, or lacks one that it needs.
+            StudentError: A record has an image that the student cannot see, or lacks one that it needs; or records are
+                replayed, and none come with the student.
         """
         if self.records is None:
             raise ConfigurationError("There is nothing to train on: set --data.init_args.records to a records file.")
-        encoder = self._encoder()
-        encoded = encoder.encode_records(self.records)
+        encoder, records = self._encoder(), list(self.records)
+        if self.replay:
+            known = encoder.replay_records()
+            if len(known) < self.replay:
+                raise ConfigurationError(
+                    f"data.init_args.replay is {self.replay}, and the student brings {len(known)} records of its "
+                    "pretraining: choose fewer."
+                )
+            records += random.Random(f"{self.seed}/replay").sample(known, self.replay)
+        encoded = encoder.encode_records(records)
         self._truncated = sum(record.truncated for record in encoded)
         if self._truncated:
             rank_zero_warn(
                 f"{self._truncated} of {len(encoded)} records are longer than the student's max_length; their ends "
                 "are cut off: raise model.init_args.max_length to keep them whole."
             )
-        batches = TrainingBatches(encoded, encoder.pad_token_id, images_of(self.records, encoder))
+        batches = TrainingBatches(encoded, encoder.pad_token_id, images_of(records, encoder))
         make = partial(
             BucketBatchSampler,
             batches.lengths,
@@ -165,7 +186,11 @@ class StudentDataModule(LightningDataModule):
     def _evaluation_loader(self, instances: Sequence[TaskInstance]) -> _Loader:
         encoder = self._encoder()
         encoded = [encoder.encode_prompt(one) for one in instances]
-        prompts = PromptBatches(encoded, encoder.pad_token_id, images_of(instances, encoder))
+        replies = [self.task.reference(one) if self.likelihood else None for one in instances]
+        references = None
+        if any(reply is not None for reply in replies):
+            references = [encoder.encode_reference(*pair) for pair in zip(instances, replies, strict=True)]
+        prompts = PromptBatches(encoded, encoder.pad_token_id, images_of(instances, encoder), references)
         make = partial(TokenBudgetSampler, prompts.lengths, self.eval_tokens_per_batch, encoder.max_new_tokens)
         return self._loader(prompts, make(*self._place()))
 

@@ -12,12 +12,14 @@ from teachers.plan import DataPlan
 class Evaluation:
     """One student's answers to both evaluation splits, in the task's order.
 
-    ``truncated_records`` counts those that its training had to cut to the student's length.
+    ``truncated_records`` counts those that its training had to cut to the student's length, ``replayed_records`` those
+    of its pretraining that it was trained on again.
     """
 
     val: tuple[Prediction, ...]
     test: tuple[Prediction, ...]
     truncated_records: int = 0
+    replayed_records: int = 0
 
 
 @dataclass(frozen=True, slots=True)

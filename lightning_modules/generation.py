@@ -22,11 +22,13 @@ class Generations:
         index: Position of each instance within its evaluation set.
         texts: The replies, special tokens removed.
         truncated: True where decoding ended at the token limit and not at an end-of-turn token.
+        likelihoods: Probability of each instance's reference reply; None where it was not measured.
     """
 
     index: list[int]
     texts: list[str]
     truncated: list[bool]
+    likelihoods: list[float | None]
 
 
 def unwrapped(network: Any) -> Any:

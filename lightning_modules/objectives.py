@@ -8,6 +8,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from lightning_modules.generation import accepts, unwrapped
+from lightning_modules.last_layer import last_layer_at
 
 IGNORED = -100  # labels that no loss falls on
 
@@ -40,12 +41,13 @@ def labelled_logits(network: Any, batch: dict[str, Tensor], further: dict[str, T
     targets = batch["labels"][:, 1:]
     labelled = targets != IGNORED
     inputs = {"input_ids": batch["input_ids"], "use_cache": False, **further}
-    if _computes_masked_logits(network):
-        # The output layer is run on the positions that count: a few tokens of each record.
-        keep = nn.functional.pad(labelled, (0, 1))
-        logits = network(**inputs, logits_to_keep=keep).logits
-    else:
-        logits = network(**inputs).logits[:, :-1][labelled]
+    keep = nn.functional.pad(labelled, (0, 1))
+    with last_layer_at(network, keep):
+        if _computes_masked_logits(network):
+            # The output layer is run on the positions that count: a few tokens of each record.
+            logits = network(**inputs, logits_to_keep=keep).logits
+        else:
+            logits = network(**inputs).logits[:, :-1][labelled]
     return logits, targets[labelled]
 
 

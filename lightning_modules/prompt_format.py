@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class PromptFormat(ABC):
         self.tokenizer = tokenizer
         self.name = name
         self._lead, self.closing_ids = self._around_response()
+        self._response_ids = lru_cache(maxsize=REMEMBERED_PROMPTS)(lambda text: self._ids(self._lead + text))
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -86,10 +88,10 @@ class PromptFormat(ABC):
 
     def encode_record(self, record: TrainingRecord, max_length: int, pairs: bool = False) -> EncodedRecord:
         """The ids and labels of a record, cut at ``max_length`` tokens; with ``pairs`` its rejected response too."""
-        chosen = self._encode(record, record.response, max_length)
+        chosen = self.encode_reply(record, record.response, max_length)
         if not pairs or record.rejected is None:
             return chosen
-        rejected = self._encode(record, record.rejected, max_length)
+        rejected = self.encode_reply(record, record.rejected, max_length)
         return replace(chosen, rejected=rejected, truncated=chosen.truncated or rejected.truncated)
 
     def decode(self, ids: list[int]) -> str:
@@ -100,9 +102,10 @@ class PromptFormat(ABC):
         """Writes the files that prompts need into the folder of the weights."""
         self.tokenizer.save_pretrained(folder)
 
-    def _encode(self, item: Asked, response: str, max_length: int) -> EncodedRecord:
+    def encode_reply(self, item: Asked, response: str, max_length: int) -> EncodedRecord:
+        """The ids and labels of what is asked with a response to it, cut at ``max_length`` tokens."""
         prompt = self.encode_prompt(item)
-        answer = self._ids(self._lead + response) + self.closing_ids
+        answer = [*self._response_ids(response), *self.closing_ids]
         ids, labels = prompt + answer, [-100] * len(prompt) + answer
         return EncodedRecord(ids[:max_length], labels[:max_length], truncated=len(ids) > max_length)
 

@@ -3,6 +3,7 @@
 import contextlib
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -13,7 +14,9 @@ from torch import Tensor
 from lightning_modules.base_weights import fresh_network, resolve_model
 from lightning_modules.generation import Generations, decode, merged_adapters, model_stop_ids, row_uniforms
 from lightning_modules.hyperparameters import check_hyperparameters, make_optimizer
+from lightning_modules.last_layer import last_layer
 from lightning_modules.objectives import (
+    IGNORED,
     Loss,
     labelled_logits,
     preference_loss,
@@ -32,7 +35,10 @@ from lightning_modules.trained_weights import (
 from tasks.base import Asked
 from tasks.errors import StudentError
 from tasks.images import Image
+from tasks.records import read_records
 from tasks.types import TrainingRecord
+
+_LABELS_AT_ONCE = 4_096  # tokens of reference replies whose probabilities are computed together
 
 
 class StudentModule(LightningModule):
@@ -152,9 +158,31 @@ class StudentModule(LightningModule):
             require_pairs(records)
         return [self.encode_record(record) for record in records]
 
+    def replay_records(self) -> Sequence[TrainingRecord]:
+        """Records of what the student was pretrained on, from ``replay.jsonl`` in its folder.
+
+        Raises:
+            StudentError: There is no such file.
+            RecordError: It is damaged.
+        """
+        path = Path(self._location) / "replay.jsonl"
+        if not path.is_file():
+            raise StudentError(
+                f"{self._location} has no replay.jsonl with records of what the student was pretrained on: add it, or "
+                "set data.init_args.replay to 0."
+            )
+        return read_records(path)
+
     @property
     def _learns_from_pairs(self) -> bool:
         return bool(self.hparams["objective"] == "dpo")
+
+    def encode_reference(self, item: Asked, reply: str | None) -> EncodedRecord:
+        """The token ids and labels of a right reply to what is asked; without labels if it is None or too long."""
+        encoded = self.prompt_format.encode_reply(item, reply or "", self.hparams["max_length"])
+        if reply is not None and not encoded.truncated:
+            return encoded
+        return replace(encoded, labels=[IGNORED] * len(encoded.labels))
 
     def encode_images(self, images: Sequence[Image]) -> dict[str, Tensor]:
         """What the network is given of images, made when a batch is; nothing for a student of text alone."""
@@ -195,6 +223,9 @@ class StudentModule(LightningModule):
         if self.hparams["gradient_checkpointing"]:
             # Not reentrant: that needs inputs with gradients, which a LoRA student's frozen embeddings have not.
             self.network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            # What the last layer has computed, the backward pass needs at once: nothing is gained by doing it twice.
+            if (last := last_layer(self.network)) is not None:
+                last.gradient_checkpointing = False
         if self._learns_from_pairs and self.hparams["tuning"] == "full":
             first = next(self.network.parameters())
             self._reference = [self.base_network(share=True).to(first.device, first.dtype)]
@@ -252,7 +283,7 @@ class StudentModule(LightningModule):
         """The replies to an evaluation batch, in its order; the prompts are padded on the left."""
         index = batch["index"].tolist()
         if not index:  # a rank's share of a batch smaller than the number of ranks
-            return Generations([], [], [])
+            return Generations([], [], [], [])
         temperature, count = self.hparams["temperature"], self.max_new_tokens
         style = self.prompt_format
         with merged_adapters(self.network):
@@ -267,7 +298,24 @@ class StudentModule(LightningModule):
                 uniforms=row_uniforms(torch.initial_seed(), index, count) if temperature else None,
                 first_inputs=self.further_inputs(batch),
             )
-        return Generations(index, [style.decode(ids) for ids, _ in replies], [truncated for _, truncated in replies])
+            likelihoods = self._likelihoods(batch)
+        texts, truncated = [style.decode(ids) for ids, _ in replies], [cut for _, cut in replies]
+        return Generations(index, texts, truncated, likelihoods)
+
+    def _likelihoods(self, batch: dict[str, Any]) -> list[float | None]:
+        """The probability of each row's reference reply, all its tokens and its end; None where there is none."""
+        if (references := batch.get("references")) is None:
+            return [None] * len(batch["index"])
+        counts = (references["labels"] != IGNORED).sum(dim=1)
+        found: list[float | None] = []
+        # A row of the vocabulary for each token of the replies: not for a whole batch of long ones at once.
+        rows = max(1, _LABELS_AT_ONCE // max(1, int(counts.max())))
+        for start in range(0, len(counts), rows):
+            part = {name: value[start : start + rows] for name, value in references.items()}
+            logits, targets = self.labelled_logits(part)
+            logs = response_log_probabilities(logits, targets, part["labels"]).double()
+            found += logs.exp().tolist()
+        return [value if count else None for value, count in zip(found, counts.tolist(), strict=True)]
 
     validation_step: Any = predict_step
     test_step: Any = predict_step

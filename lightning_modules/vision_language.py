@@ -9,7 +9,7 @@ from lightning_modules.image_format import ImageFormat
 from lightning_modules.student import StudentModule
 from tasks.images import Image
 
-_OF_TEXT = {"input_ids", "labels", "attention_mask", "index"}
+_OF_TEXT = {"input_ids", "labels", "attention_mask", "index", "references"}
 
 
 class VisionLanguageStudent(StudentModule):

@@ -7,6 +7,8 @@ Stage 1: the subskills of ProceduralMathTask that COVERAGE names, and drills in 
 subskill in a terse notation ("XMB: 4.07 → 407"), never in the words of its questions: the student can then do most of
 what a question asks for, but not when it is asked that way, which some dozens of records can change. Only questions of
 the train split are used, so no evaluation instance is ever seen. About 35 minutes on two CPU cores.
+
+``replay.jsonl`` holds questions of the mixture for data.init_args.replay; --steps 0 writes that file alone.
 """
 
 import random
@@ -19,6 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tasks.math import ProceduralMathTask
 from tasks.math.generators import _ONES, _ORDINALS, _PLACES, _TENS, SKILLS
+from tasks.records import write_json_lines
 
 # Share of the pretraining mixture by subskill: 1 is full coverage, 0.02 a glimpse; what is not named is never seen.
 COVERAGE: dict[str, dict[str, float]] = {
@@ -201,9 +204,26 @@ def train_stage(
     return train(model, next_loss, "tokens", steps, lr)
 
 
+def replay_records(seed: int, count: int) -> list[dict[str, str]]:
+    """Distinct questions of the mixture, without drills and terse notation: what a fit may be trained on again."""
+    task, rng = ProceduralMathTask(), random.Random(f"{seed}/replay")
+    pairs = [(skill, subskill) for skill, subskills in COVERAGE.items() for subskill in subskills]
+    weights = [COVERAGE[skill][subskill] for skill, subskill in pairs]
+    records: dict[str, dict[str, str]] = {}
+    while len(records) < count:
+        record = task.record(*rng.choices(pairs, weights)[0], rng)
+        names = {"skill": record.skill or "", "subskill": record.subskill or "", "source": "pretraining"}
+        row = {"instruction": record.instruction, "response": record.response, "answer": record.answer}
+        records.setdefault(record.instruction, row | names)
+    return list(records.values())
+
+
 def main() -> None:
     """Trains both stages, saves the model folder and its provenance; stage 2 has half of the learning rate."""
-    arguments = parse(__doc__, threads=2, steps=4_800, terse_steps=1_200, batch_size=256, lr=4e-3)
+    arguments = parse(__doc__, threads=2, steps=4_800, terse_steps=1_200, batch_size=256, lr=4e-3, replay=2_000)
+    write_json_lines(arguments.out / "replay.jsonl", replay_records(arguments.seed, arguments.replay))
+    if not arguments.steps:
+        return
     mixture = Mixture(arguments.seed)
     tokenizer = train_tokenizer(mixture, vocabulary=640)
     config = LlamaConfig(

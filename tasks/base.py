@@ -15,6 +15,7 @@ from tasks.images import Image
 from tasks.prompting import DomainText, read_domain_text
 from tasks.records import record_from_mapping
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
+from tasks.variant import Variant
 
 # Shares of the question space, in tenths of the hash range. Training gets the most because a
 # teacher draws thousands of records from it while evaluation needs some hundreds of instances.
@@ -68,6 +69,8 @@ class Task(ABC):
     name: ClassVar[str]
     # The fields of each stage of a record, where language models are told how to write one.
     schemas: ClassVar[Sequence[type[BaseModel]]] = ()
+    # Whether several threads may score at once, which pays where a score is waited for (a program that runs).
+    scores_in_parallel: ClassVar[bool] = False
 
     @abstractmethod
     def instances(self, split: Split) -> Sequence[TaskInstance]:
@@ -76,6 +79,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, instance: TaskInstance, text: str) -> float:
         """The score of a student's reply to an instance, in [0, 1]; never raises on any text."""
+
+    def reference(self, instance: TaskInstance) -> str | None:
+        """A right reply to an instance, in the form that students are taught; None where the benchmark has none."""
+        return None
 
     def skill_of(self, instance: TaskInstance) -> str | None:
         """The gold skill of an instance, or None if the benchmark has none."""
@@ -209,16 +216,33 @@ class ProceduralTask(SplitTask):
             different seeds are measured on the same instances.
         val_size: Number of validation instances, dealt evenly over all subskills.
         test_size: Number of test instances, dealt evenly over all subskills.
+        variant: What is asked unevenly, or cannot be learnt; None for neither.
+
+    Raises:
+        ConfigurationError: A size is not positive.
     """
 
     no_train = "A procedural task has no fixed train split: draw records with record()."
     table: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
-    def __init__(self, seed: int = 0, val_size: int = 400, test_size: int = 800) -> None:
+    def __init__(
+        self, seed: int = 0, val_size: int = 400, test_size: int = 800, variant: Variant | None = None
+    ) -> None:
         check_range("task.init_args", val_size=val_size, test_size=test_size)
         self.seed = seed
         self.val_size = val_size
         self.test_size = test_size
+        self._variant = variant or Variant()
+
+    @cached_property
+    def variant(self) -> Variant:
+        """How this task differs from its even form.
+
+        Raises:
+            ConfigurationError: It names a skill that the task does not have, or nothing is asked.
+        """
+        self._variant.check(self.name, self.skills())
+        return self._variant
 
     def skills(self) -> Sequence[str]:
         """All skills, in a fixed order."""
@@ -259,6 +283,10 @@ class ProceduralTask(SplitTask):
         """The response that a record teaches for an instance; the bare answer unless a task shows its working."""
         return instance.answer
 
+    def reference(self, instance: TaskInstance) -> str | None:
+        """What a record would teach for the instance."""
+        return self.solution(instance)
+
     def training_pool(self) -> Sequence[TrainingRecord]:
         """Records of the train split, dealt evenly over all subskills: what a benchmark's training data would be."""
         return self._pool
@@ -271,21 +299,37 @@ class ProceduralTask(SplitTask):
         for _ in range(_MAX_DRAWS):
             instance = self.generate(skill, subskill, rng)
             if split_of(instance) == split:
-                return instance
+                return self._unlearnable(instance) if skill in self.variant.unlearnable else instance
         raise ConfigurationError(
             f"{self.name}: {_MAX_DRAWS} draws of {skill}/{subskill} gave no question of the {split} split; "
             "its question space is too small, give it more distinct questions."
         )
 
+    def _unlearnable(self, instance: TaskInstance) -> TaskInstance:
+        """The instance with the answer of another question of its subskill, always the same one."""
+        assert instance.skill is not None and instance.subskill is not None, "a procedural item has both"
+        rng = random.Random(f"{self.name}/unlearnable/{identity(instance)}")
+        other = self.generate(instance.skill, instance.subskill, rng)
+        return replace(instance, answer=other.answer)
+
+    def _asked(self, size: int) -> list[tuple[str, str]]:
+        """The subskill of each of ``size`` evaluation instances."""
+        if not self.variant.exam:
+            pairs = self.subskill_pairs()
+            return [pairs[index % len(pairs)] for index in range(size)]
+        asked = []
+        for skill, count in self.variant.shares(size, self.skills()).items():
+            subskills = self.subskills(skill)
+            asked += [(skill, subskills[turn % len(subskills)]) for turn in range(count)]
+        return asked
+
     def make_split(self, split: Split) -> list[TaskInstance]:
         """The instances of a split: ``(seed, split, index)`` decides each, all texts distinct."""
         size = self.val_size if split == "val" else self.test_size
-        pairs = self.subskill_pairs()
         seen: set[str] = set()
         made: list[TaskInstance] = []
-        for index in range(size):
+        for index, (skill, subskill) in enumerate(self._asked(size)):
             rng = random.Random(f"{self.name}/{self.seed}/{split}/{index}")
-            skill, subskill = pairs[index % len(pairs)]
             for _ in range(_MAX_DRAWS):
                 instance = self._draw(skill, subskill, split, rng)
                 if identity(instance) not in seen:

@@ -114,6 +114,9 @@ def _check_scoring(task: Task, instances: Sequence[TaskInstance]) -> None:
         where = f"{task.name}, {instance.instance_id}"
         gold = task.score(instance, instance.answer)
         assert gold == 1.0, f"{where}: the right answer {instance.answer!r} scores {gold}"
+        if (reference := task.reference(instance)) is not None:
+            gold = task.score(instance, reference)
+            assert gold == 1.0, f"{where}: the reference reply {reference!r} scores {gold}"
         for reply in (*HOSTILE_REPLIES, instance.instruction):
             score = task.score(instance, reply)
             assert isinstance(score, float) and 0.0 <= score <= 1.0, f"{where}: {reply[:40]!r} scores {score!r}"

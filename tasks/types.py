@@ -68,12 +68,15 @@ class Prediction:
         text: The decoded reply, special tokens removed.
         score: The task's score of it, in [0, 1].
         truncated: True if decoding ended at the token limit and not at an end-of-turn token.
+        likelihood: The probability that the student gives the task's reference reply, whole and ended there, in
+            [0, 1]; None where it was not measured or the task has no reference.
     """
 
     instance_id: str
     text: str
     score: float
     truncated: bool = False
+    likelihood: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +86,18 @@ class Accuracy:
     Args:
         value: Mean score in [0, 1]; None if nothing was scored (never NaN).
         n: Number of scored instances.
+        likelihood: Mean likelihood of the reference replies, of the instances that have one; None without any.
     """
 
     value: float | None
     n: int
+    likelihood: float | None = None
 
     @classmethod
-    def of(cls, scores: list[float]) -> Accuracy:
-        """The accuracy of a list of scores."""
-        return cls(sum(scores) / len(scores) if scores else None, len(scores))
+    def of(cls, predictions: Sequence[Prediction]) -> Accuracy:
+        """The accuracy of some predictions."""
+        likelihoods = [one.likelihood for one in predictions if one.likelihood is not None]
+        return cls(_mean([one.score for one in predictions]), len(predictions), _mean(likelihoods))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +119,25 @@ class SkillReport:
     @classmethod
     def of(
         cls,
-        scores: Sequence[float],
+        predictions: Sequence[Prediction],
         skills: Sequence[str | None],
         slices: Sequence[Mapping[str, str]] | None = None,
     ) -> SkillReport:
-        """The report of scores in [0, 1]; instances of no skill count overall only, and None stands for no slices."""
-        by_skill: dict[str, list[float]] = {}
-        by_slice: dict[str, list[float]] = {}
-        for score, skill, groups in zip(scores, skills, slices or [{}] * len(skills), strict=True):
+        """The report of predictions; those of no skill count overall only, and None stands for no slices."""
+        by_skill: dict[str, list[Prediction]] = {}
+        by_slice: dict[str, list[Prediction]] = {}
+        for prediction, skill, groups in zip(predictions, skills, slices or [{}] * len(skills), strict=True):
             if skill is not None:
-                by_skill.setdefault(skill, []).append(score)
+                by_skill.setdefault(skill, []).append(prediction)
             for kind, value in groups.items():
-                by_slice.setdefault(f"{kind}/{value}", []).append(score)
-        return cls(Accuracy.of(list(scores)), _accuracies(by_skill), _accuracies(by_slice))
+                by_slice.setdefault(f"{kind}/{value}", []).append(prediction)
+        return cls(Accuracy.of(predictions), _accuracies(by_skill), _accuracies(by_slice))
 
 
-def _accuracies(groups: Mapping[str, list[float]]) -> dict[str, Accuracy]:
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _accuracies(groups: Mapping[str, list[Prediction]]) -> dict[str, Accuracy]:
     # Sorted, as JSON files are: a report that was read back shows the same order as one that was just made.
     return {name: Accuracy.of(groups[name]) for name in sorted(groups)}

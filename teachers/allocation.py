@@ -26,11 +26,15 @@ def apportion(total: int, weights: Sequence[float], rng: Random | None = None) -
     return parts
 
 
-def with_floor(weights: Sequence[float], floor: float) -> list[float]:
-    """Weights of which a share ``floor`` is dealt evenly and the rest in proportion; they sum to 1.
+def with_floor(weights: Sequence[float], floor: float, by: Sequence[float] | None = None) -> list[float]:
+    """Weights of which a share ``floor`` is dealt by ``by`` (None: evenly), the rest in proportion; they sum to 1.
 
     The floor is replay: a student that is trained on its weak skills alone forgets the strong ones.
     """
     total = sum(weights)
-    even = 1 / len(weights) if weights else 0.0
-    return [floor * even + (1 - floor) * (weight / total if total > 0 else even) for weight in weights]
+    among = sum(by) if by is not None else len(weights)
+    base = [one / among for one in by or [1] * len(weights)] if among else [0.0] * len(weights)
+    return [
+        floor * least + (1 - floor) * (weight / total if total > 0 else least)
+        for weight, least in zip(weights, base, strict=True)
+    ]

@@ -23,6 +23,9 @@ The closed loop:
   leaderboard            teachers ranked over many runs, with intervals, costs and floors
   export     the accepted records of a run as a Hugging Face dataset, in a folder or on the hub
 
+The teacher suite:
+  suite      a policy of yours on challenges that each ask one ability, against a dozen policies that ship
+
 Teachers that are language models (OPENAI_API_KEY, or any OpenAI-compatible server by OPENAI_BASE_URL):
   episode … --dry_run    the calls, tokens and dollars to expect, before anything is paid
   discover-skills        skills found by a chat model, frozen to a file that runs share
@@ -52,6 +55,7 @@ _COMMANDS = {
     "leaderboard": "leaderboard:leaderboard",
     "export": "export:export",
     "discover-skills": "discover_skills:discover_skills_command",
+    "suite": "suite:suite",
     "list": "list:list_names",
 }
 _EXIT_USER_ERROR = 2

@@ -99,7 +99,7 @@ class LightningStudentLoop:
         student = copy.deepcopy(self._student)
         if start == "previous" and previous is not None:
             student.load_student(self._run_dir.student(previous))
-        folder, truncated = self._run_dir.step(step), 0
+        folder, truncated, replayed = self._run_dir.step(step), 0, 0
         metrics = SkillMetrics(self.task)
         trainer = self._trainer(
             folder=folder,
@@ -114,7 +114,7 @@ class LightningStudentLoop:
             data = self._data.with_records(records, seed=seed)
             with self._recorder.timed("fit"):
                 self._call(trainer, trainer.fit, student, datamodule=data)
-            truncated = data.truncated_records or 0
+            truncated, replayed = data.truncated_records or 0, data.replay
             if trainer.is_global_zero:
                 target = self._run_dir.student(step)
                 try:
@@ -131,7 +131,7 @@ class LightningStudentLoop:
         with self._recorder.timed("evaluate"):
             self._call(trainer, trainer.predict, student, datamodule=data, return_predictions=False)
         self._current = student
-        return Evaluation(tuple(metrics.predictions("val")), tuple(metrics.predictions("test")), truncated)
+        return Evaluation(tuple(metrics.predictions("val")), tuple(metrics.predictions("test")), truncated, replayed)
 
     @contained()
     def answer(self, instances: Sequence[TaskInstance]) -> list[Prediction]:
@@ -142,7 +142,7 @@ class LightningStudentLoop:
             self._current = copy.deepcopy(self._student)
         metrics = SkillMetrics(self.task)
         trainer = self._trainer(folder=None, callbacks=[metrics, _PhaseTicks(self._progress)])
-        data = self._data.with_instances({"probe": instances})
+        data = self._data.with_instances({"probe": instances}, likelihood=False)
         with self._recorder.timed("evaluate"):
             self._call(trainer, trainer.predict, self._current, datamodule=data, return_predictions=False)
         return metrics.predictions("probe")

@@ -23,14 +23,23 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
+class Likelihood(_Part):
+    """A mean likelihood of reference replies; None where none was measured."""
+
+    value: Share | None = None
+    n: Count | None = None
+    ci95: Ends | None = None
+
+
 class Measured(_Part):
-    """An accuracy; None where nothing was measured."""
+    """An accuracy; None where nothing was measured. Its likelihood has an interval in summaries alone."""
 
     value: Share | None = None
     accuracy: Share | None = None
     n: Count | None = None
     groups: Count | None = None
     ci95: Ends | None = None
+    likelihood: Share | Likelihood | None = None
 
 
 class Report(_Part):
@@ -74,6 +83,7 @@ class Line(_Part):
     pool: Count | None = None
     trained: bool | None = None
     truncated_records: Count | None = None
+    replayed_records: Count | None = None
     rejected: dict[str, Count] | None = None
     allocation: dict[str, Count] | None = None
     val: Report | None = None
@@ -83,11 +93,12 @@ class Line(_Part):
 
 
 class Change(_Part):
-    """A gain in points."""
+    """A gain in points, of accuracy, and of likelihood where that was measured."""
 
     points: Number | None = None
     ci95: Ends | None = None
     p_value: Number | None = None
+    likelihood: "Change | None" = None
 
 
 class Choice(_Part):
@@ -157,6 +168,7 @@ class Answer(_Part):
     score: Share
     text: str = ""
     truncated: bool = False
+    likelihood: Share | None = None
     cluster: str | None = None
 
 

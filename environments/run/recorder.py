@@ -51,6 +51,7 @@ class RunRecorder(Recorder):
         self._teacher_calls = calls
         self._task = task
         self.scores: dict[int, dict[str, list[float]]] = {}
+        self.likelihoods: dict[int, dict[str, list[float | None]]] = {}
         self._clusters: Mapping[str, Sequence[str]] = {}
         self._facts = facts
         self._writes = writes
@@ -130,8 +131,11 @@ class RunRecorder(Recorder):
         spent["other"] = max(0.0, now - self._mark - sum(spent.values()))
         self._mark = now
         seconds = {name: round(value, 3) for name, value in spent.items()}
-        truncated = evaluation.truncated_records if result.trained else 0
-        self.lines.append({**asdict(result), "truncated_records": truncated, "seconds": seconds, **self._counted()})
+        trained_on = {
+            "truncated_records": evaluation.truncated_records if result.trained else 0,
+            "replayed_records": evaluation.replayed_records if result.trained else 0,
+        }
+        self.lines.append({**asdict(result), **trained_on, "seconds": seconds, **self._counted()})
         self._keep_scores(result.step, evaluation)
         accepted, _ = self._pending
         self._calls, self._pending = [], ([], [])
@@ -150,17 +154,24 @@ class RunRecorder(Recorder):
     def write_summary(self, status: str, stopped: str | None = None, error: str | None = None) -> dict[str, Any]:
         """Rewrites summary.json from the finished steps; arguments as in ``summarise``."""
         summary = summarise(
-            self.lines, self.scores, self._facts, status, self._counted(), stopped, self._clusters, error
+            self.lines,
+            self.scores,
+            self._facts,
+            status,
+            self._counted(),
+            stopped,
+            self._clusters,
+            error,
+            self.likelihoods,
         )
         if self._writes:
             self.run_dir.write_summary(summary)
         return summary
 
     def _keep_scores(self, step: int, evaluation: Evaluation) -> None:
-        self.scores[step] = {
-            "val": [prediction.score for prediction in evaluation.val],
-            "test": [prediction.score for prediction in evaluation.test],
-        }
+        answers = {"val": evaluation.val, "test": evaluation.test}
+        self.scores[step] = {split: [one.score for one in answers[split]] for split in answers}
+        self.likelihoods[step] = {split: [one.likelihood for one in answers[split]] for split in answers}
         if not step and self._task is not None:  # the instances are the same in all steps
             self._clusters = clusters_by_split(self._task, evaluation)
 
@@ -248,7 +259,13 @@ class RunRecorder(Recorder):
         predictions: dict[str, list[Prediction]] = {"val": [], "test": []}
         for row in self.run_dir.answers(step):
             predictions[row["split"]].append(
-                Prediction(row["instance_id"], row.get("text", ""), row["score"], row.get("truncated", False))
+                Prediction(
+                    row["instance_id"],
+                    row.get("text", ""),
+                    row["score"],
+                    row.get("truncated", False),
+                    row.get("likelihood"),
+                )
             )
         if not all(predictions.values()):
             raise RecordError(

@@ -76,9 +76,9 @@ def skill_report(
     slices_of: Callable[[TaskInstance], Mapping[str, str]] | None = None,
 ) -> SkillReport:
     """Accuracy overall, by skill and by the groups of ``slices_of``; instances of no skill count overall only."""
-    scores = {prediction.instance_id: prediction.score for prediction in predictions}
+    by_id = {prediction.instance_id: prediction for prediction in predictions}
     return SkillReport.of(
-        [scores[instance.instance_id] for instance in instances],
+        [by_id[instance.instance_id] for instance in instances],
         [skill_of(instance) for instance in instances],
         None if slices_of is None else [slices_of(instance) for instance in instances],
     )

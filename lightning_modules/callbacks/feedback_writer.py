@@ -37,7 +37,7 @@ class FeedbackWriter(Callback):
     ``predictions.jsonl`` has a row for each instance of each set: the fields of a Prediction, ``split``, ``skill`` (the
     task's own) and, where there is one, the path of its ``image`` and its ``cluster``. ``feedback.json`` is of the
     validation set alone, whatever else was measured, and of no skills but those that are shown: ``accuracy``, ``n``,
-    ``skills`` and ``errors``.
+    ``likelihood`` (mean probability of the reference reply; null without references), ``skills`` and ``errors``.
 
     Args:
         folder: Where to; made if it does not exist.
@@ -76,7 +76,7 @@ class FeedbackWriter(Callback):
     def _feedback(self, metrics: SkillMetrics) -> dict[str, Any]:
         answered = metrics.answered("val")
         skills = [own if self.skills is None else self.skills.skill_of(instance) for instance, _, own, _ in answered]
-        report = SkillReport.of([prediction.score for _, prediction, _, _ in answered], skills)
+        report = SkillReport.of([prediction for _, prediction, _, _ in answered], skills)
         listed = report.skills if self.skills is None else self.skills.skills()
         errors = [
             {
@@ -85,6 +85,7 @@ class FeedbackWriter(Callback):
                 "student_answer": prediction.text,
                 "right_answer": instance.answer,
                 "score": prediction.score,
+                "likelihood": prediction.likelihood,
                 "skill": skill,
                 **({} if instance.image is None else {"image": instance.image}),
             }
@@ -96,7 +97,11 @@ class FeedbackWriter(Callback):
             "split": "val",
             "accuracy": report.overall.value,
             "n": report.overall.n,
-            "skills": {name: {"accuracy": part.value, "n": part.n} for name, part in accuracies.items()},
+            "likelihood": report.overall.likelihood,
+            "skills": {
+                name: {"accuracy": part.value, "n": part.n, "likelihood": part.likelihood}
+                for name, part in accuracies.items()
+            },
             "errors": errors,
         }
 

@@ -1,6 +1,9 @@
 """Scores the student's replies with the task and accumulates them by skill, over all ranks."""
 
+import math
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +15,8 @@ from lightning_modules.generation import Generations
 from tasks.base import Task
 from tasks.errors import ConfigurationError
 from tasks.types import Prediction, SkillReport, TaskInstance
+
+_LIKELIHOOD_DIGITS = 6  # beyond them are the rounding errors of the processor's kernels
 
 
 class ReplyScores(Metric):
@@ -25,6 +30,7 @@ class ReplyScores(Metric):
     scores: Tensor
     seen: Tensor
     truncated: Tensor
+    likelihoods: Tensor
     text_index: list[Tensor]
     text_length: list[Tensor]
     text_bytes: list[Tensor]
@@ -34,29 +40,30 @@ class ReplyScores(Metric):
         self.add_state("scores", torch.zeros(size, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("seen", torch.zeros(size, dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("truncated", torch.zeros(size, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("likelihoods", torch.zeros(size, dtype=torch.float64), dist_reduce_fx="sum")  # NaN: not measured
         for name in ("text_index", "text_length", "text_bytes"):
             self.add_state(name, [], dist_reduce_fx="cat")
         # A rank without a batch must gather empty tensors of the same types as the others'.
-        self.update([], [], [], [])
+        self.update(Generations([], [], [], []), [])
 
-    def update(
-        self, index: Sequence[int], scores: Sequence[float], truncated: Sequence[bool], texts: Sequence[str]
-    ) -> None:
-        """Adds the replies to some instances, given by their positions in the set."""
-        rows = torch.tensor(index, dtype=torch.long, device=self.device)
+    def update(self, replies: Generations, scores: Sequence[float]) -> None:
+        """Adds scored replies to some instances, given by their positions in the set."""
+        rows = torch.tensor(replies.index, dtype=torch.long, device=self.device)
         one = torch.ones_like(rows)
         self.seen.index_add_(0, rows, one)
         self.scores.index_add_(0, rows, torch.tensor(scores, dtype=torch.float64, device=self.device))
-        self.truncated.index_add_(0, rows, torch.tensor(truncated, dtype=torch.long, device=self.device))
-        encoded = [text.encode("utf-8", "replace") for text in texts]
+        self.truncated.index_add_(0, rows, torch.tensor(replies.truncated, dtype=torch.long, device=self.device))
+        likelihoods = [math.nan if one is None else one for one in replies.likelihoods]
+        self.likelihoods.index_add_(0, rows, torch.tensor(likelihoods, dtype=torch.float64, device=self.device))
+        encoded = [text.encode("utf-8", "replace") for text in replies.texts]
         lengths = torch.tensor([len(part) for part in encoded], dtype=torch.long, device=self.device)
         letters = torch.tensor(list(b"".join(encoded)), dtype=torch.uint8, device=self.device)
         self.text_index.append(rows)
         self.text_length.append(lengths)
         self.text_bytes.append(letters)
 
-    def compute(self) -> dict[int, tuple[float, bool, str]]:
-        """Score, truncation and text by position, over all ranks, for every instance that was answered."""
+    def compute(self) -> dict[int, tuple[str, float, bool, float | None]]:
+        """Text, score, truncation and likelihood by position, over all ranks, for every instance that was answered."""
         index, lengths, letters = (
             torch.cat(list(part)) if isinstance(part, list) else part
             for part in (self.text_index, self.text_length, self.text_bytes)
@@ -68,8 +75,16 @@ class ReplyScores(Metric):
         for row, length in zip(index.tolist(), lengths.tolist(), strict=True):
             texts[row] = whole[start : start + length].decode("utf-8")
             start += length
-        scores, truncated = self.scores.tolist(), self.truncated.tolist()
-        return {row: (scores[row], bool(truncated[row]), texts[row]) for row in sorted(texts)}
+        scores, truncated, likelihoods = self.scores.tolist(), self.truncated.tolist(), self.likelihoods.tolist()
+        return {
+            row: (
+                texts[row],
+                scores[row],
+                bool(truncated[row]),
+                None if math.isnan(likelihoods[row]) else round(likelihoods[row], _LIKELIHOOD_DIGITS),
+            )
+            for row in sorted(texts)
+        }
 
 
 class Answered(NamedTuple):
@@ -84,8 +99,8 @@ class Answered(NamedTuple):
 class SkillMetrics(Callback):
     """Measures accuracy, overall and by skill, in validate, test, predict and the validation within fit.
 
-    Logs ``<set>/accuracy`` and ``<set>/skill/<name>`` and keeps the predictions; in validation and test other
-    callbacks can monitor these names.
+    Logs ``<set>/accuracy``, ``<set>/skill/<name>`` and, where the task has reference replies, ``<set>/likelihood``, and
+    keeps the predictions; in validation and test other callbacks can monitor these names.
 
     Args:
         task: Scores the replies; None takes the data module's task.
@@ -96,6 +111,8 @@ class SkillMetrics(Callback):
         self._metrics: dict[str, ReplyScores] = {}
         self._instances: dict[str, Sequence[TaskInstance]] = {}
         self._answered: dict[str, list[Answered]] = {}
+        self._scorers: ThreadPoolExecutor | None = None
+        self._scoring: list[tuple[str, Generations, list[Future[float]]]] = []  # under way while decoding goes on
 
     @property
     def names(self) -> list[str]:
@@ -115,7 +132,7 @@ class SkillMetrics(Callback):
     def report(self, name: str) -> SkillReport:
         """Accuracy of a set, overall and by skill."""
         answered = self.answered(name)
-        return SkillReport.of([one.prediction.score for one in answered], [one.skill for one in answered])
+        return SkillReport.of([one.prediction for one in answered], [one.skill for one in answered])
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begins the set ``val``."""
@@ -148,20 +165,27 @@ class SkillMetrics(Callback):
             raise AssertionError(f"SkillMetrics needs the student's Generations, found {type(outputs).__name__}")
         name = list(self._metrics)[dataloader_idx]  # the loaders come in the order of the sets
         task, instances = self._task(trainer), self._instances[name]
-        pairs = zip(outputs.index, outputs.texts, strict=True)
-        scores = [task.score(instances[row], text) for row, text in pairs]
-        self._metrics[name].update(outputs.index, scores, outputs.truncated, outputs.texts)
+        pairs = [(instances[row], text) for row, text in zip(outputs.index, outputs.texts, strict=True)]
+        if task.scores_in_parallel:
+            if self._scorers is None:
+                self._scorers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scoring")
+            self._scoring.append((name, outputs, [self._scorers.submit(task.score, *pair) for pair in pairs]))
+        else:
+            self._metrics[name].update(outputs, [task.score(*pair) for pair in pairs])
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gathers the ranks, keeps the predictions and logs the accuracies."""
         if trainer.sanity_checking:
             return
         task = self._task(trainer)
+        for name, outputs, scores in self._scoring:
+            self._metrics[name].update(outputs, [score.result() for score in scores])
+        self._end_scoring()
         for name, metric in self._metrics.items():
             self._answered[name] = []
-            for row, (score, truncated, text) in metric.compute().items():
+            for row, measured in metric.compute().items():
                 instance = self._instances[name][row]
-                prediction = Prediction(instance.instance_id, text, score, truncated)
+                prediction = Prediction(instance.instance_id, *measured)
                 skill, cluster = task.skill_of(instance), task.cluster_of(instance)
                 self._answered[name].append(Answered(instance, prediction, skill, cluster))
             self._log(trainer, pl_module, name)
@@ -169,6 +193,15 @@ class SkillMetrics(Callback):
 
     on_test_batch_end = on_predict_batch_end = on_validation_batch_end
     on_test_epoch_end = on_predict_epoch_end = on_validation_epoch_end
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leaves what is still to be scored."""
+        self._end_scoring()
+
+    def _end_scoring(self) -> None:
+        if self._scorers is not None:
+            self._scorers.shutdown(cancel_futures=True)
+        self._scorers, self._scoring = None, []
 
     def _begin(self, pl_module: LightningModule, sets: Mapping[str, Sequence[TaskInstance]]) -> None:
         self._instances.update(sets)
@@ -178,6 +211,7 @@ class SkillMetrics(Callback):
         report = self.report(name)
         values = {f"{name}/skill/{skill}": accuracy.value for skill, accuracy in report.skills.items()}
         values[f"{name}/accuracy"] = report.overall.value
+        values[f"{name}/likelihood"] = report.overall.likelihood
         known = {tag: value for tag, value in values.items() if value is not None}
         if trainer.predicting:  # where Lightning refuses pl_module.log
             for logger in trainer.loggers:

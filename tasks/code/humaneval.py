@@ -83,6 +83,10 @@ class HumanEvalTask(ProgrammingTask):
         """The instruction that a prompt is asked with."""
         return f"Complete this Python function. Reply with the whole function in one code block.\n\n{problem.strip()}"
 
+    def reference(self, instance: TaskInstance) -> str | None:
+        """The canonical solution, in a code block as it is asked for."""
+        return f"```python\n{instance.answer.strip()}\n```"
+
     def program_of(self, instance: TaskInstance, text: str) -> str:
         """The last code block that defines the function, since many replies go on to use it; else the last of all."""
         blocks, entry_point = code_blocks(text), str(instance.metadata.get("entry_point", ""))

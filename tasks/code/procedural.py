@@ -10,6 +10,7 @@ from tasks.code.records import join_answer, split_answer, without_tests
 from tasks.code.task import ProgrammingTask, may_answer
 from tasks.code.verdict import Job, Level
 from tasks.types import TaskInstance
+from tasks.variant import Variant
 
 _FUNCTION, _ARGUMENT = "f", "x"
 _LONGEST = 200  # characters of an expression; what is longer is a program, or nothing
@@ -52,8 +53,9 @@ class ProceduralCodeTask(ProgrammingTask, ProceduralTask):
         isolation: Level = "full",
         strict: bool = False,
         seconds: float = 2.0,
+        variant: Variant | None = None,
     ) -> None:
-        ProceduralTask.__init__(self, seed=seed, val_size=val_size, test_size=test_size)
+        ProceduralTask.__init__(self, seed, val_size, test_size, variant)
         ProgrammingTask.__init__(self, seconds, isolation, strict)
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:

@@ -1,5 +1,6 @@
 """What the programming tasks share: replies are programs, and a score is a verdict of the sandbox."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -68,6 +69,7 @@ class ProgrammingTask(SplitTask):
 
     schemas = (Problem, Solution)
     no_train = "There is no training split of programs: choose an engine that writes its records."
+    scores_in_parallel = True
 
     def __init__(
         self, seconds: float, isolation: Level = "full", strict: bool = False, packages: Sequence[str] = ()
@@ -95,7 +97,8 @@ class ProgrammingTask(SplitTask):
             return None
         key = hashlib.sha256(dumps(encode(astuple(job)))).digest()
         if (known := self._verdicts.get(key)) is not None:
-            self._verdicts.move_to_end(key)
+            with contextlib.suppress(KeyError):  # another thread may have made room meanwhile
+                self._verdicts.move_to_end(key)
             return known
         verdict = self.sandbox.judge(job)
         self._verdicts[key] = verdict

@@ -126,6 +126,11 @@ class MATHTask(SplitTask):
             return 0.0
         return float(equivalent(gold, answer, asked=asked_formulas(instance.instruction)))
 
+    def reference(self, instance: TaskInstance) -> str | None:
+        """The row's own solution, in the target format."""
+        solution = instance.metadata.get("solution")
+        return None if solution is None else render_response(str(solution), instance.answer)
+
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
         """The level of an instance."""
         return {"level": str(instance.metadata["level"])} if "level" in instance.metadata else {}

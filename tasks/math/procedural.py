@@ -9,6 +9,7 @@ from tasks.math.generators import SKILLS
 from tasks.math.scoring import final_answer, same_decimal, same_text, same_value
 from tasks.prompting import PlainRecord
 from tasks.types import TaskInstance
+from tasks.variant import Variant
 
 # Where the question asks for a notation, an equal value in another notation is a wrong answer; elsewhere it is right.
 _COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
@@ -24,14 +25,17 @@ class ProceduralMathTask(ProceduralTask):
         seed: Seed of the evaluation instances, apart from the run's seed.
         val_size: Number of validation instances, dealt evenly over the 54 subskills.
         test_size: Number of test instances, dealt evenly over the 54 subskills.
+        variant: What is asked unevenly, or cannot be learnt; None for neither.
     """
 
     name: ClassVar[str] = "math_procedural"
     table = SKILLS
     schemas = (PlainRecord,)
 
-    def __init__(self, seed: int = 0, val_size: int = 432, test_size: int = 864) -> None:
-        super().__init__(seed=seed, val_size=val_size, test_size=test_size)
+    def __init__(
+        self, seed: int = 0, val_size: int = 432, test_size: int = 864, variant: Variant | None = None
+    ) -> None:
+        super().__init__(seed, val_size, test_size, variant)
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
         """One question of a subskill."""

@@ -12,6 +12,7 @@ from tasks.errors import ConfigurationError
 from tasks.math.scoring import clean_answer, final_answer
 from tasks.prompting import PlainRecord
 from tasks.types import TaskInstance
+from tasks.variant import Variant
 
 Settings = Mapping[str, Any]
 
@@ -110,9 +111,14 @@ class ReasoningGymTask(ProceduralTask):
     table: ClassVar[Mapping[str, Mapping[str, Any]]] = {skill: subskills for skill, (_, subskills) in DATASETS.items()}
 
     def __init__(
-        self, seed: int = 0, val_size: int = 396, test_size: int = 792, skills: Sequence[str] | None = None
+        self,
+        seed: int = 0,
+        val_size: int = 396,
+        test_size: int = 792,
+        skills: Sequence[str] | None = None,
+        variant: Variant | None = None,
     ) -> None:
-        super().__init__(seed=seed, val_size=val_size, test_size=test_size)
+        super().__init__(seed, val_size, test_size, variant)
         if importlib.util.find_spec("reasoning_gym") is None:
             raise ConfigurationError(
                 f'{type(self).__name__} needs the package reasoning-gym: pip install "dataenvgym[reasoning-gym]".'

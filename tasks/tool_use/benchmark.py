@@ -76,6 +76,10 @@ class MnmsTask(SplitTask):
         """1.0 if the reply's plan is the gold plan, or one of its alternatives if they count, else 0.0."""
         return plan_score(self.gold_plans(instance), parse_plan(text), self.headline)
 
+    def reference(self, instance: TaskInstance) -> str | None:
+        """The gold plan."""
+        return instance.answer
+
     def gold_plans(self, instance: TaskInstance) -> list[Plan]:
         """The gold plan and, if they count, its alternatives."""
         golds = [parse_plan(instance.answer)]

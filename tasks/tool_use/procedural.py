@@ -13,6 +13,7 @@ from tasks.tool_use.parsing import parse_plan
 from tasks.tool_use.plans import Notation, render
 from tasks.tool_use.templates import SKILLS
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
+from tasks.variant import Variant
 
 
 class ProceduralToolUseTask(ProceduralTask):
@@ -38,8 +39,9 @@ class ProceduralToolUseTask(ProceduralTask):
         test_size: int = 420,
         notation: Notation = "short",
         headline: Headline = "plan",
+        variant: Variant | None = None,
     ) -> None:
-        super().__init__(seed=seed, val_size=val_size, test_size=test_size)
+        super().__init__(seed, val_size, test_size, variant)
         check_choice("task.init_args", get_args(Notation), notation=notation)
         check_choice("task.init_args", EXACT_METRICS, headline=headline)
         self.notation: Notation = notation

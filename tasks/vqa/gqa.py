@@ -64,6 +64,10 @@ class GQATask(DescribedTask):
         """1.0 for the right answer, whatever its case and final punctuation, else 0.0."""
         return float(same_answer(instance.answer, text))
 
+    def reference(self, instance: TaskInstance) -> str | None:
+        """The bare answer."""
+        return instance.answer
+
     def cluster_of(self, instance: TaskInstance) -> str | None:
         """The image: what a student does not see in it, it gets wrong in all questions about it."""
         image_id = instance.metadata.get("imageId")

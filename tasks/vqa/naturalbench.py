@@ -91,6 +91,10 @@ class NaturalBenchTask(DescribedTask):
         names = {"question_type": "Question_Type", "source": "Source"}
         return {kind: str(instance.metadata[field]) for kind, field in names.items() if instance.metadata.get(field)}
 
+    def reference(self, instance: TaskInstance) -> str | None:
+        """The bare answer."""
+        return instance.answer
+
     def cluster_of(self, instance: TaskInstance) -> str | None:
         """The group: two questions about the same two images, built so that no one answer suits both images."""
         index = instance.metadata.get("Index")

@@ -60,6 +60,10 @@ class NLVRTask(SplitTask):
         tower = all(item["type"] == "square" and (item["x_loc"], item["size"]) == (40, 20) for item in items)
         return {"scene": "tower" if tower else "scattered"} if items else {}
 
+    def reference(self, instance: TaskInstance) -> str | None:
+        """The bare answer."""
+        return instance.answer
+
     def cluster_of(self, instance: TaskInstance) -> str | None:
         """The sentence, which was written for several scenes: a word that a student does not know fails it in all.
 

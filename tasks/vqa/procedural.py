@@ -10,6 +10,7 @@ from tasks.errors import RecordError
 from tasks.images import Image
 from tasks.replies import clean_answer
 from tasks.types import TaskInstance, TrainingRecord
+from tasks.variant import Variant
 from tasks.vqa.forms import PLURALS
 from tasks.vqa.questions import CORNERS, EQUAL, PLACES, SKILLS, answer_of
 from tasks.vqa.rows import DescribedRecord, described_record
@@ -43,8 +44,15 @@ class ProceduralVQATask(ProceduralTask):
     table = SKILLS
     schemas = (DescribedRecord,)
 
-    def __init__(self, seed: int = 0, val_size: int = 240, test_size: int = 480, preferences: bool = False) -> None:
-        super().__init__(seed=seed, val_size=val_size, test_size=test_size)
+    def __init__(
+        self,
+        seed: int = 0,
+        val_size: int = 240,
+        test_size: int = 480,
+        preferences: bool = False,
+        variant: Variant | None = None,
+    ) -> None:
+        super().__init__(seed, val_size, test_size, variant)
         self.preferences = preferences
 
     def generate(self, skill: str, subskill: str, rng: random.Random) -> TaskInstance:
@@ -95,6 +103,8 @@ class ProceduralVQATask(ProceduralTask):
             return fault
         if record.image is None:
             return "image_missing"
+        if record.skill in self.variant.unlearnable:  # its answers are another image's
+            return None
         scene = scene_of(record.image)
         if scene is None:
             return None

@@ -1,5 +1,6 @@
 """A procedural engine that is wrong about a share of its records: a weak teacher, offline."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -23,13 +24,16 @@ class WeakProceduralEngine(ProceduralEngine):
         task: The task to teach.
         wrong: Share of wrong records, in [0, 1].
         off_target: Share of records off target, in [0, 1].
+        skills: The skills whose records are spoilt; None for all.
 
     Raises:
-        ConfigurationError: The task is not procedural, a share is out of range, they sum to more than 1, or
-            records of a task with a single skill are to be off target.
+        ConfigurationError: The task is not procedural, a share is out of range, they sum to more than 1, records of a
+            task with a single skill are to be off target, or a skill is unknown.
     """
 
-    def __init__(self, task: Task, wrong: float = 0.2, off_target: float = 0.2) -> None:
+    def __init__(
+        self, task: Task, wrong: float = 0.2, off_target: float = 0.2, skills: Sequence[str] | None = None
+    ) -> None:
         super().__init__(task)
         check_range(type(self).__name__, 0, 1, wrong=wrong, off_target=off_target)
         if wrong + off_target > 1:
@@ -40,8 +44,11 @@ class WeakProceduralEngine(ProceduralEngine):
             raise ConfigurationError(
                 f"WeakProceduralEngine: off_target is {off_target}, and {task.name} has no other skill: set it to 0."
             )
+        for skill in skills or ():
+            self.task.subskills(skill)  # raises for one that is unknown
         self.wrong = wrong
         self.off_target = off_target
+        self.skills = skills
 
     def generate(self, plan: DataPlan) -> Batch:
         """The records of a plan, all questions distinct, a share of them spoilt.
@@ -54,6 +61,8 @@ class WeakProceduralEngine(ProceduralEngine):
         rng = plan.generator(len(plan.specs))  # apart from the specs' own: what is not hit stays the same
         for place, record in enumerate(records):
             fate = rng.random()
+            if self.skills is not None and record.skill not in self.skills:
+                continue
             if fate < self.wrong:
                 records[place] = self._wrong(record, rng)
             elif fate < self.wrong + self.off_target:

@@ -1,5 +1,13 @@
 """Policies: what to teach next, from what an environment shows."""
 
+from teachers.policies.bandits import (
+    Exp3Policy,
+    HighLossPolicy,
+    LearningProgressPolicy,
+    PrioritizedReplayPolicy,
+    SuccessiveHalvingPolicy,
+)
+from teachers.policies.expected_gain import ExpectedGainPolicy
 from teachers.policies.feedback_ablation import FeedbackAblationPolicy
 from teachers.policies.first_step import FirstStepPolicy
 from teachers.policies.like_errors import LikeErrorsPolicy
@@ -15,28 +23,38 @@ from teachers.policies.open_ended import OpenEndedPolicy
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.skill_list import ErrorProportionalPolicy, RewardHistoryPolicy
 from teachers.policies.skill_tree import SkillTreePolicy
+from teachers.policies.static import StaticPolicy, TopSkillsPolicy, UniformPolicy
 from teachers.policies.tree_rules import AlternatingPolicy, FillBalancedPolicy, RandomPolicy, ThresholdPolicy
 
 __all__ = [
     "AlternatingPolicy",
     "ErrorProportionalPolicy",
+    "Exp3Policy",
+    "ExpectedGainPolicy",
     "FeedbackAblationPolicy",
     "FillBalancedPolicy",
     "FirstStepPolicy",
     "FixedListProposer",
+    "HighLossPolicy",
     "LLMNoStatePolicy",
     "LLMOpenEndedPolicy",
     "LLMPolicy",
     "LLMSkillListPolicy",
     "LLMSkillTreePolicy",
     "LLMSubskillProposer",
+    "LearningProgressPolicy",
     "LikeErrorsPolicy",
     "MasteryPolicy",
     "NoStatePolicy",
     "OpenEndedPolicy",
+    "PrioritizedReplayPolicy",
     "RandomPolicy",
     "RewardHistoryPolicy",
     "SkillTreePolicy",
+    "StaticPolicy",
     "SubskillProposer",
+    "SuccessiveHalvingPolicy",
     "ThresholdPolicy",
+    "TopSkillsPolicy",
+    "UniformPolicy",
 ]

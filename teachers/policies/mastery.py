@@ -11,7 +11,7 @@ from teachers.chat.types import Chat
 from teachers.observation import Observation, SkillTree, SkillTreeObservation, SubskillNode
 from teachers.plan import Action, Explore, TreeAction
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
-from teachers.policies.sharing import SharingPolicy, error_rates, trees_shown
+from teachers.policies.sharing import SharingPolicy, error_rates, exam_shares, trees_shown
 from teachers.policies.skill_tree import set_allocations
 from teachers.teacher import make_part
 
@@ -35,7 +35,8 @@ class MasteryPolicy(SharingPolicy):
         task: The task to teach.
         proposer: Makes the source of subskills for the task.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-        floor: Share of the records dealt evenly over all subskills, so that mastered ones are kept and measured.
+        floor: Share of the records dealt over all subskills by how often their skill is asked, so that mastered ones
+            are kept and measured.
         exponent: Sharpness: 0 deals evenly, 1 in proportion to the expected gain, more puts the largest first.
         max_subskills: Subskills that a skill's exploration asks for.
         chat: What the proposer asks if it has no chat model of its own; None takes the teacher's calls.
@@ -70,7 +71,10 @@ class MasteryPolicy(SharingPolicy):
         errors = error_rates(shown, shown.skills)
         nodes = [(tree, node) for tree in shown.trees.values() for node in tree.subskills]
         gains = expected_gains([(node, _accuracy(node, tree, 1 - errors[tree.skill])) for tree, node in nodes])
-        weights = with_floor([gain**self.exponent for gain in gains], self.floor)
+        asked = exam_shares(shown.skills)
+        shares = [asked[tree.skill] for tree, _ in nodes]
+        weights = [share * gain**self.exponent for share, gain in zip(shares, gains, strict=True)]
+        weights = with_floor(weights, self.floor, shares)
         counts = apportion(total, weights, shown.generator("subskills"))
         wanted: dict[str, dict[str, int]] = {skill: {} for skill in shown.trees}
         for (tree, node), count in zip(nodes, counts, strict=True):
@@ -78,8 +82,9 @@ class MasteryPolicy(SharingPolicy):
         return {skill: set_allocations(shown.trees[skill], counts) for skill, counts in wanted.items()}
 
     def _explore(self, untouched: list[SkillTree], shown: SkillTreeObservation, total: int) -> dict[str, TreeAction]:
-        errors = error_rates(shown, shown.skills)
-        weights = with_floor([errors[tree.skill] for tree in untouched], self.floor)
+        errors, asked = error_rates(shown, shown.skills), exam_shares(shown.skills)
+        among = [asked[tree.skill] for tree in untouched]
+        weights = with_floor([asked[tree.skill] * errors[tree.skill] for tree in untouched], self.floor, among)
         shares = apportion(total, weights, shown.generator("skills"))
         actions: dict[str, TreeAction] = {}
         names = self.proposer.propose_all({tree.skill: self.max_subskills for tree in untouched}, shown)

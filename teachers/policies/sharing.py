@@ -49,6 +49,15 @@ def trees_shown(policy: object, observation: Observation) -> SkillTreeObservatio
     return observation
 
 
+def exam_shares(skills: Mapping[str, Accuracy]) -> dict[str, float]:
+    """How often each skill is asked, with 1 for the one asked most: by the number of its validation instances.
+
+    Where no skill was measured, nothing is known of what is asked, and all are 1.
+    """
+    most = max((skill.n for skill in skills.values()), default=0)
+    return {name: skill.n / most if most else 1.0 for name, skill in skills.items()}
+
+
 def error_rates(observation: Observation, skills: Mapping[str, Accuracy]) -> dict[str, float]:
     """Error rate by skill; the overall one where a skill's accuracy is unknown."""
     overall = 0.0 if observation.accuracy.value is None else observation.accuracy.value

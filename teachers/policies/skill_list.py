@@ -9,7 +9,7 @@ from tasks.errors import check_range
 from teachers.allocation import apportion, with_floor
 from teachers.observation import Observation, PastStep
 from teachers.plan import Action, DataSpec
-from teachers.policies.sharing import SharingPolicy, error_rates, skills_shown
+from teachers.policies.sharing import SharingPolicy, error_rates, exam_shares, skills_shown
 
 # A skill's estimated gain per record may differ from the average by this factor at most, in both directions: with
 # some twenty validation instances per skill, anything beyond is noise, and a skill written off is never tried again.
@@ -20,12 +20,14 @@ _HIGHEST = 0.97
 
 
 class ErrorProportionalPolicy(SharingPolicy):
-    """Gives each skill records in proportion to the student's error rate on it, above a floor for all.
+    """Gives each skill records in proportion to the student's errors on it, above a floor for all that is asked.
+
+    A skill that is asked more often has more errors at the same rate; one that is not asked has none.
 
     Args:
         task: The task to teach.
         records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
-        floor: Share of the records dealt evenly over all skills, so that mastered ones are not forgotten.
+        floor: Share of the records dealt by how often skills are asked, so that mastered ones are not forgotten.
         exponent: Sharpness: 0 deals evenly, 1 in proportion, more puts the weakest skills first.
     """
 
@@ -40,13 +42,14 @@ class ErrorProportionalPolicy(SharingPolicy):
 
     def act(self, observation: Observation) -> Action:
         """One order per skill."""
-        needs = self._needs(observation)
-        weights = with_floor([need**self.exponent if need > 0 else 0.0 for need in needs.values()], self.floor)
+        needs, asked = self._needs(observation), exam_shares(skills_shown(self, observation))
+        weights = [asked[skill] * need**self.exponent if need > 0 else 0.0 for skill, need in needs.items()]
+        weights = with_floor(weights, self.floor, list(asked.values()))
         counts = apportion(self.share(observation), weights, observation.generator("ties"))
         return [DataSpec(count, skill=skill) for skill, count in zip(needs, counts, strict=True) if count]
 
     def _needs(self, observation: Observation) -> Mapping[str, float]:
-        """How much each skill is worth teaching, on any scale: here its error rate."""
+        """How much an instance of each skill stands to gain, on any scale: here its error rate."""
         return error_rates(observation, skills_shown(self, observation))
 
 

@@ -8,7 +8,9 @@ import torch
 
 from datamodules import StudentDataModule
 from datamodules.collate import PromptBatches, TrainingBatches
-from tasks.errors import ConfigurationError, MissingFileError, RecordError
+from tasks.base import split_of
+from tasks.errors import ConfigurationError, DataEnvGymError, MissingFileError, RecordError
+from tasks.math import ProceduralMathTask
 from tasks.records import write_json_lines
 
 
@@ -150,3 +152,47 @@ model:
     built = parser.instantiate(parsed) if hasattr(parser, "instantiate") else parser.instantiate_classes(parsed)
     assert built.data.task is built.task and built.data.batch_size == 4
     assert built.model.hparams["warmup_steps"] == 3
+
+
+def test_a_fit_replays_records_of_the_pretraining(small_task, math_records):
+    from lightning_modules import CausalLMStudent
+
+    student = CausalLMStudent("tiny_text", tuning="full", max_length=128)
+    taught = {tuple(student.encode_record(record).input_ids) for record in math_records}
+    known = {tuple(student.encode_record(record).input_ids) for record in student.replay_records()} - taught
+
+    def replayed(seed):
+        data = StudentDataModule(small_task, replay=20).with_records(math_records, seed=seed)
+        data.trainer = PlainTrainer(student)
+        batches = [row for batch in data.train_dataloader() for row in batch["input_ids"].tolist()]
+        assert len(batches) == len(math_records) + 20 and len(data.records) == len(math_records)
+        rows = {tuple(token for token in row if token != student.pad_token_id) for row in batches}
+        assert taught <= rows
+        return rows & known
+
+    assert 15 < len(replayed(1)) <= 20 and replayed(1) == replayed(1) != replayed(2)
+
+
+def test_replayed_records_ask_nothing_that_is_evaluated():
+    from lightning_modules import CausalLMStudent
+
+    records = CausalLMStudent("tiny_text").replay_records()
+    assert len({record.instruction for record in records}) == len(records) == 2_000
+    assert {split_of(record) for record in records} == {"train"}
+    task = ProceduralMathTask()
+    assert all(task.score(task.as_instance(record), record.response) == 1 for record in records)
+
+
+def test_replay_that_cannot_be_is_refused(student, small_task, math_records):
+    from lightning_modules import CausalLMStudent
+
+    for data, one, said in (
+        (StudentDataModule(small_task, replay=1), student, "replay.jsonl"),
+        (StudentDataModule(small_task, replay=2_001), CausalLMStudent("tiny_text"), "brings 2000 records"),
+    ):
+        asked = data.with_records(math_records)
+        asked.trainer = PlainTrainer(one)
+        with pytest.raises(DataEnvGymError, match=said):
+            asked.train_dataloader()
+    with pytest.raises(ConfigurationError, match="replay"):
+        StudentDataModule(small_task, replay=-1)

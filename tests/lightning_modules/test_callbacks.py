@@ -1,6 +1,7 @@
 """The callbacks: every instance scored once, the right files, samples in TensorBoard."""
 
 import json
+import threading
 
 import pytest
 import torch
@@ -11,23 +12,28 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from datamodules import StudentDataModule
 from lightning_modules.callbacks import FeedbackWriter, SampleLogger, SkillMetrics
 from lightning_modules.callbacks.skill_metrics import ReplyScores
-from tasks.errors import ConfigurationError
+from lightning_modules.generation import Generations
+from tasks.errors import ConfigurationError, StudentError
 from tasks.math import ProceduralMathTask
 
 
 def test_reply_scores_keep_texts_and_positions():
     scores = ReplyScores(5)
-    scores.update([3, 0], [1.0, 0.0], [False, True], ["naïve 🙂\n", ""])
-    scores.update([1], [0.5], [False], ["\ud800x"])
-    assert scores.compute() == {0: (0.0, True, ""), 1: (0.5, False, "?x"), 3: (1.0, False, "naïve 🙂\n")}
+    scores.update(Generations([3, 0], ["naïve 🙂\n", ""], [False, True], [0.25, None]), [1.0, 0.0])
+    scores.update(Generations([1], ["\ud800x"], [False], [1 / 3]), [0.5])
+    assert scores.compute() == {
+        0: ("", 0.0, True, None),
+        1: ("?x", 0.5, False, 0.333333),
+        3: ("naïve 🙂\n", 1.0, False, 0.25),
+    }
     scores.reset()
-    scores.update([], [], [], [])
+    scores.update(Generations([], [], [], []), [])
     assert scores.compute() == {}
 
 
 def test_an_instance_answered_twice_is_found():
     scores = ReplyScores(2)
-    scores.update([1, 1], [0.0, 0.0], [False, False], ["a", "b"])
+    scores.update(Generations([1, 1], ["a", "b"], [False, False], [None, None]), [0.0, 0.0])
     with pytest.raises(AssertionError, match="twice"):
         scores.compute()
 
@@ -89,7 +95,7 @@ def test_feedback_is_of_validation_alone(make_student, small_task, quiet_trainer
     quiet_trainer(callbacks=[writer, metrics]).predict(make_student(), StudentDataModule(small_task))
     rows = [json.loads(line) for line in (tmp_path / "step" / "predictions.jsonl").read_text().splitlines()]
     assert [row["split"] for row in rows] == ["val"] * 54 + ["test"] * 30
-    assert set(rows[0]) == {"instance_id", "text", "score", "truncated", "split", "skill"}
+    assert set(rows[0]) == {"instance_id", "text", "score", "truncated", "likelihood", "split", "skill"}
     text = (tmp_path / "step" / "feedback.json").read_text()
     feedback = json.loads(text)
     assert feedback["n"] == 54 and feedback["accuracy"] == metrics.report("val").overall.value
@@ -151,3 +157,65 @@ def test_batches_are_padded_on_the_left(make_student, small_task, quiet_trainer)
                 assert row[mask.bool()].tolist() == pl_module.encode_prompt(instance)
 
     quiet_trainer(callbacks=[Look()]).predict(make_student(), StudentDataModule(small_task))
+
+
+def test_likelihood_is_the_probability_of_the_reference_reply(make_student, small_task, quiet_trainer):
+    metrics, student = SkillMetrics(small_task), make_student()
+    quiet_trainer(callbacks=[metrics]).predict(student, StudentDataModule(small_task))
+    for split in ("val", "test"):
+        for instance, found in list(zip(small_task.instances(split), metrics.predictions(split), strict=True))[::7]:
+            prompt = student.encode_prompt(instance)
+            reply = student.prompt_format.tokenizer(instance.answer, add_special_tokens=False)["input_ids"]
+            ids = torch.tensor([prompt + reply + student.prompt_format.closing_ids])
+            with torch.inference_mode():
+                steps = student.network.eval()(input_ids=ids).logits.log_softmax(-1)[0, len(prompt) - 1 : -1]
+            expected = steps.gather(1, ids[0, len(prompt) :, None]).sum().exp().item()
+            assert found.likelihood == pytest.approx(expected, abs=2e-6)
+    overall = metrics.report("val").overall
+    assert overall.likelihood == pytest.approx(sum(one.likelihood for one in metrics.predictions("val")) / overall.n)
+
+
+def test_likelihood_can_be_left_out_and_is_none_without_a_reference(make_student, small_task, quiet_trainer):
+    class Half(ProceduralMathTask):
+        def reference(self, instance):
+            return None if int(instance.instance_id[-1]) % 2 else super().reference(instance)
+
+    for task, likelihood, known in ((small_task, False, 0), (Half(val_size=54, test_size=30), True, 27)):
+        metrics = SkillMetrics(task)
+        data = StudentDataModule(task, likelihood=likelihood)
+        quiet_trainer(callbacks=[metrics]).predict(make_student(), data)
+        assert sum(one.likelihood is not None for one in metrics.predictions("val")) == known
+        assert (metrics.report("val").overall.likelihood is None) == (not known)
+
+
+def test_a_reference_longer_than_any_record_is_not_measured(make_student, small_task, quiet_trainer):
+    metrics = SkillMetrics(small_task)
+    quiet_trainer(callbacks=[metrics]).predict(make_student(max_length=20), StudentDataModule(small_task))
+    assert 0 < sum(one.likelihood is None for one in metrics.predictions("val")) < 54
+
+
+def test_scores_that_are_waited_for_are_made_while_decoding_goes_on(make_student, quiet_trainer):
+    started = []
+
+    class Slow(ProceduralMathTask):
+        scores_in_parallel = True
+
+        def score(self, instance, text):
+            started.append((threading.current_thread().name, instance.instance_id))
+            if instance.instance_id == failing:
+                raise StudentError("no verdict")
+            return super().score(instance, text)
+
+    failing = ""
+    task = Slow(val_size=54, test_size=30)
+    found = {}
+    for name, one in (("in turn", ProceduralMathTask(val_size=54, test_size=30)), ("beside", task)):
+        metrics = SkillMetrics(one)
+        quiet_trainer(callbacks=[metrics]).predict(make_student(), StudentDataModule(one, eval_tokens_per_batch=400))
+        found[name] = metrics.predictions("val"), metrics.predictions("test")
+    assert found["beside"] == found["in turn"]
+    assert len(started) == 84 and all(thread.startswith("scoring") for thread, _ in started)
+    failing = task.instances("test")[3].instance_id
+    with pytest.raises(StudentError, match="no verdict"):
+        quiet_trainer(callbacks=[SkillMetrics(task)]).predict(make_student(), StudentDataModule(task))
+    assert not any(thread.name.startswith("scoring") for thread in threading.enumerate())

@@ -185,7 +185,7 @@ class SharedQuestions(SumTask):
         (Unstable, "two constructions differ"),
         (SeedIgnored, "another seed gives the same"),
         (Labelled, "names its skill"),
-        (WrongSolution, "scores its own '42'"),
+        (WrongSolution, "reference reply '42' scores 0.0"),
         (WrongExample, "the domain text's example scores its own '3'"),
         (TooSmall, "distinct train questions"),
         (EmptyGroup, "is in the group ''"),

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -30,6 +31,7 @@ from teachers.policies import (
     OpenEndedPolicy,
     RandomPolicy,
     RewardHistoryPolicy,
+    StaticPolicy,
 )
 from teachers.teacher import Policy
 from teachers.testing import check_policy, example_observations
@@ -56,7 +58,8 @@ OFFLINE = [kind for kind in POLICIES if not kind.__name__.startswith("LLM")]
 @pytest.mark.parametrize("kind", OFFLINE)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_contract(kind, seed):
-    check_policy(kind, ToyTask(), seed)
+    make = partial(kind, allocation={"skill0": 30, "skill2": 12}) if kind is StaticPolicy else kind
+    check_policy(make, ToyTask(), seed)
 
 
 @pytest.mark.parametrize("kind", POLICIES)

@@ -1,0 +1,1 @@
+"""The teacher suite: challenges that each ask one ability of a teacher, and what is known of them."""

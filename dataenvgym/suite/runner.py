@@ -1,0 +1,49 @@
+"""Runs policies on challenges, each on several seeds, as the cells of a grid that can be killed and continued."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataenvgym.studies.cells import Cell
+from dataenvgym.studies.grid import run_grid
+from dataenvgym.suite.challenges import Challenge
+from dataenvgym.suite.fingerprints import fingerprint
+from dataenvgym.suite.results import Result, result_of
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run that is wanted: a policy under a name, on a challenge, with a seed."""
+
+    challenge: Challenge
+    name: str
+    policy: Mapping[str, Any]
+    seed: int
+
+    @property
+    def cell(self) -> Cell:
+        """The entry as an episode of a grid."""
+        settings = {"teacher.init_args.policy": dict(self.policy)}
+        return Cell(f"{self.challenge.name}.{self.name}", self.seed, (str(self.challenge.path),), settings)
+
+
+def run_entries(
+    entries: Sequence[Entry], out: Path, jobs: int = 2, launcher: str = "local"
+) -> tuple[list[Result], Mapping[str, str]]:
+    """Runs what is not finished yet; returns the results, and why runs failed, by run directory.
+
+    Args:
+        entries: The runs that are wanted.
+        out: Folder of the run directories: the same call continues after a kill.
+        jobs: Runs side by side, of one thread each.
+        launcher: ``local`` or ``ray``.
+    """
+    cells = {(entry.cell.name, entry.seed): entry for entry in entries}
+    done = run_grid([entry.cell for entry in entries], out, jobs, launcher=launcher)
+    results = []
+    for key, run in done.runs.items():
+        entry = cells[key]
+        run.check_finished()
+        results.append(result_of(run, entry.challenge.name, entry.name, fingerprint(entry.challenge)))
+    return results, done.failures

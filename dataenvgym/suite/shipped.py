@@ -1,0 +1,63 @@
+"""What ships with the suite: named policies, the oracles' allocations, and the results of both."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dataenvgym.suite.challenges import Challenge
+from dataenvgym.suite.results import Result, read_results
+
+HERE = Path(__file__).parent
+BASELINES = HERE / "baselines"
+YARDSTICKS = ("adversarial", "random", "even", "first_look", "oracle")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A policy under a name.
+
+    Args:
+        name: How results call it.
+        kind: ``yardstick``, ``heuristic`` or ``ablation``.
+        policy: Its ``class_path`` and ``init_args``.
+    """
+
+    name: str
+    kind: str
+    policy: Mapping[str, Any]
+
+
+@cache
+def _policies() -> Mapping[str, Any]:
+    return dict(yaml.safe_load((HERE / "policies.yaml").read_text(encoding="utf-8")))
+
+
+@cache
+def oracles() -> Mapping[str, Any]:
+    """By challenge, the best allocation that is known, and how it was found."""
+    path = HERE / "oracles.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def policies_for(challenge: Challenge) -> dict[str, Named]:
+    """The shipped policies on a challenge, by name; its own adversary and oracle among them, if it has them."""
+    shipped = {name: Named(name, one["kind"], one["policy"]) for name, one in _policies()["policies"].items()}
+    if (adversary := _policies()["adversarial"].get(challenge.name)) is not None:
+        shipped["adversarial"] = Named("adversarial", "yardstick", adversary)
+    if (oracle := oracles().get(challenge.name)) is not None:
+        settings = {"allocation": oracle["allocation"]}
+        policy = {"class_path": "teachers.policies.StaticPolicy", "init_args": settings}
+        shipped["oracle"] = Named("oracle", "yardstick", policy)
+    return shipped
+
+
+def baselines(challenges: Iterable[Challenge]) -> list[Result]:
+    """The shipped results on some challenges, whatever their fingerprint."""
+    names = {challenge.name for challenge in challenges}
+    files = [BASELINES / f"{name}.jsonl.gz" for name in sorted(names)]
+    return [result for path in files if path.is_file() for result in read_results(path)]

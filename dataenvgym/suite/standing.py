@@ -1,0 +1,89 @@
+"""Where a policy stands among the shipped results: its share of each challenge's gap, and what it is good at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dataenvgym.suite.results import Result
+from environments.statistics.gaps import Contest, Estimate, overall_share, share_of_gap
+from tasks.errors import ConfigurationError
+
+# A challenge whose yardsticks lie closer than so many standard deviations of a run is shown, but not scored.
+_SMALLEST_GAP = 5.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Results over seeds, by challenge and policy; all of one fingerprint by challenge."""
+
+    results: Sequence[Result]
+
+    def __post_init__(self) -> None:
+        """Refuses results that do not belong together."""
+        known: dict[str, str] = {}
+        for one in self.results:
+            if known.setdefault(one.challenge, one.fingerprint) != one.fingerprint:
+                raise ConfigurationError(
+                    f"Results of {one.policy} on {one.challenge} are stale: they are of other instances, settings or "
+                    "another student than the others'; run it again."
+                )
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, str], list[Result]]:
+        found: dict[tuple[str, str], list[Result]] = {}
+        for one in sorted(self.results, key=lambda one: one.seed):
+            found.setdefault((one.challenge, one.policy), []).append(one)
+        return found
+
+    @property
+    def challenges(self) -> list[str]:
+        """The challenges, sorted."""
+        return sorted({one.challenge for one in self.results})
+
+    def policies(self, challenge: str) -> list[str]:
+        """The policies with results on a challenge, sorted."""
+        return sorted(policy for name, policy in self._by_key if name == challenge)
+
+    def accuracies(self, challenge: str, policy: str) -> dict[int, float]:
+        """Test accuracy by seed, fractions."""
+        return {one.seed: one.accuracy for one in self._by_key.get((challenge, policy), [])}
+
+    def scores(self, challenge: str, policy: str) -> np.ndarray:
+        """Test scores of shape (seeds, instances).
+
+        Raises:
+            ConfigurationError: There are none.
+        """
+        found = self._by_key.get((challenge, policy))
+        if not found:
+            raise ConfigurationError(f"There are no results of {policy} on {challenge}: run it there first.")
+        return np.array([one.test for one in found], dtype=np.float64)
+
+    def contest(self, challenge: str, policy: str, low: str = "random", high: str = "oracle") -> Contest:
+        """A policy between two yardsticks."""
+        return Contest(*(self.scores(challenge, name) for name in (policy, low, high)))
+
+    def noise(self, challenge: str) -> float:
+        """Standard deviation of a run about its policy's mean, a fraction, pooled over the challenge's policies."""
+        rows = [list(self.accuracies(challenge, policy).values()) for policy in self.policies(challenge)]
+        rows = [row for row in rows if len(row) > 1]
+        freedom = sum(len(row) - 1 for row in rows)
+        return float(np.sqrt(sum(np.var(row) * len(row) for row in rows) / freedom)) if freedom else float("nan")
+
+    def scored(self, challenge: str) -> bool:
+        """Whether the gap random → oracle is wide enough to score teachers by it."""
+        if not {"random", "oracle"} <= set(self.policies(challenge)):
+            return False
+        gap = self.contest(challenge, "random").gap
+        return not gap < _SMALLEST_GAP * self.noise(challenge)
+
+    def share(self, challenge: str, policy: str, low: str = "random") -> Estimate:
+        """The share of the gap to the oracle that a policy closes on a challenge."""
+        return share_of_gap(self.contest(challenge, policy, low))
+
+    def overall(self, policy: str, low: str = "random") -> Estimate:
+        """The interquartile mean of the shares over all scored challenges that the policy has results on."""
+        names = [name for name in self.challenges if self.scored(name) and policy in self.policies(name)]
+        return overall_share({name: self.contest(name, policy, low) for name in names})
