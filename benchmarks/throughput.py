@@ -1,12 +1,15 @@
 """Measures fit and evaluation in tokens/s against a plain Hugging Face loop, over the same records in the same run.
 
-    python benchmarks/throughput.py [MODEL_FOLDER] [--tuning full] [--repeats 3]
+    python benchmarks/throughput.py [MODEL_FOLDER] [--tuning full] [--repeats 3] [--trl]
 
 The plain loop is what one would write by hand: random order, batches padded on the right with an attention mask,
 ``model(**batch, labels=...)``, AdamW; ``model.generate`` on batches in the order of the file, padded on the left. Ours
 is a Lightning Trainer, its start and its tokenisation included. All settings are the same but for larger evaluation
 batches than generate's 16, since sorting by length and dropping finished rows is what makes them pay. Tokens are those
 of records, or of prompts and replies, without padding. The ratio is what counts: seconds depend on the machine's load.
+``--trl`` adds TRL's SFTTrainer on the same records (``pip install trl``; it is not a dependency), losses on replies
+alone and without gradient checkpointing, which it switches on by itself. Beside other work, set
+``OMP_WAIT_POLICY=PASSIVE``: OpenMP threads that wait otherwise spin against the busy ones. Quiet, leave it alone.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import logging
 import os
 import random
 import statistics
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -21,8 +25,6 @@ from typing import Any
 
 from common import make_parser
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle OpenMP threads otherwise spin against the busy ones
-os.environ.setdefault("KMP_BLOCKTIME", "0")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
@@ -31,6 +33,7 @@ from torch.utils.data import DataLoader
 
 from datamodules import StudentDataModule
 from lightning_modules import CausalLMStudent
+from lightning_modules.objectives import IGNORED
 from lightning_modules.prompt_format import EncodedRecord
 from tasks.math import ProceduralMathTask
 from tasks.types import TaskInstance, TrainingRecord
@@ -72,6 +75,45 @@ def plain_fit(student: CausalLMStudent, records: list[TrainingRecord], options: 
             optimizer.step()
             optimizer.zero_grad()
     return time.perf_counter() - start, options.epochs * sum(len(row.input_ids) for row in encoded)
+
+
+def trl_fit(student: CausalLMStudent, records: list[TrainingRecord], options: argparse.Namespace) -> Times:
+    """Trains a fresh copy of the student's network with TRL's SFTTrainer, its start and its tokenisation included."""
+    from datasets import Dataset, disable_progress_bars
+    from trl import SFTConfig, SFTTrainer
+
+    disable_progress_bars()
+    student.configure_model()
+    style = student.prompt_format
+    # The tokens that ours and the plain loop learn, as text: both ends of the response are in its own column.
+    rows = []
+    for record in records:
+        row = student.encode_record(record)
+        prompt = sum(label == IGNORED for label in row.labels)
+        pieces = (row.input_ids[:prompt], row.input_ids[prompt:])
+        rows.append(dict(zip(("prompt", "completion"), map(style.tokenizer.decode, pieces), strict=True)))
+    table = Dataset.from_list(rows)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = SFTConfig(
+            output_dir=folder,
+            per_device_train_batch_size=options.batch_size,
+            num_train_epochs=options.epochs,
+            learning_rate=options.lr,
+            lr_scheduler_type="constant",
+            weight_decay=0.0,
+            max_length=None,
+            gradient_checkpointing=False,
+            bf16=False,
+            use_cpu=True,
+            disable_tqdm=True,
+            logging_strategy="no",
+            report_to="none",
+            save_strategy="no",
+        )
+        trainer = SFTTrainer(student.network, args=settings, train_dataset=table, processing_class=style.tokenizer)
+        trainer.train()
+    return time.perf_counter() - start, options.epochs * sum(len(student.encode_record(r).input_ids) for r in records)
 
 
 def our_fit(student: CausalLMStudent, data: StudentDataModule, options: argparse.Namespace) -> Times:
@@ -130,7 +172,7 @@ def quiet_trainer(**settings: Any) -> Trainer:
 
 
 def report(name: str, plain: list[Times], ours: list[Times], aim: float) -> None:
-    """Prints both speeds and their ratio."""
+    """Prints both speeds and their ratio; ``plain`` may be another's."""
     before, after = (statistics.median(tokens / seconds for seconds, tokens in times) for times in (plain, ours))
     print(f"{name:<12}{before:>14,.0f}{after:>14,.0f}{after / before:>9.2f}x   (aim {aim}x)", flush=True)
 
@@ -149,6 +191,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--trl", action="store_true", help="also measure the fit of TRL's SFTTrainer")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")
@@ -174,21 +217,26 @@ def main() -> None:
 
     fits: tuple[list[Times], list[Times]] = ([], [])
     evaluations: tuple[list[Times], list[Times]] = ([], [])
+    others: list[Times] = []
     same = 0
     for repeat in range(options.repeats + 1):
         sides = (plain_fit(fresh(), records, options), our_fit(student := fresh(), data, options))
+        other = trl_fit(fresh(), records, options) if options.trl else None
         times, expected = plain_evaluation(student, instances, options)
         seconds, texts = our_evaluation(student, asked)
         same = sum(one == other for one, other in zip(expected, texts, strict=True))
         if repeat:  # the first turn warms both sides up
             for kept, measured in zip(fits, sides, strict=True):
                 kept.append(measured)
+            others += [other] if other else []
             evaluations[0].append(times)
             evaluations[1].append((seconds, times[1]))
 
     print(f"{options}\ntorch {torch.__version__}, {options.threads} threads, {same} of {len(texts)} replies are equal")
     print(f"{'tokens/s':<12}{'plain':>14}{'ours':>14}{'ratio':>10}")
     report("fit", *fits, aim=1.5)
+    if others:
+        report("fit, TRL", others, fits[1], aim=2.0)
     report("evaluation", *evaluations, aim=2.0)
 
 
