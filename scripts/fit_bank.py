@@ -6,7 +6,8 @@ Challenges that are named together must be of one world (they differ in exam and
 First come allocations at random in the challenges' shapes and sizes, then ``--rounds`` times: fit the law, find the
 best allocation of each challenge by it, and make that for real with ``--repeats`` seeds, so that the law is corrected
 where it matters. Every fit is kept as soon as it is made: the same command continues after a kill, and a larger
-``--fits`` adds to what is there. What other challenges have in the file stays.
+``--fits`` adds to what is there. What other challenges have in the file stays. Last, ``--oracles`` takes the best
+allocation of each challenge by the laws of all fits, with what is known of it.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from rich.progress import Progress
 
 from dataenvgym.suite.challenges import Challenge, challenge
 from dataenvgym.suite.fits import Job, World, sampled_jobs
+from dataenvgym.suite.oracle import best_known
+from dataenvgym.suite.shipped import ORACLES
 from environments.simulation.bank import Fit, line_of, read_bank, write_bank
 
 _worlds: dict[str, World] = {}  # of a worker process
@@ -79,6 +82,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2, help="how often the law's best allocations are made for real")
     parser.add_argument("--repeats", type=int, default=3, help="seeds of each of those")
     parser.add_argument("--first_seed", type=int, default=100_000, help="seed of the first fit; apart from all runs'")
+    parser.add_argument("--oracles", type=Path, default=ORACLES, help=f"the oracles' file (default: {ORACLES.name})")
     parser.add_argument("--jobs", type=int, default=2, help="fits side by side, of one thread each")
     arguments = parser.parse_args()
 
@@ -102,6 +106,10 @@ def main() -> int:
         make_all(jobs, of[0], kept, log, arguments.jobs)
     write_bank(arguments.out, [*others, *(kept[key] for key in sorted(kept))])
     log.unlink()
+    fits = [kept[key] for key in sorted(kept)]
+    known = json.loads(arguments.oracles.read_text(encoding="utf-8")) if arguments.oracles.exists() else {}
+    known |= {one.name: best_known(one, fits, skills) for one in of}
+    arguments.oracles.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
     print(f"{len(kept)} fits of world {of[0].world} in {arguments.out}, {time.monotonic() - began:.0f} s")
     return 0
 

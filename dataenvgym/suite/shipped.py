@@ -14,6 +14,7 @@ from dataenvgym.suite.results import Result, read_results
 
 HERE = Path(__file__).parent
 BASELINES = HERE / "baselines"
+ORACLES = HERE / "oracles.json"
 YARDSTICKS = ("adversarial", "random", "even", "first_look", "oracle")
 
 
@@ -40,8 +41,7 @@ def _policies() -> Mapping[str, Any]:
 @cache
 def oracles() -> Mapping[str, Any]:
     """By challenge, the best allocation that is known, and how it was found."""
-    path = HERE / "oracles.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return dict(json.loads(ORACLES.read_text(encoding="utf-8"))) if ORACLES.is_file() else {}
 
 
 def policies_for(challenge: Challenge) -> dict[str, Named]:
