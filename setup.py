@@ -64,7 +64,7 @@ setup(
         "dataenvgym.configs": ["*.yaml", "*/*.yaml"],
         "lightning_modules": ["pretrained/*/*"],
         "environments": ["*/prompts/*"],
-        "dataenvgym": ["*/templates/*"],
+        "dataenvgym": ["*/templates/*", "suite/*.yaml", "suite/*.json", "suite/*/*.jsonl.gz"],
         "tasks": ["*/prompts/*", "*/README.md"],
         "teachers": ["chat/*.json", "*/prompts/*"],
     },

@@ -35,10 +35,10 @@ def suite(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
 
     from dataenvgym.suite.challenges import challenge
-    from dataenvgym.suite.page import planned, told, write_page
+    from dataenvgym.suite.page import planned, told, write_pages
     from dataenvgym.suite.results import write_results
     from dataenvgym.suite.runner import Entry, run_entries
-    from dataenvgym.suite.shipped import baselines, oracles
+    from dataenvgym.suite.shipped import baselines, oracles, policies_for
     from dataenvgym.suite.standing import Table
 
     chosen = [challenge(name) for name in arguments.challenges or sorted(oracles())]
@@ -48,16 +48,23 @@ def suite(words: Sequence[str]) -> int:
     if arguments.plan is not None:
         print(planned(Table(shipped), arguments.plan))
         return 0
-    policy, name = _policy(arguments.policy, arguments.settings, arguments.teacher, arguments.name)
+    if arguments.teacher is None:
+        policy, name = _policy(arguments.policy, arguments.settings)
+    else:
+        policy, name = None, _teacher(arguments.teacher, arguments.policy, arguments.settings)
+    name = arguments.name or name
+    if any(named == name for one in chosen for named in policies_for(one)):
+        raise ConfigurationError(f"A shipped policy is called {name}: give this one another name by --name.")
     if arguments.seeds < 1:
         raise ConfigurationError(f"--seeds is {arguments.seeds}: it must be at least 1.")
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    entries = [Entry(one, name, policy, seed) for one in chosen for seed in seeds]
+    entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
     results, failures = run_entries(entries, arguments.out, arguments.jobs, arguments.launcher)
     kept = arguments.out / f"{name}.jsonl.gz"
     write_results(kept, results)
     table = Table([*(one for one in shipped if one.policy != name), *results])
-    page = write_page(table, name, arguments.out / f"{name}.md")
+    kinds = {each: named.kind for one in chosen for each, named in policies_for(one).items()}
+    page, _ = write_pages(table, name, kinds, arguments.out)
     print(told(table, name))
     print(f"results   {kept}\npage      {page}")
     for folder, why in failures.items():
@@ -65,14 +72,34 @@ def suite(words: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def _policy(
-    given: str | None, settings: str | None, teacher: Path | None, name: str | None
-) -> tuple[dict[str, Any], str]:
-    """The policy as a configuration, and its name."""
+def _teacher(file: Path, policy: str | None, settings: str | None) -> str:
+    """The name of a teacher by its file.
+
+    Raises:
+        ConfigurationError: A policy is named as well, or the file says something else than a teacher.
+        MissingFileError: There is no such file.
+    """
+    import yaml
+
+    if policy is not None or settings is not None:
+        raise ConfigurationError("--teacher FILE says which policy: leave POLICY and --settings away.")
+    if not file.is_file():
+        raise MissingFileError(f"--teacher {file}: there is no such file.")
+    with failing_as(ConfigurationError, f"{file} is no YAML file with a teacher block", "mend it"):
+        blocks = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if not isinstance(blocks, dict) or set(blocks) != {"teacher"}:
+            raise ValueError("it must have one block, teacher: the others are the challenge's")
+    return file.stem
+
+
+def _policy(given: str | None, settings: str | None) -> tuple[dict[str, Any], str]:
+    """The policy as a configuration, and the name of its class.
+
+    Raises:
+        ConfigurationError: It is no path of a class, or the settings are no JSON object.
+    """
     from dataenvgym import catalogue
 
-    if teacher is not None:
-        raise ConfigurationError("--teacher FILE judges policy and engine together, which is not supported yet.")
     if given is None:
         raise ConfigurationError("Name a policy: my_module.MyPolicy, or one of `dataenvgym list policies`.")
     path = f"teachers.policies.{given}" if given in catalogue.names("policies") else given
@@ -82,4 +109,4 @@ def _policy(
         values = json.loads(settings or "{}")
         if not isinstance(values, dict):
             raise ValueError("no object")
-    return {"class_path": path, "init_args": values}, name or path.rpartition(".")[2]
+    return {"class_path": path, "init_args": values}, path.rpartition(".")[2]

@@ -138,6 +138,41 @@ def phase_bars(seconds: Sequence[tuple[str, Mapping[str, float]]], prefix: str) 
     return _drawing(draw, (7.2, 1.1 + 0.3 * len(seconds)), prefix)
 
 
+def radar(series: Mapping[str, Mapping[str, float]], prefix: str) -> str:
+    """Shares by challenge, one axis for each, 0 and 1 marked; a series that lacks an axis is drawn without it.
+
+    Values are drawn from -0.5 to 1.25: what lies outside is drawn at the edge.
+    """
+    import math
+
+    axes_names = sorted({name for values in series.values() for name in values})
+    turns = {name: 2 * math.pi * place / len(axes_names) for place, name in enumerate(axes_names)}
+
+    def draw(axes: Axes) -> None:
+        polar: Any = axes
+        polar.set_theta_zero_location("N")
+        polar.set_ylim(-0.5, 1.25)
+        polar.set_yticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
+        polar.set_xticks(list(turns.values()), [_label(name) for name in turns])
+        polar.grid(color=_GRID, linewidth=0.8)
+        polar.spines["polar"].set_color(_GRID)
+        circle = [2 * math.pi * place / 90 for place in range(91)]
+        for level in (0.0, 1.0):
+            polar.plot(circle, [level] * len(circle), color=_MUTED, linewidth=1, linestyle=":")
+        for index, (name, values) in enumerate(series.items()):
+            around = [each for each in axes_names if each in values]
+            around += around[:1]
+            heights = [min(1.25, max(-0.5, values[each])) for each in around]
+            colour, dash = _SERIES[index % len(_SERIES)], _DASHES[min(index, 1)]
+            places = [turns[each] for each in around]
+            polar.plot(places, heights, color=colour, linestyle=dash, linewidth=2, marker="o", ms=3, label=_label(name))
+            if not index:
+                polar.fill(places, heights, color=colour, alpha=0.12, linewidth=0)
+        _legend(polar, columns=2)
+
+    return _drawing(draw, (5.6, 5.6), prefix, projection="polar")
+
+
 def _label(name: str) -> str:
     """A name as text of a drawing: not too long, and its dollars no formula.
 
@@ -153,7 +188,9 @@ def _legend(axes: Axes, columns: int) -> None:
     )
 
 
-def _drawing(draw: Callable[[Axes], None], size: tuple[float, float], prefix: str) -> str:
+def _drawing(
+    draw: Callable[[Axes], None], size: tuple[float, float], prefix: str, projection: str | None = None
+) -> str:
     """One figure as SVG text without document header; the same input gives the same bytes."""
     # The object interface: no pyplot, so that there is no display, no global list of figures and no user's style.
     import matplotlib
@@ -170,11 +207,12 @@ def _drawing(draw: Callable[[Axes], None], size: tuple[float, float], prefix: st
     }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.add_subplot()
+        axes = figure.add_subplot(projection=projection)
         axes.set_axisbelow(True)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(_GRID)
+        if projection is None:
+            for side in ("top", "right", "left"):
+                axes.spines[side].set_visible(False)
+            axes.spines["bottom"].set_color(_GRID)
         axes.tick_params(color=_GRID, labelcolor=_INK, length=0)
         axes.xaxis.label.set_color(_MUTED)
         axes.yaxis.label.set_color(_MUTED)

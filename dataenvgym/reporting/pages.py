@@ -1,7 +1,6 @@
 """Pages from templates, and how numbers are written on them."""
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 UNKNOWN = "not recorded"
@@ -12,12 +11,15 @@ def page(template: str, **values: Any) -> str:
     """A template of this package, by the name of its file, as HTML text."""
     import jinja2
 
-    text = resources.files("dataenvgym.reporting").joinpath("templates", template).read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("dataenvgym.reporting"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"pct": pct, "points": points, "interval": interval, "pvalue": p_value}
-    return environment.from_string(text).render(**values)
+    return environment.get_template(template).render(**values)
 
 
 def pct(value: float | None) -> str:

@@ -10,6 +10,7 @@ interrupted ones are resumed; one that dies is tried again and, if that fails to
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,9 @@ def run_grid(
     due = unfinished(cells, out)
     words = {cell.folder: cell.words(out) for cell in due}
     stamps = {folder: _stamp(said) for folder, said in words.items()}
-    environ = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    # A cell's process starts in this package's folder: parts named my_module.MyPolicy are looked for where the user is.
+    paths = dict.fromkeys([str(ROOT), os.environ.get("PYTHONPATH", ""), os.getcwd()])
+    environ = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     work = [
         Job(
             folder,

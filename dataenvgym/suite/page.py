@@ -1,10 +1,13 @@
-"""What the suite says of a policy: a table of its shares, and in words what it is good and bad at."""
+"""What the suite says of a policy: in words what it is good and bad at, its shares as radar plot and tables."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dataenvgym.reporting.pages import pct
+from dataenvgym.reporting.charts import radar
+from dataenvgym.reporting.pages import page, pct
 from dataenvgym.suite.challenges import challenge
 from dataenvgym.suite.standing import Table
 from environments.statistics.gaps import Estimate, seeds_needed
@@ -13,6 +16,12 @@ from tasks.records import write_atomic
 
 # From which share of a gap on a policy is said to be good at what a challenge asks, and up to which to be bad at it.
 _GOOD, _BAD = 0.7, 0.3
+_BASIS = (
+    "Shares are of the gap in test accuracy from random to oracle that a policy closes, beside them of the gap from "
+    "even to oracle: 0 is no better than the lower yardstick, 1 as good as the best static teacher that is known. "
+    "Intervals are 95 % bootstrap intervals over seeds and instances, of the policy and of both yardsticks. Overall is "
+    "the interquartile mean of all runs. Yardsticks and ablations are not ranked."
+)
 
 
 def told(table: Table, name: str) -> str:
@@ -44,28 +53,101 @@ def strengths(table: Table, name: str) -> list[str]:
     return said or ["On no challenge is it clearly good or clearly bad; more seeds may tell (--plan)."]
 
 
-def write_page(table: Table, name: str, path: Path) -> Path:
-    """The page of a policy, as Markdown: its standing among all policies, challenge by challenge."""
-    lines = [f"# {name}", "", *[f"- {said}" for said in strengths(table, name)], ""]
-    lines += [
-        "Share of the gap from random to oracle that a policy closes, with a 95 % bootstrap interval over seeds and",
-        "instances of the policy and of both yardsticks; then the share of the gap from even to oracle.",
-        "",
+@dataclass(frozen=True)
+class _Row:
+    kind: str  # of a policy: own, yardstick, heuristic or ablation
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class _Section:
+    title: str
+    note: str
+    heads: list[str]
+    rows: list[_Row]
+
+
+def write_pages(table: Table, name: str, kinds: Mapping[str, str], folder: Path) -> tuple[Path, Path]:
+    """Writes the pages of a policy, HTML and Markdown: its standing among all policies, overall and by challenge.
+
+    ``kinds`` tells of each other policy whether it is a yardstick, a heuristic or an ablation.
+    """
+    kinds = {**kinds, name: "own"}
+    sections = [_overall(table, kinds), *(_section(table, one, kinds) for one in table.challenges)]
+    sentences = strengths(table, name)
+    html = page(
+        "suite.html.jinja",
+        name=name,
+        basis=_BASIS,
+        sentences=sentences,
+        radar=_radar(table, name, kinds),
+        tables=sections,
+    )
+    lines = [f"# {name}", "", *(f"- {said}" for said in sentences), "", _BASIS, ""]
+    for section in sections:
+        rows = [[f"**{cell}**" if row.kind == "own" and cell else cell for cell in row.cells] for row in section.rows]
+        lines += [f"## {section.title}", "", section.note, "", *markdown_table(section.heads, rows), ""]
+    paths = folder / f"{name}.html", folder / f"{name}.md"
+    for path, text in zip(paths, (html, "\n".join(lines)), strict=True):
+        write_atomic(path, text)
+    return paths
+
+
+def _overall(table: Table, kinds: Mapping[str, str]) -> _Section:
+    """All policies by their overall share, with the shares behind it."""
+    scored = [one for one in table.challenges if table.scored(one)]
+    everyone = sorted({policy for one in scored for policy in table.policies(one)})
+    # A mean over other challenges than the others' would not compare.
+    whole = [each for each in everyone if all(each in table.policies(one) for one in scored)]
+    overall = {each: table.overall(each) for each in whole} if scored else {}
+    rows, rank = [], 0
+    for each in sorted(overall, key=lambda name: -overall[name].value):
+        ranked = kinds.get(each) in ("own", "heuristic")
+        rank += ranked
+        even = _written(table.overall(each, "even")) if all("even" in table.policies(one) for one in scored) else ""
+        shares = [f"{table.contest(one, each).share:.2f}".replace("-", "\u2212") for one in scored]
+        cells = [each, str(rank) if ranked else "", _written(overall[each]), even, *shares]
+        rows.append(_Row(kinds.get(each, "heuristic"), cells))
+    missing = [each for each in everyone if each not in overall]
+    note = "Policies with results on every challenge that is scored."
+    if missing:
+        note += f" Without results on some: {', '.join(missing)}."
+    heads = ["policy", "rank", "random → oracle", "even → oracle", *scored]
+    return _Section("Overall", note if rows else "No challenge can be scored.", heads, rows)
+
+
+def _section(table: Table, one: str, kinds: Mapping[str, str]) -> _Section:
+    rows = []
+    for policy in sorted(table.policies(one), key=lambda each: -table.scores(one, each).mean()):
+        seeds, likelihood = table.accuracies(one, policy), table.likelihood(one, policy)
+        cells = [policy, str(len(seeds)), pct(float(np.mean(list(seeds.values()))))]
+        cells.append("" if likelihood is None else f"{likelihood:.3f}")
+        for low in ("random", "even"):
+            share = _share(table, one, policy, low)
+            cells.append("" if share is None else _written(share))
+        rows.append(_Row(kinds.get(policy, "heuristic"), cells))
+    noise = table.noise(one)
+    note = challenge(one).ability
+    note += "" if np.isnan(noise) else f" A run's standard deviation is {100 * noise:.1f} points."
+    note += "" if table.scored(one) else f" {_unscored(table, one).capitalize()}."
+    return _Section(one, note, ["policy", "seeds", "test", "likelihood", "random → oracle", "even → oracle"], rows)
+
+
+def _radar(table: Table, name: str, kinds: Mapping[str, str]) -> str | None:
+    """The policy, the best shipped heuristic and even; from three scored challenges on."""
+    scored = [one for one in table.challenges if table.scored(one) and name in table.policies(one)]
+    if len(scored) < 3:
+        return None
+    whole = [
+        each
+        for each, kind in kinds.items()
+        if kind == "heuristic" and all(each in table.policies(one) for one in scored)
     ]
-    for one in table.challenges:
-        rows = []
-        for policy in sorted(table.policies(one), key=lambda each: -table.scores(one, each).mean()):
-            seeds = table.accuracies(one, policy)
-            cells = [policy, str(len(seeds)), pct(float(np.mean(list(seeds.values()))))]
-            for low in ("random", "even"):
-                share = _share(table, one, policy, low)
-                cells.append("" if share is None else _written(share))
-            rows.append([f"**{cell}**" if policy == name and cell else cell for cell in cells])
-        heads = ["policy", "seeds", "test", "random → oracle", "even → oracle"]
-        note = "" if table.scored(one) else f" {_unscored(table, one)}."
-        lines += [f"## {one}", "", f"{challenge(one).ability}{note}", "", *markdown_table(heads, rows), ""]
-    write_atomic(path, "\n".join(lines))
-    return path
+    drawn = [name]
+    if whole:
+        drawn.append(max(whole, key=lambda each: table.overall(each).value))
+    drawn += ["even"] if all("even" in table.policies(one) for one in scored) else []
+    return radar({each: {one: table.contest(one, each).share for one in scored} for each in drawn}, "radar")
 
 
 def planned(table: Table, points: float) -> str:

@@ -14,18 +14,28 @@ from dataenvgym.suite.results import Result, result_of
 
 @dataclass(frozen=True)
 class Entry:
-    """A run that is wanted: a policy under a name, on a challenge, with a seed."""
+    """A run that is wanted, on a challenge, with a seed.
+
+    Args:
+        challenge: The challenge.
+        name: What the teacher is called.
+        policy: The policy's ``class_path`` and ``init_args``; None leaves it to ``teacher``.
+        seed: The run's seed.
+        teacher: A YAML file with a teacher block, laid over the challenge's own: policy and engine are judged together.
+    """
 
     challenge: Challenge
     name: str
-    policy: Mapping[str, Any]
+    policy: Mapping[str, Any] | None
     seed: int
+    teacher: Path | None = None
 
     @property
     def cell(self) -> Cell:
         """The entry as an episode of a grid."""
-        settings = {"teacher.init_args.policy": dict(self.policy)}
-        return Cell(f"{self.challenge.name}.{self.name}", self.seed, (str(self.challenge.path),), settings)
+        settings = {} if self.policy is None else {"teacher.init_args.policy": dict(self.policy)}
+        files = (str(self.challenge.path), *([str(self.teacher.absolute())] if self.teacher else []))
+        return Cell(f"{self.challenge.name}.{self.name}", self.seed, files, settings)
 
 
 def run_entries(

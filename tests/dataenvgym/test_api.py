@@ -265,7 +265,7 @@ def test_names_of_all_kinds(capsys):
     needs = {line[0]: line[1] for line in lines}
     assert needs["open_ended_llm"] == "key" and needs["selection"] == "Writes"
     assert "GPU" in told(capsys, "list", "students")
-    assert "none yet" in told(capsys, "list", "challenges")
+    assert "relevance-v1" in told(capsys, "list", "challenges")
     assert told(capsys, "--version").startswith("dataenvgym ")
     assert main(["list", "task"]) == 2
     assert "tasks, students" in capsys.readouterr().err

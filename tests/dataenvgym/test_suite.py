@@ -1,14 +1,14 @@
 """The teacher suite without a student: challenges, jobs for the bank, results, and where a policy stands."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 
 from dataenvgym.suite.challenges import challenge, challenges
 from dataenvgym.suite.fits import built, sampled_jobs
-from dataenvgym.suite.page import planned, strengths, told, write_page
+from dataenvgym.suite.page import planned, strengths, told, write_pages
 from dataenvgym.suite.results import Result, read_results, write_results
 from dataenvgym.suite.shipped import policies_for
 from dataenvgym.suite.standing import Table
@@ -23,9 +23,8 @@ def test_every_challenge_composes_with_every_shipped_policy(name: str) -> None:
     one = challenge(name)
     assert one.ability.endswith(".") and one.max_records <= 300
     for named in policies_for(one).values():
-        text = yaml.safe_dump(dict(named.policy["init_args"])) if "init_args" in named.policy else "{}"
-        made = built(one, "--teacher.init_args.policy", named.policy["class_path"])
-        assert made.teacher is not None and yaml.safe_load(text) is not None
+        made = built(one, "--teacher.init_args.policy", json.dumps(named.policy))
+        assert type(made.teacher.policy).__name__ == named.policy["class_path"].rpartition(".")[2]
     assert {"random", "even", "first_look", "adversarial"} <= set(policies_for(one))
 
 
@@ -93,9 +92,25 @@ def test_where_a_policy_stands(tmp_path) -> None:
     assert "Worse than random on relevance-v1" in strengths(table, "bad")[0]
     said = told(table, "mine")
     assert "not scored: no results of random and oracle" in said and "overall" in said
-    page = write_page(table, "mine", tmp_path / "mine.md").read_text()
+    html, page = (path.read_text() for path in write_pages(table, "mine", {"even": "yardstick"}, tmp_path))
     assert page.index("**mine**") < page.index("| even |") and "The exam asks four" in page
+    assert '<tr class="own"><th>mine</th>' in html and "<svg" not in html, "no radar of one challenge"
     assert "relevance-v1" in planned(table, 2.0)
+
+
+def test_a_radar_from_three_challenges_on(tmp_path) -> None:
+    rows = []
+    for one in ("relevance-v1", "mastered-v1", "long_tail-v1"):
+        ends = {"random": 0.1, "oracle": 0.6, "mine": 0.5, "other": 0.2, "better": 0.4, "even": 0.3}
+        rows += [each for policy, mean in ends.items() for each in results(policy, mean, challenge=one)]
+    kinds = {"other": "heuristic", "better": "heuristic", "even": "yardstick", "random": "yardstick"}
+    html, page = (path.read_text() for path in write_pages(Table(rows), "mine", kinds, tmp_path))
+    drawing = html[html.index("<svg") : html.index("</svg>")]
+    assert "mine" in drawing and "better" in drawing and "other" not in drawing and "mastered-v1" in drawing
+    overall = page[page.index("## Overall") : page.index("## long_tail")]
+    assert [line.split("|")[2].strip(" *") for line in overall.splitlines() if line.startswith("|")][2:] == [
+        *("", "1", "2", "", "3", "")
+    ], "yardsticks have no rank"
 
 
 def test_a_narrow_gap_is_not_scored() -> None:
