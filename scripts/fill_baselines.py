@@ -3,14 +3,15 @@
     python scripts/fill_baselines.py --seeds 5 --jobs 2
     python scripts/fill_baselines.py --challenges relevance-v1 --policies random oracle --seeds 3
 
-What is in the baselines already, with the fingerprint of today's instances, settings and student, is not run again: the
-grid fills over days and machines. The same command continues after a kill.
+What is in the baselines already, of the same policy's settings and with the fingerprint of today's instances, settings
+and student, is not run again: the grid fills over days and machines. The same command continues after a kill.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from dataenvgym.suite.canary import keep_canary, kept_canary
 from dataenvgym.suite.challenges import challenge, challenges
 from dataenvgym.suite.fingerprints import fingerprint
 from dataenvgym.suite.results import write_results
@@ -34,9 +35,15 @@ def main() -> int:
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     status = 0
     for one in chosen:
+        if kept_canary(one) is None:
+            keep_canary(one)
         now = fingerprint(one)
-        kept = {(found.policy, found.seed): found for found in baselines([one]) if found.fingerprint == now}
         named = policies_for(one)
+        kept = {
+            (found.policy, found.seed): found
+            for found in baselines([one])
+            if found.fingerprint == now and found.policy in named and found.settings == named[found.policy].policy
+        }
         wanted = arguments.policies or list(named)
         entries = [
             Entry(one, name, named[name].policy, seed)

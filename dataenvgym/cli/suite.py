@@ -34,7 +34,9 @@ def suite(words: Sequence[str]) -> int:
     )
     arguments = parser.parse_args(words)
 
+    from dataenvgym.suite.canary import check_canary
     from dataenvgym.suite.challenges import challenge
+    from dataenvgym.suite.fingerprints import check_fresh
     from dataenvgym.suite.page import planned, told, write_pages
     from dataenvgym.suite.results import write_results
     from dataenvgym.suite.runner import Entry, run_entries
@@ -57,6 +59,8 @@ def suite(words: Sequence[str]) -> int:
         raise ConfigurationError(f"A shipped policy is called {name}: give this one another name by --name.")
     if arguments.seeds < 1:
         raise ConfigurationError(f"--seeds is {arguments.seeds}: it must be at least 1.")
+    check_fresh(chosen, shipped)
+    print(f"{chosen[0].name}: {check_canary(chosen[0])}")
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
     results, failures = run_entries(entries, arguments.out, arguments.jobs, arguments.launcher)

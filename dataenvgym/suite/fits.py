@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataenvgym.suite.challenges import Challenge
 from environments.simulation.bank import Fit
-from tasks.types import Prediction, Split
+from tasks.types import Prediction, Split, TrainingRecord
 
 if TYPE_CHECKING:
     from dataenvgym.cli.episode import EpisodeCLI
@@ -58,19 +58,23 @@ class World:
         """The catalogue."""
         return tuple(self._episode.config_init["task"].skills())
 
+    def records(self, job: Job) -> tuple[TrainingRecord, ...]:
+        """The records of a job, made by the challenge's engine."""
+        from teachers.plan import DataPlan, DataSpec
+
+        specs = tuple(DataSpec(count, skill=skill) for skill, count in job.allocation.items() if count)
+        return tuple(self._episode.teacher.engine.generate(DataPlan(1, job.seed, specs))) if specs else ()
+
     def fit(self, job: Job) -> Fit:
-        """Makes the records of a job with the engine, trains a student on them, and evaluates it."""
+        """Trains a student on the records of a job, and evaluates it."""
         from environments.loop.student_loop import LightningStudentLoop
         from environments.run.directory import RunDir
         from environments.run.progress import EpisodeProgress
         from environments.run.recorder import RunRecorder
         from environments.skills.assignment import NoSkills
-        from teachers.plan import DataPlan, DataSpec
 
-        episode = self._episode
+        episode, records = self._episode, self.records(job)
         task = episode.config_init["task"]
-        specs = tuple(DataSpec(count, skill=skill) for skill, count in job.allocation.items() if count)
-        records = tuple(episode.teacher.engine.generate(DataPlan(1, job.seed, specs))) if specs else ()
         with tempfile.TemporaryDirectory() as folder:
             recorder = RunRecorder(RunDir(folder), {}, task=task)
             quiet = EpisodeProgress(enabled=False)

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ class Result:
         val: Validation accuracy after every step, step 0 first.
         allocation: Accepted records by skill, over all steps.
         seconds: Wall time of the run.
+        settings: The policy's ``class_path`` and ``init_args``, or the teacher's block of a file.
         fingerprint: What the scores rest on: instances, weights, settings (``fingerprints.py``).
     """
 
@@ -37,6 +38,7 @@ class Result:
     val: Sequence[float]
     allocation: dict[str, int]
     seconds: float
+    settings: Mapping[str, Any]
     fingerprint: str
 
     @property
@@ -45,7 +47,7 @@ class Result:
         return sum(self.test) / len(self.test)
 
 
-def result_of(run: "Run", challenge: str, policy: str, fingerprint: str) -> Result:
+def result_of(run: "Run", challenge: str, policy: str, settings: Mapping[str, Any], fingerprint: str) -> Result:
     """What is kept of a finished run."""
     allocation: dict[str, int] = {}
     for line in run.steps:
@@ -61,6 +63,7 @@ def result_of(run: "Run", challenge: str, policy: str, fingerprint: str) -> Resu
         [round(run.accuracy(step, "val"), 6) for step in (line["step"] for line in run.steps)],
         dict(sorted(allocation.items())),
         round(sum(sum(line["seconds"].values()) for line in run.steps), 1),
+        settings,
         fingerprint,
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.grid import run_grid
 from dataenvgym.suite.challenges import Challenge
@@ -31,6 +33,13 @@ class Entry:
     teacher: Path | None = None
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the teacher is made of: the policy, or the file's block."""
+        if self.teacher is None:
+            return dict(self.policy or {})
+        return dict(yaml.safe_load(self.teacher.read_text(encoding="utf-8")))
+
+    @property
     def cell(self) -> Cell:
         """The entry as an episode of a grid."""
         settings = {} if self.policy is None else {"teacher.init_args.policy": dict(self.policy)}
@@ -55,5 +64,5 @@ def run_entries(
     for key, run in done.runs.items():
         entry = cells[key]
         run.check_finished()
-        results.append(result_of(run, entry.challenge.name, entry.name, fingerprint(entry.challenge)))
+        results.append(result_of(run, entry.challenge.name, entry.name, entry.settings, fingerprint(entry.challenge)))
     return results, done.failures

@@ -53,7 +53,8 @@ class Table:
     def likelihood(self, challenge: str, policy: str) -> float | None:
         """Mean likelihood of the reference replies on test, over seeds; None where a run has none."""
         found = [one.likelihood for one in self._by_key.get((challenge, policy), [])]
-        return float(np.mean(found)) if found and None not in found else None
+        known = [value for value in found if value is not None]
+        return float(np.mean(known)) if known and len(known) == len(found) else None
 
     def scores(self, challenge: str, policy: str) -> np.ndarray:
         """Test scores of shape (seeds, instances).

@@ -76,7 +76,9 @@ def results(policy: str, mean: float, seeds: int = 5, challenge: str = "relevanc
     made = []
     for seed in range(seeds):
         test = (rng.random(600) < mean + 0.01 * rng.standard_normal()).astype(float).tolist()
-        made.append(Result(challenge, policy, seed, test, 0.4, [0.1, 0.2], {"money": 60}, 30.0, "f"))
+        made.append(
+            Result(challenge, policy, seed, test, 0.4, [0.1, 0.2], {"money": 60}, 30.0, {"class_path": policy}, "f")
+        )
     return made
 
 
