@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Accuracy(float):
-    """An accuracy, a fraction, with its 95 % interval (``ci95``) and the number of its instances (``n``).
+    """An accuracy or a mean likelihood, a fraction, with its 95 % interval (``ci95``) and how many instances (``n``).
 
     Either is None where it is not known. ``groups`` is the number of groups that the instances come in, if they do.
     """
@@ -62,10 +62,14 @@ class BySplit(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Stage(BySplit[Accuracy | None]):
-    """Accuracies after a step of a run, and the gain over the untouched student; None where nothing was measured."""
+    """Accuracies after a step of a run, and the gain over the untouched student; None where nothing was measured.
+
+    ``likelihood`` is the mean probability of the reference replies, None where the task has none.
+    """
 
     step: int | None
     gain: BySplit[Points | None]
+    likelihood: BySplit[Accuracy | None]
 
 
 def stage_of(summary: Mapping[str, Any], name: str) -> Stage:
@@ -78,8 +82,12 @@ def stage_of(summary: Mapping[str, Any], name: str) -> Stage:
         else Accuracy(one["accuracy"], one.get("ci95"), one.get("n"), one.get("groups"))
         for one in measured
     )
+    likely = [one.get("likelihood") or {} for one in measured]
+    likelihoods = [
+        None if one.get("value") is None else Accuracy(one["value"], one.get("ci95"), one.get("n")) for one in likely
+    ]
     gains = summary.get("gain") if name == "after" else said.get("gain")
-    return Stage(val, test, said.get("step"), gains_of(gains or {}))
+    return Stage(val, test, said.get("step"), gains_of(gains or {}), BySplit(*likelihoods))
 
 
 def gains_of(gains: Mapping[str, Any]) -> BySplit[Points | None]:

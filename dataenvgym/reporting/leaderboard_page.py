@@ -12,7 +12,8 @@ _BASIS = (
     "Intervals are at 95 %: Student's t over seeds where there are several, over instances where there is one, those "
     "that come in groups by group. The p-value is of the gain over the no-state teacher, corrected after Holm for the "
     "teachers of the board. Floors have no rank, and a teacher that is not above both has none. Validation of the best "
-    "step is first as its choice saw it, then on instances that took no part in the choice."
+    "step is first as its choice saw it, then on instances that took no part in the choice. Likelihood is the mean "
+    "probability that the student gives the reference replies of test."
 )
 
 
@@ -31,7 +32,7 @@ def to_markdown(leaderboard: Leaderboard) -> str:
     """The leaderboard as Markdown."""
     lines = ["# Leaderboard", "", f"Ranked by test accuracy after {_STEPS[leaderboard.by]}. {_BASIS}", ""]
     heads = ["rank", "teacher", "seeds", "test, before → after", "gain, points", "over no state", "over more epochs"]
-    heads += ["p (Holm)", "best step: test", "its validation", "records", "dollars"]
+    heads += ["p (Holm)", "likelihood", "best step: test", "its validation", "records", "dollars"]
     for board in leaderboard.boards:
         rows, notes = [], []
         for one in board.lines:
@@ -41,7 +42,8 @@ def to_markdown(leaderboard: Leaderboard) -> str:
                 for name in ("gain", "no_state", "more_epochs")
             ]
             after = f"{cells['before']} → {cells['after']} ({cells['interval']})"
-            row = [cells["rank"], cells["name"], cells["seeds"], after, *gains, cells["p_value"], cells["best"]]
+            row = [cells["rank"], cells["name"], cells["seeds"], after, *gains, cells["p_value"]]
+            row += [" ".join(filter(None, (cells["likelihood"], cells["spread"]))), cells["best"]]
             rows.append([*row, f"{cells['naive']}, {cells['corrected']}", cells["records"], cells["usd"]])
             notes += [f"- {one.name}: {note}" for note in cells["notes"]]
         lines += [f"## {board.title}", "", *markdown_table(heads, rows), "", *notes, ""]
@@ -55,6 +57,7 @@ def _cells(one: Standing) -> dict[str, Any]:
     seeds = one.teacher.seeds
     listed = ", ".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]} … {seeds[-1]}"
     naive, corrected = one.choice
+    likelihood = one.likelihood
     return {
         "rank": one.place,
         "name": one.name if one.floor is None else f"{one.name} ({FLOORS[one.floor]})",
@@ -62,6 +65,10 @@ def _cells(one: Standing) -> dict[str, Any]:
         "before": pct(one.before),
         "after": pct(one.after),
         "interval": "no interval" if one.interval is None else interval(one.interval, scale=100),
+        "likelihood": "" if likelihood is None else f"{likelihood:.3f}",
+        "spread": ""
+        if likelihood is None or likelihood.ci95 is None
+        else "({:.3f} to {:.3f})".format(*likelihood.ci95),
         "gain": _gain(one.gain),
         "no_state": _gain(one.over.get("no_state")),
         "more_epochs": _gain(one.over.get("more_epochs")),

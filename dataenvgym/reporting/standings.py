@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from dataenvgym.reading.numbers import Accuracy
 from dataenvgym.reading.over_seeds import TeacherRuns
 from environments.statistics import Gain, Interval, accuracy_interval, paired_by_seed
 
@@ -71,11 +72,21 @@ class Standing:
         """The 95 % interval of ``after``, over seeds; over instances (or groups of them) if there is one seed."""
         after = self.teacher.accuracies(self.by)
         if len(after) > 1:
-            ends = paired_by_seed(after).ci95
-            return None if ends is None else (max(0.0, ends[0] / 100), min(1.0, ends[1] / 100))
+            return _shares(paired_by_seed(after).ci95)
         (run,) = self.teacher.runs.values()
         step = run.last_step if self.by == "last" else run.best_step
         return accuracy_interval(run.scores[step]["test"], clusters=run.clusters.get("test"))
+
+    @property
+    def likelihood(self) -> Accuracy | None:
+        """Mean likelihood of the reference replies of test after that step, with an interval like ``interval``."""
+        stages = [run.after if self.by == "last" else run.best for run in self.teacher.runs.values()]
+        found = [stage.likelihood.test for stage in stages if stage.likelihood.test is not None]
+        if not found or len(found) < len(stages):
+            return None
+        if len(found) == 1:
+            return found[0]
+        return Accuracy(_mean(found), _shares(paired_by_seed(found).ci95))
 
     @cached_property
     def gain(self) -> Gain:
@@ -153,6 +164,11 @@ class Leaderboard:
     boards: tuple[Board, ...]
     refused: tuple[Refusal, ...]
     by: Ranking
+
+
+def _shares(points: Interval | None) -> Interval | None:
+    """An interval of points as one of fractions, which end at 0 and 1."""
+    return None if points is None else (max(0.0, points[0] / 100), min(1.0, points[1] / 100))
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -82,7 +82,8 @@ def judged_run(
     clusters = clusters_by_split(task, answered)
     key = pickle.dumps((lines, scores, facts, clusters))
     if key not in _SUMMARIES:
-        _SUMMARIES[key] = summarise(lines, scores, facts, "finished", cost, clusters=clusters)
+        likely = {at: {split: [0.1 + 0.5 * one for one in of[split]] for split in of} for at, of in scores.items()}
+        _SUMMARIES[key] = summarise(lines, scores, facts, "finished", cost, clusters=clusters, likelihoods=likely)
     write_json(folder / "summary.json", _SUMMARIES[key])
     data = {split: fingerprint_instances(TASK.instances(split)) for split in SIZES}
     origin = {"git_commit": "0123abc", "seed": seed, "model": {"name": "tiny", "fingerprint": "ab"}, "data": data}
