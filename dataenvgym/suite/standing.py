@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,17 @@ from tasks.errors import ConfigurationError
 
 # A challenge whose yardsticks lie closer than so many standard deviations of a run is shown, but not scored.
 _SMALLEST_GAP = 5.0
+
+
+Metric = Literal["accuracy", "likelihood"]
+
+
+class Paired(NamedTuple):
+    """A difference of two policies over shared seeds: its mean in points, one-sided p of Student's paired t, seeds."""
+
+    points: float
+    p_value: float
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,31 @@ class Table:
         rows = [row for row in rows if len(row) > 1]
         freedom = sum(len(row) - 1 for row in rows)
         return float(np.sqrt(sum(np.var(row) * len(row) for row in rows) / freedom)) if freedom else float("nan")
+
+    def values(self, challenge: str, policy: str, metric: Metric = "accuracy") -> dict[int, float]:
+        """Test accuracy or likelihood by seed, fractions; likelihoods are left out where a run has none."""
+        if metric == "accuracy":
+            return self.accuracies(challenge, policy)
+        found = self._by_key.get((challenge, policy), [])
+        return {one.seed: one.likelihood for one in found if one.likelihood is not None}
+
+    def above(self, challenge: str, policy: str, other: str) -> Paired:
+        """How far a policy is above another, paired by the seeds that both have.
+
+        Raises:
+            ConfigurationError: They share fewer than two seeds.
+        """
+        from scipy import stats
+
+        one, two = self.accuracies(challenge, policy), self.accuracies(challenge, other)
+        seeds = sorted(set(one) & set(two))
+        if len(seeds) < 2:
+            raise ConfigurationError(f"{policy} and {other} share fewer than two seeds on {challenge}: run more.")
+        differences = np.array([one[seed] - two[seed] for seed in seeds])
+        if np.ptp(differences) == 0:  # Student's t is not defined; policies that do the same tie exactly
+            return Paired(100 * float(differences[0]), 0.5 if differences[0] == 0 else float("nan"), len(seeds))
+        p_value = float(stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue)
+        return Paired(100 * float(differences.mean()), p_value, len(seeds))
 
     def scored(self, challenge: str) -> bool:
         """Whether the gap random → oracle is wide enough to score teachers by it."""

@@ -1,0 +1,107 @@
+"""What the teacher suite can tell apart, by the results that ship with the package; nothing is run.
+
+    python scripts/reproduce/table_suite.py
+    python scripts/reproduce/table_suite.py --challenges relevance-v1 global_math-v1 --policies exp3 high_loss
+
+The first table has the yardsticks of every challenge beside its best heuristic, and whether their order is certain
+(one-sided paired t over seeds): oracle below no policy, best heuristic > random > adversarial. The second says how well
+heuristics are told apart by accuracy and by likelihood: range over a run's standard deviation (SNR), reliability of the
+published means, and the share of pairs that seeds 0 to 4 and 5 to 9 order alike, where both ran.
+"""
+
+import argparse
+
+import numpy as np
+
+from dataenvgym.reporting.pages import p_value, pct
+from dataenvgym.suite.challenges import challenge, challenges
+from dataenvgym.suite.shipped import baselines, policies_for
+from dataenvgym.suite.standing import Metric, Table
+from environments.statistics.gaps import discrimination, observed_agreement
+from tasks.markdown import markdown_table
+
+_FIRST, _SECOND = range(5), range(5, 10)  # the seeds of the two tables whose agreement is observed
+
+
+def heuristics(table: Table, one: str) -> list[str]:
+    """The policies of a challenge that somebody would submit, best first."""
+    kinds = {name: named.kind for name, named in policies_for(challenge(one)).items()}
+    names = [name for name in table.policies(one) if kinds.get(name) == "heuristic"]
+    return sorted(names, key=lambda name: -mean(table, one, name))
+
+
+def mean(table: Table, one: str, policy: str) -> float:
+    """Mean test accuracy over seeds."""
+    return float(np.mean(list(table.accuracies(one, policy).values())))
+
+
+def order_of(table: Table, one: str) -> list[str]:
+    """A line of the first table."""
+    known = set(table.policies(one))
+    best = next(iter(heuristics(table, one)), "")
+    cells = [one]
+    for name in ("adversarial", "random", "even", "first_look", best, "oracle"):
+        label = f"{name} " if name == best else ""
+        cells.append(f"{label}{pct(mean(table, one, name))}" if name in known else "")
+    gap = f"{100 * table.contest(one, 'random').gap:.1f}" if {"random", "oracle"} <= known else ""
+    cells += [gap, f"{100 * table.noise(one):.1f}"]
+    for high, low in ((best, "random"), ("random", "adversarial")):
+        cells.append(p_value(table.above(one, high, low).p_value) if {high, low} <= known else "")
+    above = [(table.above(one, name, "oracle"), name) for name in known - {"oracle"}] if "oracle" in known else []
+    least, name = min(above, key=lambda item: item[0].p_value, default=(None, ""))
+    cells.append("" if least is None else f"{name} {least.points:+.1f}, {p_value(least.p_value)}")
+    return cells
+
+
+def told_apart(table: Table, one: str, names: list[str]) -> list[list[str]]:
+    """The lines of the second table for a challenge."""
+    rows = []
+    metrics: tuple[Metric, ...] = ("accuracy", "likelihood")
+    for metric in metrics:
+        values = {name: table.values(one, name, metric) for name in names}
+        values = {name: by_seed for name, by_seed in values.items() if len(by_seed) > 1}
+        if len(values) < 2:
+            continue
+        found = discrimination({name: list(by_seed.values()) for name, by_seed in values.items()})
+        halves = [
+            {name: float(np.mean([by_seed[seed] for seed in seeds])) for name, by_seed in values.items()}
+            if all(set(seeds) <= set(by_seed) for by_seed in values.values())
+            else None
+            for seeds in (_FIRST, _SECOND)
+        ]
+        first, second = halves
+        seen = f"{observed_agreement(first, second):.2f}" if first and second else ""
+        numbers = [f"{found.signal:.1f}", f"{found.noise:.2f}", f"{found.snr:.1f}", f"{found.reliability:.3f}"]
+        rows.append([one, metric, str(len(values)), *numbers, f"{found.agreement:.2f}", seen])
+    return rows
+
+
+def main() -> None:
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--challenges", nargs="+", help="names (default: all with results)")
+    parser.add_argument("--policies", nargs="+", help="heuristics of the second table (default: all)")
+    arguments = parser.parse_args()
+    table = Table(baselines([challenge(name) for name in arguments.challenges or ()] or challenges()))
+    heads = [
+        "challenge",
+        "adversarial",
+        "random",
+        "even",
+        "first look",
+        "best heuristic",
+        "oracle",
+        "gap",
+        "sd of a run",
+    ]
+    heads += ["best > random", "random > adversarial", "nearest to beating the oracle"]
+    print("\n".join(markdown_table(heads, [order_of(table, one) for one in table.challenges])), end="\n\n")
+    heads = ["challenge", "by", "policies", "range", "sd of a run", "SNR", "reliability", "agreement", "observed"]
+    rows = []
+    for one in table.challenges:
+        rows += told_apart(table, one, arguments.policies or heuristics(table, one))
+    print("\n".join(markdown_table(heads, rows)))
+
+
+if __name__ == "__main__":
+    main()
