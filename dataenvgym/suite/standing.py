@@ -120,7 +120,7 @@ class Table:
         if not {"random", "oracle"} <= set(self.policies(challenge)):
             return False
         gap = self.contest(challenge, "random").gap
-        return not gap < _SMALLEST_GAP * self.noise(challenge)
+        return gap > 0 and not gap < _SMALLEST_GAP * self.noise(challenge)
 
     def share(self, challenge: str, policy: str, low: str = "random") -> Estimate:
         """The share of the gap to the oracle that a policy closes on a challenge."""

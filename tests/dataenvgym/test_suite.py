@@ -1,16 +1,23 @@
 """The teacher suite without a student: challenges, jobs for the bank, results, and where a policy stands."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from dataenvgym.cli.main import main
+from dataenvgym.suite import canary as canaries
+from dataenvgym.suite import shipped as shipping
+from dataenvgym.suite.canary import kept_canary
 from dataenvgym.suite.challenges import challenge, challenges
+from dataenvgym.suite.fingerprints import check_fresh, fingerprint
 from dataenvgym.suite.fits import built, sampled_jobs
+from dataenvgym.suite.oracle import best_known
 from dataenvgym.suite.page import planned, strengths, told, write_pages
 from dataenvgym.suite.results import Result, read_results, write_results
-from dataenvgym.suite.shipped import policies_for
+from dataenvgym.suite.shipped import baselines, oracles, policies_for
 from dataenvgym.suite.standing import Table
 from environments.simulation.bank import Fit, line_of, read_bank, write_bank
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
@@ -135,3 +142,134 @@ def test_results_are_read_as_they_were_written(tmp_path) -> None:
     (tmp_path / "r.jsonl").write_text("[1]\n")
     with pytest.raises(RecordError, match="damaged"):
         read_results(tmp_path / "r.jsonl")
+
+
+def fits_of_a_known_law(count: int) -> list[Fit]:
+    """Skill a learns fast, b slowly, c not at all; none is forgotten."""
+    rng, made = np.random.default_rng(0), []
+    for seed in range(count):
+        records = rng.multinomial(rng.integers(20, 61), rng.dirichlet([0.7] * 3)) if seed else np.zeros(3, dtype=int)
+        chances = 1 / (1 + np.exp(3.0 - np.array([1.5, 0.5, 0.0]) * np.log1p(records / 4)))
+        scores = {
+            split: {
+                name: (rng.random(60) < chance).astype(float).tolist()
+                for name, chance in zip("abc", chances, strict=True)
+            }
+            for split in ("val", "test")
+        }
+        kind = "optimum 1 relevance-v1" if seed in (7, 8) else "few"
+        allocation = {name: int(n) for name, n in zip("abc", records, strict=True) if n}
+        made.append(Fit("w", kind, seed, allocation, scores, {"val": {}, "test": {}}))
+    return made
+
+
+def test_the_best_known_allocation_says_how_well_it_is_known() -> None:
+    exam = {"a": 1.0, "b": 1.0, "c": 2.0}
+    one = replace(challenge("relevance-v1"))
+    one.__dict__["config"] = {
+        **one.config,
+        "task": {**one.config["task"], "init_args": {"variant": {"exam": exam}}},
+        "environment": {**one.config["environment"], "init_args": {"budget": {"max_records": 60}}},
+    }
+    known = best_known(one, fits_of_a_known_law(60), "abc")
+    allocation = known["allocation"]
+    assert sum(allocation.values()) == 60
+    assert allocation["a"] > allocation.get("b", 0) > 3 * allocation.get("c", 0)
+    assert 0 <= known["short_of_optimum"]["mean"] <= known["short_of_optimum"]["most"] < 0.05
+    assert [(one["round"], one["fits"]) for one in known["verified"]] == [(1, 2)]
+    assert known["predicted"]["accuracy"] == pytest.approx(0.16, abs=0.05) and known["fits"] == 60
+
+
+def test_a_canary_tells_rounding_from_change(tmp_path, monkeypatch) -> None:
+    one, here = challenge("relevance-v1"), {"torch": "2", "threads": "1"}
+    monkeypatch.setattr(canaries, "CANARIES", tmp_path / "canaries.json")
+    made = {"records": "r", "scores": "9" * 100, "platform": here}
+    monkeypatch.setattr(canaries, "canary", lambda challenge: dict(made))
+    with pytest.raises(ConfigurationError, match=r"no canary of relevance-v1: run scripts/fill_baselines"):
+        canaries.check_canary(one)
+    canaries.keep_canary(one)
+    assert canaries.check_canary(one) == "a small fit answers here exactly as it did for the baselines"
+    made |= {"scores": "9" * 98 + "00", "platform": {"torch": "2", "threads": "4"}}
+    assert "98.0% as it did for the baselines (rounding: threads 4 for 1)" in canaries.check_canary(one)
+    made["scores"] = "9" * 96 + "0000"
+    with pytest.raises(ConfigurationError, match=r"baselines of relevance-v1 are stale: a small fit gives 96\.0%"):
+        canaries.check_canary(one)
+    made["records"] = "other"
+    with pytest.raises(ConfigurationError, match="its engine makes other records"):
+        canaries.check_canary(one)
+
+
+def test_policies_that_do_the_same_tie_exactly() -> None:
+    same = [replace(one, policy="twin") for one in results("mine", 0.5)]
+    table = Table([*results("mine", 0.5), *same, *results("random", 0.1)])
+    assert table.above("relevance-v1", "twin", "mine") == (0.0, 0.5, 5)
+    points, p_value, seeds = table.above("relevance-v1", "mine", "random")
+    assert points == pytest.approx(40, abs=3) and p_value < 1e-4 and seeds == 5
+    assert table.above("relevance-v1", "random", "mine").p_value > 0.999
+
+
+def test_what_ships_belongs_to_todays_challenges_and_policies() -> None:
+    """A result that somebody submits has to pass this: of today's challenge, complete, and by a policy that ships."""
+    shipped = baselines(challenges())
+    check_fresh(challenges(), shipped)
+    for one in challenges():
+        named = policies_for(one)
+        found = [result for result in shipped if result.challenge == one.name]
+        assert len({(result.policy, result.seed) for result in found}) == len(found)
+        task = built(one).config_init["task"]
+        for result in found:
+            assert result.settings == named[result.policy].policy, f"{result.policy} on {one.name} has other settings"
+            assert len(result.test) == len(task.instances("test")) and set(result.test) <= {0.0, 1.0}
+            assert sum(result.allocation.values()) <= one.max_records
+        assert not found or kept_canary(one) is not None
+        assert one.name not in oracles() or sum(oracles()[one.name]["allocation"].values()) == one.max_records
+
+
+@pytest.mark.slow
+def test_the_command_on_a_challenge_of_ones_own(tmp_path, monkeypatch, capsys) -> None:
+    """Baselines are filled, a policy of the user's folder judged, nothing runs twice, a changed student is refused."""
+    import fill_baselines
+
+    folder = tmp_path / "configs" / "challenges"
+    folder.mkdir(parents=True)
+    small = challenge("relevance-v1").path.read_text(encoding="utf-8")
+    for old, new in {
+        "seed: 11": "seed: 3\n    val_size: 8\n    test_size: 24",
+        "max_records: 300": "max_records: 18",
+        "max_steps: 5": "max_steps: 1",
+        "max_epochs: 10": "max_epochs: 1",
+        "replay: 120": "replay: 8",
+    }.items():
+        assert small.count(old) == 1
+        small = small.replace(old, new)
+    (folder / "small-v1.yaml").write_text(small, encoding="utf-8")
+    (tmp_path / "my_module.py").write_text(
+        "from teachers.policies import ErrorProportionalPolicy as Base\n\n\nclass MyPolicy(Base):\n    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dataenvgym.catalogue.FOLDER", tmp_path / "configs")
+    for module in (shipping, fill_baselines):
+        monkeypatch.setattr(module, "BASELINES", tmp_path / "baselines")
+    monkeypatch.setattr(canaries, "CANARIES", tmp_path / "canaries.json")
+    monkeypatch.setattr(shipping, "oracles", lambda: {"small-v1": {"allocation": {"money": 18}}})
+    monkeypatch.setattr("sys.argv", ["fill_baselines.py", "--policies", "random", "oracle", "--seeds", "1"])
+    assert fill_baselines.main() == 0
+    assert fill_baselines.main() == 0
+    assert "0 runs made, 2 results kept" in capsys.readouterr().out
+
+    words = ["suite", "my_module.MyPolicy", "--seeds", "1", "--challenges", "small-v1"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "exactly as it did for the baselines" in said and "small-v1" in said
+    assert "<h1>MyPolicy</h1>" in (tmp_path / "runs" / "suite" / "MyPolicy.html").read_text(encoding="utf-8")
+    (own,) = read_results(tmp_path / "runs" / "suite" / "MyPolicy.jsonl.gz")
+    assert own.settings == {"class_path": "my_module.MyPolicy", "init_args": {}} and sum(own.allocation.values()) <= 18
+    logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "suite" / ".grid").iterdir()}
+    assert main(words) == 0
+    assert {path: path.stat().st_mtime_ns for path in logs} == logs, "the same command runs nothing again"
+
+    (folder / "small-v1.yaml").write_text(small.replace("lr: 1.0e-3", "lr: 3.0e-3"), encoding="utf-8")
+    fingerprint.cache_clear()  # as in another process
+    capsys.readouterr()
+    assert main(words) == 2
+    assert re.fullmatch(r"dataenvgym: error: The baselines of small-v1 are stale: [^\n]+\n", capsys.readouterr().err)
