@@ -145,11 +145,11 @@ def test_results_are_read_as_they_were_written(tmp_path) -> None:
 
 
 def fits_of_a_known_law(count: int) -> list[Fit]:
-    """Skill a learns fast, b slowly, c not at all; none is forgotten."""
+    """Skill a learns fast, b a little slower, c not at all; none is forgotten."""
     rng, made = np.random.default_rng(0), []
     for seed in range(count):
         records = rng.multinomial(rng.integers(20, 61), rng.dirichlet([0.7] * 3)) if seed else np.zeros(3, dtype=int)
-        chances = 1 / (1 + np.exp(3.0 - np.array([1.5, 0.5, 0.0]) * np.log1p(records / 4)))
+        chances = 1 / (1 + np.exp(3.0 - np.array([1.5, 1.2, 0.0]) * np.log1p(records / 4)))
         scores = {
             split: {
                 name: (rng.random(60) < chance).astype(float).tolist()
@@ -174,10 +174,11 @@ def test_the_best_known_allocation_says_how_well_it_is_known() -> None:
     known = best_known(one, fits_of_a_known_law(60), "abc")
     allocation = known["allocation"]
     assert sum(allocation.values()) == 60
-    assert allocation["a"] > allocation.get("b", 0) > 3 * allocation.get("c", 0)
+    # The law that the fits were drawn from is highest at a: 35, b: 25.
+    assert 20 <= allocation["a"] <= 42 and 16 <= allocation["b"] <= 40 and allocation.get("c", 0) <= 6
     assert 0 <= known["short_of_optimum"]["mean"] <= known["short_of_optimum"]["most"] < 0.05
     assert [(one["round"], one["fits"]) for one in known["verified"]] == [(1, 2)]
-    assert known["predicted"]["accuracy"] == pytest.approx(0.16, abs=0.05) and known["fits"] == 60
+    assert known["predicted"]["accuracy"] == pytest.approx(0.26, abs=0.05) and known["fits"] == 60
 
 
 def test_a_canary_tells_rounding_from_change(tmp_path, monkeypatch) -> None:
