@@ -13,6 +13,7 @@ from dataenvgym.suite.challenges import Challenge
 from dataenvgym.suite.results import Result, read_results
 
 HERE = Path(__file__).parent
+BANKS = HERE / "banks"
 BASELINES = HERE / "baselines"
 ORACLES = HERE / "oracles.json"
 YARDSTICKS = ("adversarial", "random", "even", "first_look", "oracle")

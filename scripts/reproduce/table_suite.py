@@ -6,7 +6,8 @@
 The first table has the yardsticks of every challenge beside its best heuristic, and whether their order is certain
 (one-sided paired t over seeds): oracle below no policy, best heuristic > random > adversarial. The second says how well
 heuristics are told apart by accuracy and by likelihood: range over a run's standard deviation (SNR), reliability of the
-published means, and the share of pairs that seeds 0 to 4 and 5 to 9 order alike, where both ran.
+published means, and the share of pairs that seeds 0 to 4 and 5 to 9 order alike, where both ran. ``--laws`` adds how
+well each world's law predicts fits that it was not fitted to, and what is known of the oracles.
 """
 
 import argparse
@@ -14,9 +15,12 @@ import argparse
 import numpy as np
 
 from dataenvgym.reporting.pages import p_value, pct
-from dataenvgym.suite.challenges import challenge, challenges
-from dataenvgym.suite.shipped import baselines, policies_for
+from dataenvgym.suite.challenges import Challenge, challenge, challenges
+from dataenvgym.suite.shipped import BANKS, baselines, oracles, policies_for
 from dataenvgym.suite.standing import Metric, Table
+from environments.simulation import cross_validated, read_bank
+from environments.simulation.law import arrays_of
+from environments.simulation.optimum import exam_accuracy
 from environments.statistics.gaps import discrimination, observed_agreement
 from tasks.markdown import markdown_table
 
@@ -76,11 +80,41 @@ def told_apart(table: Table, one: str, names: list[str]) -> list[list[str]]:
     return rows
 
 
+def law_of(one: Challenge) -> list[str] | None:
+    """A line of the table of laws: the law of the challenge's world on held-out fits, and the oracle found by it."""
+    fits = [fit for path in sorted(BANKS.glob("*.gz")) for fit in read_bank(path) if fit.world == one.world]
+    if not fits or one.name not in oracles():
+        return None
+    skills = tuple(fits[0].scores["test"])
+    counts, measured = arrays_of(fits, skills)
+    taught = counts.sum(1) > 0
+    measured, predicted = measured[taught], cross_validated(fits, skills)[taught]
+    spread = ((measured - measured.mean(0)) ** 2).sum(0)
+    explained = 1 - ((measured - predicted) ** 2).sum(0) / np.where(spread, spread, np.inf)
+    exams = exam_accuracy(measured, skills, one.exam), exam_accuracy(predicted, skills, one.exam)
+    exam_error = ((exams[0] - exams[1]) ** 2).sum()
+    exam_explained = 1 - exam_error / ((exams[0] - exams[0].mean()) ** 2).sum()
+    known = oracles()[one.name]
+    short, verified = known["short_of_optimum"], known["verified"][-1]
+    return [
+        one.name,
+        str(len(fits)),
+        f"{np.median(explained):.2f}",
+        f"{100 * np.sqrt(((measured - predicted) ** 2).mean()):.1f}",
+        f"{exam_explained:.3f}",
+        f"{100 * np.sqrt(exam_error / len(measured)):.1f}",
+        f"{100 * known['predicted']['accuracy']:.1f} ± {100 * known['predicted']['sd']:.1f}",
+        f"{100 * verified['accuracy']:.1f} (sd {100 * verified['sd']:.1f}, {verified['fits']} fits)",
+        f"{100 * short['mean']:.1f} (most {100 * short['most']:.1f})",
+    ]
+
+
 def main() -> None:
-    """Prints both tables."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--challenges", nargs="+", help="names (default: all with results)")
     parser.add_argument("--policies", nargs="+", help="heuristics of the second table (default: all)")
+    parser.add_argument("--laws", action="store_true", help="also the laws and oracles (a minute)")
     arguments = parser.parse_args()
     table = Table(baselines([challenge(name) for name in arguments.challenges or ()] or challenges()))
     heads = [
@@ -101,6 +135,11 @@ def main() -> None:
     for one in table.challenges:
         rows += told_apart(table, one, arguments.policies or heuristics(table, one))
     print("\n".join(markdown_table(heads, rows)))
+    if arguments.laws:
+        heads = ["challenge", "fits", "R² by skill", "error by skill", "R² of the exam", "error of the exam"]
+        heads += ["oracle, by the law", "real, last round", "short of the optimum"]
+        laws = [law_of(challenge(name)) for name in arguments.challenges or [one.name for one in challenges()]]
+        print("\n" + "\n".join(markdown_table(heads, [row for row in laws if row])))
 
 
 if __name__ == "__main__":
