@@ -268,7 +268,9 @@ def check(run_dir: Path, given: list[Observation], kind: str, environment: str) 
         keys = [field.name for field in dataclasses.fields(ErrorExample)]
         assert [ErrorExample(*map(row.get, keys)) for row in feedback["errors"]] == list(observation.errors)
         shown = observation.skills if isinstance(observation, SkillListObservation) else {}
-        assert feedback["skills"] == {name: {"accuracy": one.value, "n": one.n} for name, one in shown.items()}
+        assert feedback["skills"] == {
+            name: {"accuracy": one.value, "n": one.n, "likelihood": one.likelihood} for name, one in shown.items()
+        }
         assert list(feedback["skills"]) == list(shown)
         gold = set(task.skills())
         assert (set(shown) == gold) == (kind == "gold" and environment != "open_ended")
