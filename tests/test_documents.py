@@ -40,6 +40,7 @@ SHELL = {
     "docs/comparing.md: dataenvgym export runs/quickstart --to exported/quickstart": "",
     "docs/language_models.md: export OPENAI_API_KEY=…": "",
     "docs/reproducing.md: python scripts/reproduce/table_main.py --preset embedded --seeds": "--dry_run",
+    "docs/suite.md: dataenvgym suite weakest.WeakestSkillPolicy --seeds 3": "--dry_run",
     "tasks/code/README.md: dataenvgym episode --config configs/tasks/code_procedural.yaml -": "small",
     "tasks/math/README.md: dataenvgym episode --config configs/tasks/math_procedural.yaml -": "small",
     "tasks/math/README.md: dataenvgym episode --config configs/tasks/math.yaml --config con": "--dry_run",
@@ -130,6 +131,8 @@ def prepare(block: Block, workplace: Path, models: dict[str, Path]) -> None:
         write_splits(workplace / "data" / "math", train=40, test=8)
     if "weakest." in block.text:
         (workplace / "weakest.py").write_text(block_of("the_readmes_policy"), encoding="utf-8")
+    if "my_teacher.yaml" in block.text:
+        (workplace / "my_teacher.yaml").write_text("teacher: {init_args: {policy: teachers.policies.Exp3Policy}}\n")
     if "runs/feedback_ablation" in block.text:
         made = workplace / "made"
         for folder in [*floors(made), *teacher(made)]:

@@ -32,6 +32,7 @@ def suite(words: Sequence[str]) -> int:
     parser.add_argument(
         "--plan", type=float, metavar="POINTS", help="only say how many seeds show a difference of so many points"
     )
+    parser.add_argument("--dry_run", action="store_true", help="only say what would be run, and about how long")
     arguments = parser.parse_args(words)
 
     from dataenvgym.suite.canary import check_canary
@@ -39,7 +40,7 @@ def suite(words: Sequence[str]) -> int:
     from dataenvgym.suite.fingerprints import check_fresh
     from dataenvgym.suite.page import planned, told, write_pages
     from dataenvgym.suite.results import write_results
-    from dataenvgym.suite.runner import Entry, run_entries
+    from dataenvgym.suite.runner import Entry, forecast, run_entries
     from dataenvgym.suite.shipped import baselines, oracles, policies_for
     from dataenvgym.suite.standing import Table
 
@@ -60,9 +61,12 @@ def suite(words: Sequence[str]) -> int:
     if arguments.seeds < 1:
         raise ConfigurationError(f"--seeds is {arguments.seeds}: it must be at least 1.")
     check_fresh(chosen, shipped)
-    print(f"{chosen[0].name}: {check_canary(chosen[0])}")
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
+    if arguments.dry_run:
+        print(forecast(entries, shipped, arguments.out, arguments.jobs))
+        return 0
+    print(f"{chosen[0].name}: {check_canary(chosen[0])}")
     results, failures = run_entries(entries, arguments.out, arguments.jobs, arguments.launcher)
     kept = arguments.out / f"{name}.jsonl.gz"
     write_results(kept, results)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import yaml
 
 from dataenvgym.studies.cells import Cell
-from dataenvgym.studies.grid import run_grid
+from dataenvgym.studies.grid import run_grid, unfinished
 from dataenvgym.suite.challenges import Challenge
 from dataenvgym.suite.fingerprints import fingerprint
 from dataenvgym.suite.results import Result, result_of
@@ -66,3 +67,18 @@ def run_entries(
         run.check_finished()
         results.append(result_of(run, entry.challenge.name, entry.name, entry.settings, fingerprint(entry.challenge)))
     return results, done.failures
+
+
+def forecast(entries: Sequence[Entry], shipped: Sequence[Result], out: Path, jobs: int) -> str:
+    """What ``run_entries`` would run, and how long the shipped results' runs took on the machine that made them."""
+    cells = {(entry.challenge.name, entry.cell.folder): entry.cell for entry in entries}
+    due = {cell.folder for cell in unfinished(list(cells.values()), out)}
+    lines, total = [], 0.0
+    for name in dict.fromkeys(entry.challenge.name for entry in entries):
+        mine = [folder for challenge, folder in cells if challenge == name]
+        left = sum(folder in due for folder in mine)
+        took = [result.seconds for result in shipped if result.challenge == name]
+        each = f", about {mean(took):.0f} s each" if took else ""
+        total += left * mean(took) if took else 0.0
+        lines.append(f"{name:<20} {left} of {len(mine)} runs to make{each}")
+    return "\n".join([*lines, f"{'together':<20} about {total / 60 / jobs:.0f} min, {jobs} side by side"])
