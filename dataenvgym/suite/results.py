@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import MissingFileError, RecordError, failing_as
+from tasks.records import write_atomic
 
 if TYPE_CHECKING:
     from dataenvgym.reading import Run
@@ -88,8 +89,7 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
     ordered = sorted(results, key=lambda one: (one.challenge, one.policy, one.seed))
     text = "".join(json.dumps(_row(one), separators=(",", ":")) + "\n" for one in ordered)
     data = text.encode("utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def _row(result: Result) -> dict[str, Any]:

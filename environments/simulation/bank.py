@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import MissingFileError, RecordError, failing_as
+from tasks.records import write_atomic
 from tasks.types import Split
 
 
@@ -17,7 +18,8 @@ class Fit:
 
     Args:
         world: Everything but allocation and seed that the result depends on, by name: student, task, engine, replay.
-        kind: How the allocation was chosen: ``base`` (no records), ``dirichlet``, ``even``, ``optimum``, …
+        kind: How the allocation was chosen: ``base`` (no records), ``catalogue``, ``asked``, ``few``, ``even``, or
+            ``optimum ROUND CHALLENGE``.
         seed: Seed of the records and of the fit.
         allocation: Records by skill; skills that are not named got none.
         scores: By split and skill, the score of every instance, in the order of the task.
@@ -57,8 +59,7 @@ def read_bank(path: Path) -> list[Fit]:
 def write_bank(path: Path, fits: Sequence[Fit]) -> None:
     """Writes fits as a gzipped file that is the same for the same fits."""
     text = "".join(line_of(fit) for fit in fits)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+    write_atomic(path, gzip.compress(text.encode("utf-8"), mtime=0))
 
 
 def line_of(fit: Fit) -> str:

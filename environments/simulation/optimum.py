@@ -71,8 +71,8 @@ def _climbed(counts: "NDArray[np.float64]", score: Any, steps: tuple[int, ...] =
                 for to in range(len(counts))
                 if take != to and counts[take] >= step
             ]
-            found = score(torch.as_tensor(np.array(moves)))
-            if not len(moves) or float(found.max()) <= best + 1e-9:
+            found = score(torch.as_tensor(np.array(moves))) if moves else torch.tensor([best])
+            if float(found.max()) <= best + 1e-9:
                 break
             counts, best = moves[int(found.argmax())], float(found.max())
     return counts

@@ -4,12 +4,14 @@ All recompute what they know from the episode's history, so that an interrupted 
 """
 
 import math
+import random
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 from tasks.base import Task
 from tasks.errors import check_range
+from tasks.types import Accuracy
 from teachers.observation import Observation, PastStep
 from teachers.policies.sharing import error_rates, exam_shares, skills_shown
 from teachers.policies.skill_list import ErrorProportionalPolicy
@@ -72,7 +74,8 @@ class Exp3Policy(ErrorProportionalPolicy):
     Args:
         task: The task to teach.
         rate: The exponent's factor.
-        settings: Those of ErrorProportionalPolicy; ``floor`` is EXP3's share of uniform exploration.
+        settings: Those of ErrorProportionalPolicy; ``floor`` is EXP3's share of exploration, here by how often skills
+            are asked.
     """
 
     def __init__(self, task: Task, rate: float = 0.3, **settings: Any) -> None:
@@ -101,11 +104,19 @@ class PrioritizedReplayPolicy(ErrorProportionalPolicy):
         task: The task to teach.
         temperature: Of the ranks: weights are ``rank ** (-1 / temperature)``.
         staleness: Share of the weights that is dealt by staleness.
-        settings: Those of ErrorProportionalPolicy: records_per_step and floor.
+        floor: Share of the records dealt by how often skills are asked.
+        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
     """
 
-    def __init__(self, task: Task, temperature: float = 1.0, staleness: float = 0.1, **settings: Any) -> None:
-        super().__init__(task, **{"floor": 0.0, **settings, "exponent": 1.0})
+    def __init__(
+        self,
+        task: Task,
+        temperature: float = 1.0,
+        staleness: float = 0.1,
+        floor: float = 0.0,
+        records_per_step: int | None = None,
+    ) -> None:
+        super().__init__(task, records_per_step, floor, exponent=1.0)
         check_range(type(self).__name__, 0, 1, staleness=staleness)
         check_range(type(self).__name__, 0.01, temperature=temperature)
         self.temperature = temperature
@@ -114,7 +125,7 @@ class PrioritizedReplayPolicy(ErrorProportionalPolicy):
     def _needs(self, observation: Observation) -> Mapping[str, float]:
         skills = skills_shown(self, observation)
         asked, errors = exam_shares(skills), error_rates(observation, skills)
-        names = sorted((name for name in skills if asked[name]), key=lambda name: -asked[name] * errors[name])
+        names = sorted(_shuffled(observation, skills, asked), key=lambda name: -asked[name] * errors[name])
         ranked = {name: (rank + 1) ** (-1 / self.temperature) for rank, name in enumerate(names)}
         stale = {name: float(_steps_without(observation.history, name)) for name in names}
         totals = sum(ranked.values()) or 1.0, sum(stale.values()) or 1.0
@@ -135,22 +146,30 @@ class SuccessiveHalvingPolicy(ErrorProportionalPolicy):
     Args:
         task: The task to teach.
         keep: Skills that are never dropped below.
-        settings: Those of ErrorProportionalPolicy: records_per_step and floor.
+        floor: Share of the records dealt by how often skills are asked.
+        records_per_step: Records per teacher call; None spreads the budget evenly over the calls left.
     """
 
-    def __init__(self, task: Task, keep: int = 3, **settings: Any) -> None:
-        super().__init__(task, **{"floor": 0.0, **settings, "exponent": 1.0})
+    def __init__(self, task: Task, keep: int = 3, floor: float = 0.0, records_per_step: int | None = None) -> None:
+        super().__init__(task, records_per_step, floor, exponent=1.0)
         check_range(type(self).__name__, keep=keep)
         self.keep = keep
 
     def _needs(self, observation: Observation) -> Mapping[str, float]:
         skills = skills_shown(self, observation)
         asked = exam_shares(skills)
-        left = [name for name in skills if asked[name]]
+        left = _shuffled(observation, skills, asked)
         for before, after in pairwise(observation.history):
             gains = {name: asked[name] * (_value(after, name) - _value(before, name)) for name in left}
             left = sorted(left, key=lambda name: -gains[name])[: max(self.keep, -(-len(left) // 2))]
         return {name: float(name in left) for name in skills}
+
+
+def _shuffled(observation: Observation, skills: Mapping[str, Accuracy], asked: Mapping[str, float]) -> list[str]:
+    """The skills that are asked, in an order that breaks ties: another one in every run, the same in all its steps."""
+    names = [name for name in skills if asked[name]]
+    random.Random(f"{observation.seed}/bandits/ties").shuffle(names)
+    return names
 
 
 def changes(history: tuple[PastStep, ...], skill: str) -> list[tuple[float, float]]:

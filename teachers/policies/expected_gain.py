@@ -55,14 +55,18 @@ class ExpectedGainPolicy(SharingPolicy):
         taught = {name: sum(past.allocation.get(name, 0) for past in observation.history) for name in names}
         curves = self._curves(observation, names, max(taught.values()) + left)
         planned = dict.fromkeys(names, 0)
-        gains = {name: asked[name] * (curves[name][taught[name] + 1] - curves[name][taught[name]]) for name in names}
+
+        def gain(name: str) -> float:
+            # Curves of a logit are not concave at their foot: the mean gain over a handful of records counts.
+            place = taught[name] + planned[name]
+            ahead = min(10, len(curves[name]) - 1 - place)
+            return asked[name] * float(curves[name][place + ahead] - curves[name][place]) / ahead if ahead else 0.0
+
+        gains = {name: gain(name) for name in names}
         for _ in range(left):
-            # Curves of a logit are not concave at their foot: the best mean gain over a handful of records decides.
             best = max(names, key=lambda name: gains[name])
             planned[best] += 1
-            place = taught[best] + planned[best]
-            ahead = min(10, len(curves[best]) - 1 - place)
-            gains[best] = asked[best] * (curves[best][place + ahead] - curves[best][place]) / ahead if ahead else 0.0
+            gains[best] = gain(best)
         explore = self.explore if (observation.calls_left or 1) > 1 else 0.0
         weights = with_floor([float(planned[name]) for name in names], explore, [asked[name] for name in names])
         counts = apportion(total, weights, observation.generator("ties"))
