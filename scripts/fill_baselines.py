@@ -9,14 +9,16 @@ and student, is not run again: the grid fills over days and machines. The same c
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
-from dataenvgym.suite.canary import keep_canary, kept_canary
-from dataenvgym.suite.challenges import challenge, challenges
-from dataenvgym.suite.fingerprints import fingerprint
-from dataenvgym.suite.results import write_results
+from dataenvgym.suite.canary import check_canary, keep_canary, kept_canary
+from dataenvgym.suite.challenges import Challenge, challenge, challenges
+from dataenvgym.suite.fingerprints import code_of, fingerprint
+from dataenvgym.suite.results import Result, write_results
 from dataenvgym.suite.runner import Entry, run_entries
 from dataenvgym.suite.shipped import BASELINES, baselines, policies_for
+from tasks.errors import ConfigurationError, DataEnvGymError
 
 
 def main() -> int:
@@ -31,34 +33,54 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/baselines"), help="folder of the run directories")
     arguments = parser.parse_args()
 
+    try:
+        return fill(arguments)
+    except DataEnvGymError as error:
+        print(f"fill_baselines: error: {error}", file=sys.stderr)
+        return 2
+
+
+def fill(arguments: argparse.Namespace) -> int:
+    """Runs what is missing of each challenge, and adds it to the file as it is by then."""
     chosen = [challenge(name) for name in arguments.challenges] if arguments.challenges else challenges()
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    known = {name for one in chosen for name in policies_for(one)}
+    if unknown := sorted(set(arguments.policies or ()) - known):
+        raise ConfigurationError(f"--policies names {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
     status = 0
     for one in chosen:
         if kept_canary(one) is None:
             keep_canary(one)
-        now = fingerprint(one)
+        print(f"{one.name}: {check_canary(one)}", flush=True)
         named = policies_for(one)
-        kept = {
-            (found.policy, found.seed): found
-            for found in baselines([one])
-            if found.fingerprint == now and found.policy in named and found.settings == named[found.policy].policy
-        }
-        wanted = arguments.policies or list(named)
-        entries = [
-            Entry(one, name, named[name].policy, seed)
-            for seed in seeds
-            for name in wanted
-            if name in named and (name, seed) not in kept
-        ]
-        results, failures = run_entries(entries, arguments.out, arguments.jobs, arguments.launcher)
-        kept |= {(found.policy, found.seed): found for found in results}
+        wanted = [name for name in arguments.policies or named if name in named]
+        entries = [Entry(one, name, named[name].policy, seed) for seed in seeds for name in wanted]
+        held = {(found.policy, found.seed) for found in current(one)}
+        due = [entry for entry in entries if (entry.name, entry.seed) not in held]
+        results, failures = run_entries(due, arguments.out, arguments.jobs, arguments.launcher)
+        # Read again: another process may have added results while these ran.
+        kept = {(found.policy, found.seed): found for found in [*current(one, say=True), *results]}
         write_results(BASELINES / f"{one.name}.jsonl.gz", kept.values())
         print(f"{one.name}: {len(results)} runs made, {len(kept)} results kept", flush=True)
         for folder, why in failures.items():
             print(f"failed: {folder}: {why}", file=sys.stderr)
             status = 1
     return status
+
+
+def current(one: Challenge, say: bool = False) -> list[Result]:
+    """The baselines of today's challenge, settings and code; ``say`` names those of others."""
+    now, named = fingerprint(one), policies_for(one)
+    kept, dropped = [], Counter[str]()
+    for found in baselines([one]):
+        policy = named[found.policy].policy if found.policy in named else None
+        if policy is not None and (found.fingerprint, found.settings, found.code) == (now, policy, code_of(policy)):
+            kept.append(found)
+        else:
+            dropped[found.policy] += 1
+    for name, count in dropped.items() if say else ():
+        print(f"{one.name}: {count} results of {name} dropped: its settings, its code or the challenge have changed")
+    return kept
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from dataenvgym.suite.fits import Job, World, sampled_jobs
 from dataenvgym.suite.oracle import best_known
 from dataenvgym.suite.shipped import ORACLES
 from environments.simulation.bank import Fit, line_of, read_bank, write_bank
+from tasks.records import write_atomic
 
 _worlds: dict[str, World] = {}  # of a worker process
 
@@ -42,16 +43,24 @@ def make_fit(place: tuple[Challenge, Job]) -> Fit:
     return _worlds.setdefault(of.name, World(of)).fit(job)
 
 
-def make_all(jobs: Sequence[Job], of: Challenge, kept: dict[tuple[str, int], Fit], log: Path, processes: int) -> None:
+Key = tuple[str, int, tuple[tuple[str, int], ...]]
+
+
+def key_of(made: Fit | Job) -> Key:
+    """What tells fits apart: a round's best allocation changes when the law does, and is then made as well."""
+    return made.kind, made.seed, tuple(sorted(made.allocation.items()))
+
+
+def make_all(jobs: Sequence[Job], of: Challenge, kept: dict[Key, Fit], log: Path, processes: int) -> None:
     """Makes the fits that are not kept yet, adding each to ``kept`` and to the log."""
-    due = [job for job in jobs if (job.kind, job.seed) not in kept]
+    due = [job for job in jobs if key_of(job) not in kept]
     if not due:
         return
     context = multiprocessing.get_context("spawn")
     with log.open("a", encoding="utf-8") as file, context.Pool(min(processes, len(due))) as pool, Progress() as shown:
         bar = shown.add_task("fits", total=len(jobs), completed=len(jobs) - len(due))
         for fit in pool.imap_unordered(make_fit, [(of, job) for job in due]):
-            kept[fit.kind, fit.seed] = fit
+            kept[key_of(fit)] = fit
             file.write(line_of(fit))
             file.flush()
             shown.advance(bar)
@@ -91,12 +100,11 @@ def main() -> int:
         names = ", ".join(f"{one.name} ({one.world}{'' if one.static else ', order matters'})" for one in of)
         print(f"These challenges do not share their fits: {names}; name those of one world.", file=sys.stderr)
         return 2
-    others = [fit for fit in read_bank(arguments.out) if fit.world != of[0].world] if arguments.out.exists() else []
-    mine = [fit for fit in read_bank(arguments.out) if fit.world == of[0].world] if arguments.out.exists() else []
+    mine = [fit for fit in held(arguments.out) if fit.world == of[0].world]
     log = arguments.out.with_name(f"{arguments.out.name.removesuffix('.jsonl.gz')}-{of[0].world}.jsonl")
     log.parent.mkdir(parents=True, exist_ok=True)
-    kept = {(fit.kind, fit.seed): fit for fit in [*mine, *(read_bank(log) if log.exists() else [])]}
-    log.write_text("".join(line_of(fit) for fit in kept.values()), encoding="utf-8")  # without a line cut off
+    kept = {key_of(fit): fit for fit in [*mine, *(read_bank(log) if log.exists() else [])]}
+    write_atomic(log, "".join(line_of(fit) for fit in kept.values()))  # without a line cut off
 
     skills, began = World(of[0]).skills, time.monotonic()
     make_all(sampled_jobs(skills, of, arguments.fits, arguments.first_seed), of[0], kept, log, arguments.jobs)
@@ -104,14 +112,21 @@ def main() -> int:
         earlier = [kept[key] for key in sorted(kept) if not _is_of_round(kept[key], number)]
         jobs = optimum_jobs(number, of, earlier, skills, arguments.repeats)
         make_all(jobs, of[0], kept, log, arguments.jobs)
+    # Read again: another world's fits may have been added while these were made.
+    others = [fit for fit in held(arguments.out) if fit.world != of[0].world]
     write_bank(arguments.out, [*others, *(kept[key] for key in sorted(kept))])
     log.unlink()
     fits = [kept[key] for key in sorted(kept)]
     known = json.loads(arguments.oracles.read_text(encoding="utf-8")) if arguments.oracles.exists() else {}
     known |= {one.name: best_known(one, fits, skills) for one in of}
-    arguments.oracles.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
+    write_atomic(arguments.oracles, json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     print(f"{len(kept)} fits of world {of[0].world} in {arguments.out}, {time.monotonic() - began:.0f} s")
     return 0
+
+
+def held(bank: Path) -> list[Fit]:
+    """The fits of a bank, none if there is no such file yet."""
+    return read_bank(bank) if bank.exists() else []
 
 
 def _is_of_round(fit: Fit, number: int) -> bool:

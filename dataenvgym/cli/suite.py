@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dataenvgym.cli.parser import CommandParser
-from tasks.errors import ConfigurationError, MissingFileError, failing_as
+from tasks.errors import ConfigurationError, MissingFileError, check_range, failing_as
 
 
 def suite(words: Sequence[str]) -> int:
@@ -37,46 +37,63 @@ def suite(words: Sequence[str]) -> int:
 
     from dataenvgym.suite.canary import check_canary
     from dataenvgym.suite.challenges import challenge
-    from dataenvgym.suite.fingerprints import check_fresh
+    from dataenvgym.suite.fingerprints import check_fresh, fingerprint
+    from dataenvgym.suite.fits import built
     from dataenvgym.suite.page import planned, told, write_pages
-    from dataenvgym.suite.results import write_results
+    from dataenvgym.suite.results import read_results, write_results
     from dataenvgym.suite.runner import Entry, forecast, run_entries
     from dataenvgym.suite.shipped import baselines, oracles, policies_for
     from dataenvgym.suite.standing import Table
 
+    check_range("dataenvgym suite", seeds=arguments.seeds, jobs=arguments.jobs)
+    check_range("dataenvgym suite", 0, first_seed=arguments.first_seed)
     chosen = [challenge(name) for name in arguments.challenges or sorted(oracles())]
     if not chosen:
         raise MissingFileError("No challenge has an oracle yet: name some by --challenges.")
     shipped = baselines(chosen)
+    check_fresh(chosen, shipped)
     if arguments.plan is not None:
         print(planned(Table(shipped), arguments.plan))
         return 0
     if arguments.teacher is None:
         policy, name = _policy(arguments.policy, arguments.settings)
+        said = ["--teacher.init_args.policy", json.dumps(policy)]
     else:
         policy, name = None, _teacher(arguments.teacher, arguments.policy, arguments.settings)
+        said = ["--config", str(arguments.teacher)]
     name = arguments.name or name
     if any(named == name for one in chosen for named in policies_for(one)):
         raise ConfigurationError(f"A shipped policy is called {name}: give this one another name by --name.")
-    if arguments.seeds < 1:
-        raise ConfigurationError(f"--seeds is {arguments.seeds}: it must be at least 1.")
-    check_fresh(chosen, shipped)
+    built(chosen[0], *said)  # a class that does not exist, or settings that do not fit, end here
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
     if arguments.dry_run:
         print(forecast(entries, shipped, arguments.out, arguments.jobs))
         return 0
-    print(f"{chosen[0].name}: {check_canary(chosen[0])}")
+    for one in {one.world: one for one in chosen}.values():
+        print(f"{one.name}: {check_canary(one)}", flush=True)
+
     results, failures = run_entries(entries, arguments.out, arguments.jobs, arguments.launcher)
-    kept = arguments.out / f"{name}.jsonl.gz"
-    write_results(kept, results)
-    table = Table([*(one for one in shipped if one.policy != name), *results])
-    kinds = {each: named.kind for one in chosen for each, named in policies_for(one).items()}
-    page, _ = write_pages(table, name, kinds, arguments.out)
-    print(told(table, name))
-    print(f"results   {kept}\npage      {page}")
     for folder, why in failures.items():
         print(f"failed    {folder}: {why}; the same command tries again", file=sys.stderr)
+    if not results:
+        return 1
+    # Earlier commands may have run other challenges or seeds of the same policy: they stay in its file and on its page.
+    path, of = arguments.out / f"{name}.jsonl.gz", entries[0]
+    earlier = [
+        one
+        for one in (read_results(path) if path.is_file() else [])
+        if (one.settings, one.code) == (of.settings, of.code)
+        and one.fingerprint == fingerprint(challenge(one.challenge))
+    ]
+    kept = {(one.challenge, one.seed): one for one in (*earlier, *results)}
+    write_results(path, kept.values())
+    judged = [challenge(each) for each in sorted({one.challenge for one in kept.values()})]
+    table = Table([*baselines(judged), *kept.values()], own=name)
+    kinds = {each: named.kind for one in judged for each, named in policies_for(one).items()}
+    page, _ = write_pages(table, name, kinds, arguments.out)
+    print(told(table, name))
+    print(f"results   {path}\npage      {page}")
     return 1 if failures else 0
 
 

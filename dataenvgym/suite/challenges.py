@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 
 from dataenvgym import catalogue
+from lightning_modules.base_weights import resolve_model
 from tasks.errors import ConfigurationError
 
 # What a student's results rest on, beside allocation and seed: the blocks of a configuration, without what only says
 # what is asked of it and how often.
 _WORLD = ("task", "model", "data", "trainer")
+_OF_THE_STUDENT = ("*.safetensors", "*config.json", "tokenizer.json", "*.jinja", "replay.jsonl")
 _OF_THE_EXAM = ("exam", "seed", "val_size", "test_size")
 
 
@@ -60,8 +62,12 @@ class Challenge:
 
     @cached_property
     def world(self) -> str:
-        """The name of what fits are made in: the same for challenges that differ in exam and budget alone."""
-        blocks = {block: self.config[block] for block in _WORLD}
+        """The name of what fits are made in: the same for challenges that differ in exam and budget alone.
+
+        It covers settings, engine and the student's files; code that changes results is what the canary is for.
+        """
+        blocks: dict[str, Any] = {block: self.config[block] for block in _WORLD}
+        blocks["student"] = self.student
         settings = dict(self._settings("task"))
         variant = {key: value for key, value in (settings.pop("variant", None) or {}).items() if key != "exam"}
         kept = {key: value for key, value in settings.items() if key not in _OF_THE_EXAM}
@@ -73,6 +79,16 @@ class Challenge:
         blocks["engine"] = self._settings("teacher")["engine"]
         said = json.dumps(blocks, sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+    @cached_property
+    def student(self) -> str:
+        """The hash of what the student's answers depend on: weights, configuration, tokenizer, replayed records."""
+        folder = Path(resolve_model(self._settings("model")["model_name_or_path"]))
+        digest = hashlib.sha256()
+        for pattern in _OF_THE_STUDENT:
+            for path in sorted(folder.glob(pattern)):
+                digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:16]
 
     def _settings(self, block: str) -> Mapping[str, Any]:
         return dict(self.config[block].get("init_args") or {})

@@ -1,20 +1,20 @@
 """What a challenge's scores rest on, as one hash: results of another hash are of another challenge."""
 
 import hashlib
+import importlib
+import inspect
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
+from typing import Any
 
 from dataenvgym.suite.challenges import Challenge
 from dataenvgym.suite.fits import built
 from dataenvgym.suite.results import Result
 from environments.run.provenance import fingerprint_instances
-from lightning_modules.base_weights import resolve_model
-from tasks.errors import ConfigurationError
-
-# Of a student's folder, what its answers depend on: weights, configuration, tokenizer, records that are replayed.
-_OF_THE_STUDENT = ("*.safetensors", "*config.json", "tokenizer.json", "*.jinja", "replay.jsonl")
+from tasks.errors import ConfigurationError, failing_as
+from teachers import Engine, Policy
 
 
 def check_fresh(challenges: Iterable[Challenge], shipped: Iterable[Result]) -> None:
@@ -41,8 +41,36 @@ def fingerprint(challenge: Challenge) -> str:
     digest = hashlib.sha256(json.dumps(challenge.config, sort_keys=True).encode())
     for split in ("val", "test"):
         digest.update(fingerprint_instances(task.instances(split)).encode())
-    folder = Path(resolve_model(challenge.config["model"]["init_args"]["model_name_or_path"]))
-    for pattern in _OF_THE_STUDENT:
-        for path in sorted(folder.glob(pattern)):
-            digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    digest.update(challenge.student.encode())
     return digest.hexdigest()[:16]
+
+
+def code_of(settings: Mapping[str, Any]) -> str:
+    """The hash of the source of every policy and engine that settings name: a class with its bases, up to our own.
+
+    What a class calls outside itself is not covered.
+
+    Raises:
+        ConfigurationError: There is no class of a path, or it cannot be imported.
+    """
+    digest = hashlib.sha256()
+    for path in _classes_named(settings):
+        module, _, name = path.rpartition(".")
+        with failing_as(ConfigurationError, f"{path} cannot be imported", "check its name and the folder you are in"):
+            made = getattr(importlib.import_module(module), name)
+        for kind in made.__mro__ if isinstance(made, type) else ():
+            if kind not in (object, Policy, Engine):
+                digest.update(inspect.getsource(kind).encode())
+    return digest.hexdigest()[:16]
+
+
+def _classes_named(value: Any) -> Iterator[str]:
+    """The paths of classes in settings: under ``class_path``, or a string that looks like one."""
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _classes_named(one)
+    elif isinstance(value, str) and _CLASS.fullmatch(value):
+        yield value
+
+
+_CLASS = re.compile(r"[a-z_]\w*(\.\w+)*\.[A-Z]\w*")

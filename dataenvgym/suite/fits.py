@@ -99,19 +99,18 @@ class World:
 def sampled_jobs(skills: Sequence[str], challenges: Sequence[Challenge], count: int, first_seed: int) -> list[Job]:
     """Allocations in the shapes and sizes that the challenges' budgets admit, with some repeated for the noise.
 
-    A quarter is spread over the whole catalogue; the others over what one of the challenges asks, or a part of it. Sums
-    go up to the largest budget, half of them at a whole number of fifths, where the steps of an episode end.
+    A sixth is spread over the whole catalogue, a sixth repeats the even allocation; the others are spread over what one
+    of the challenges asks, or a part of it. Sums go up to the largest budget, half of them at a whole number of fifths,
+    where the steps of an episode end.
     """
     jobs = [Job("base", first_seed, {})]
     budget = max(challenge.max_records for challenge in challenges)
-    repeated: dict[str, int] = {}
     for index in range(1, count):
         rng = random.Random(f"fit bank/{first_seed}/{index}")
-        challenge = challenges[index % len(challenges)]
+        challenge = challenges[index // 6 % len(challenges)]
         asked = [skill for skill in skills if not challenge.exam or challenge.exam.get(skill)]
         kind = ("catalogue", "asked", "few", "asked", "few", "even")[index % 6]
         if kind == "even":  # replicates: the same allocation, other records and another fit
-            repeated[challenge.name] = repeated.get(challenge.name, 0) + 1
             jobs.append(Job("even", first_seed + index, _dealt(budget, dict.fromkeys(asked, 1.0))))
             continue
         total = rng.choice((1, 2, 3, 4, 5)) * budget // 5 if rng.random() < 0.5 else rng.randint(budget // 6, budget)

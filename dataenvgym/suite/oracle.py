@@ -18,7 +18,7 @@ def best_known(challenge: Challenge, fits: Sequence[Fit], skills: Sequence[str],
     Resampled are allocations, with all their replicates. ``predicted`` is the exam accuracy that the laws expect and
     its standard deviation over them; ``short_of_optimum`` the mean, over laws, of what each one's own best allocation
     would gain over this one if that law held; ``verified`` the accuracies of earlier rounds' best allocations, made for
-    real on the bank's seeds.
+    real on the bank's seeds; the shipped results of ``oracle`` are of this one, on fresh seeds and instances.
     """
     import numpy as np
 
@@ -46,6 +46,8 @@ def best_known(challenge: Challenge, fits: Sequence[Fit], skills: Sequence[str],
         "short_of_optimum": {"mean": round(mean(short), 4), "most": round(max(short), 4)},
         "verified": _verified(challenge, fits, names),
         "world": challenge.world,
+        "exam": challenge.exam,
+        "max_records": challenge.max_records,
         "fits": len(fits),
     }
 

@@ -31,8 +31,12 @@ def told(table: Table, name: str) -> str:
         accuracy = float(np.mean(list(table.accuracies(one, name).values())))
         share = _share(table, one, name)
         lines.append(f"{one:<20} {pct(accuracy):>8}   " + (_written(share) if share else _unscored(table, one)))
-    if any(table.scored(one) for one in table.challenges):
-        lines.append(f"{'overall':<20} {'':>8}   {_written(table.overall(name))}")
+    scored = [one for one in table.challenges if table.scored(one)]
+    lacking = [one for one in scored if name not in table.policies(one)]
+    if (overall := table.overall(name)) is not None:
+        lines.append(f"{f'overall of {len(scored)}':<20} {'':>8}   {_written(overall)}")
+    elif scored:
+        lines.append(f"{'overall':<20} {'':>8}   not given: no results on {', '.join(lacking)}")
     return "\n".join([*lines, "", *strengths(table, name)])
 
 
@@ -97,14 +101,13 @@ def _overall(table: Table, kinds: Mapping[str, str]) -> _Section:
     """All policies by their overall share, with the shares behind it."""
     scored = [one for one in table.challenges if table.scored(one)]
     everyone = sorted({policy for one in scored for policy in table.policies(one)})
-    # A mean over other challenges than the others' would not compare.
-    whole = [each for each in everyone if all(each in table.policies(one) for one in scored)]
-    overall = {each: table.overall(each) for each in whole} if scored else {}
+    overall = {each: share for each in everyone if (share := table.overall(each)) is not None}
     rows, rank = [], 0
     for each in sorted(overall, key=lambda name: -overall[name].value):
         ranked = kinds.get(each) in ("own", "heuristic")
         rank += ranked
-        even = _written(table.overall(each, "even")) if all("even" in table.policies(one) for one in scored) else ""
+        from_even = table.overall(each, "even")
+        even = "" if from_even is None else _written(from_even)
         shares = [f"{table.contest(one, each).share:.2f}".replace("-", "\u2212") for one in scored]
         cells = [each, str(rank) if ranked else "", _written(overall[each]), even, *shares]
         rows.append(_Row(kinds.get(each, "heuristic"), cells))
@@ -145,7 +148,7 @@ def _radar(table: Table, name: str, kinds: Mapping[str, str]) -> str | None:
     ]
     drawn = [name]
     if whole:
-        drawn.append(max(whole, key=lambda each: table.overall(each).value))
+        drawn.append(max(whole, key=lambda each: -1.0 if (of := table.overall(each)) is None else of.value))
     drawn += ["even"] if all("even" in table.policies(one) for one in scored) else []
     return radar({each: {one: table.contest(one, each).share for one in scored} for each in drawn}, "radar")
 
@@ -155,6 +158,9 @@ def planned(table: Table, points: float) -> str:
     lines = [f"Seeds on which two policies that differ by {points:g} points are told apart (80 % power, paired t):"]
     for one in table.challenges:
         noise = 100 * table.noise(one) * 2**0.5
+        if np.isnan(noise):
+            lines.append(f"{one:<20} unknown: no shipped policy has two seeds")
+            continue
         lines.append(
             f"{one:<20} {seeds_needed(points, noise):>4}   (a run's standard deviation: {noise / 2**0.5:.1f} points)"
         )
@@ -162,7 +168,7 @@ def planned(table: Table, points: float) -> str:
 
 
 def _share(table: Table, one: str, name: str, low: str = "random") -> Estimate | None:
-    return table.share(one, name, low) if table.scored(one) and low in table.policies(one) else None
+    return table.share(one, name, low) if table.scored(one, low) else None
 
 
 def _written(share: Estimate) -> str:
@@ -175,4 +181,6 @@ def _unscored(table: Table, one: str) -> str:
     missing = [yardstick for yardstick in ("random", "oracle") if yardstick not in known]
     if missing:
         return f"not scored: no results of {' and '.join(missing)}"
+    if np.isnan(table.noise(one)):
+        return "not scored: the shipped results are of one seed"
     return "not scored: random and oracle are less than five standard deviations of a run apart"

@@ -5,13 +5,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.errors import MissingFileError, RecordError, failing_as
 from tasks.records import write_atomic
-
-if TYPE_CHECKING:
-    from dataenvgym.reading import Run
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,7 @@ class Result:
         allocation: Accepted records by skill, over all steps.
         seconds: Wall time of the run.
         settings: The policy's ``class_path`` and ``init_args``, or the teacher's block of a file.
+        code: Hash of the source of the policy's class (``code_of``).
         fingerprint: What the scores rest on: instances, weights, settings (``fingerprints.py``).
     """
 
@@ -40,33 +38,13 @@ class Result:
     allocation: dict[str, int]
     seconds: float
     settings: Mapping[str, Any]
+    code: str
     fingerprint: str
 
     @property
     def accuracy(self) -> float:
         """Test accuracy after the last step."""
         return sum(self.test) / len(self.test)
-
-
-def result_of(run: "Run", challenge: str, policy: str, settings: Mapping[str, Any], fingerprint: str) -> Result:
-    """What is kept of a finished run."""
-    allocation: dict[str, int] = {}
-    for line in run.steps:
-        for skill, count in line["allocation"].items():
-            allocation[skill] = allocation.get(skill, 0) + count
-    after = run.steps[-1]["test"]["overall"]
-    return Result(
-        challenge,
-        policy,
-        run.seed,
-        run.scores[run.last_step]["test"],
-        after.get("likelihood"),
-        [round(run.accuracy(step, "val"), 6) for step in (line["step"] for line in run.steps)],
-        dict(sorted(allocation.items())),
-        round(sum(sum(line["seconds"].values()) for line in run.steps), 1),
-        settings,
-        fingerprint,
-    )
 
 
 def read_results(path: Path) -> list[Result]:
@@ -89,6 +67,7 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
     ordered = sorted(results, key=lambda one: (one.challenge, one.policy, one.seed))
     text = "".join(json.dumps(_row(one), separators=(",", ":")) + "\n" for one in ordered)
     data = text.encode("utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import yaml
 
+from dataenvgym.reading.run import Run
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.grid import run_grid, unfinished
 from dataenvgym.suite.challenges import Challenge
-from dataenvgym.suite.fingerprints import fingerprint
-from dataenvgym.suite.results import Result, result_of
+from dataenvgym.suite.fingerprints import code_of, fingerprint
+from dataenvgym.suite.results import Result
+from tasks.errors import ConfigurationError
+from tasks.records import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class Entry:
             return dict(self.policy or {})
         return dict(yaml.safe_load(self.teacher.read_text(encoding="utf-8")))
 
+    @cached_property
+    def code(self) -> str:
+        """The hash of its policy's source."""
+        return code_of(self.settings)
+
     @property
     def cell(self) -> Cell:
         """The entry as an episode of a grid."""
@@ -59,14 +68,53 @@ def run_entries(
         jobs: Runs side by side, of one thread each.
         launcher: ``local`` or ``ray``.
     """
+    _claim(entries, out)
     cells = {(entry.cell.name, entry.seed): entry for entry in entries}
     done = run_grid([entry.cell for entry in entries], out, jobs, launcher=launcher)
     results = []
     for key, run in done.runs.items():
-        entry = cells[key]
         run.check_finished()
-        results.append(result_of(run, entry.challenge.name, entry.name, entry.settings, fingerprint(entry.challenge)))
+        results.append(result_of(run, cells[key]))
     return results, done.failures
+
+
+def _claim(entries: Sequence[Entry], out: Path) -> None:
+    """Writes beside every run what it rests on, and refuses folders whose runs rest on something else."""
+    for entry in entries:
+        now = {"settings": entry.settings, "code": entry.code, "fingerprint": fingerprint(entry.challenge)}
+        path, folder = out / ".suite" / f"{entry.cell.folder}.json", out / entry.cell.folder
+        kept = read_json(path) if path.is_file() else {}
+        changed = [what for what in now if kept.get(what) != now[what]]
+        if folder.exists() and changed:
+            meant = {"settings": "its settings", "code": "the policy's code", "fingerprint": "the challenge or student"}
+            raise ConfigurationError(
+                f"{folder} holds a run of {entry.name} from before a change of "
+                f"{' and '.join(meant[what] for what in changed)}: choose another --name or --out, or delete it."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, now)
+
+
+def result_of(run: Run, entry: Entry) -> Result:
+    """What is kept of a finished run."""
+    allocation: dict[str, int] = {}
+    for line in run.steps:
+        for skill, count in line["allocation"].items():
+            allocation[skill] = allocation.get(skill, 0) + count
+    after = run.steps[-1]["test"]["overall"]
+    return Result(
+        entry.challenge.name,
+        entry.name,
+        run.seed,
+        run.scores[run.last_step]["test"],
+        after.get("likelihood"),
+        [round(run.accuracy(step, "val"), 6) for step in (line["step"] for line in run.steps)],
+        dict(sorted(allocation.items())),
+        round(sum(sum(line["seconds"].values()) for line in run.steps), 1),
+        entry.settings,
+        entry.code,
+        fingerprint(entry.challenge),
+    )
 
 
 def forecast(entries: Sequence[Entry], shipped: Sequence[Result], out: Path, jobs: int) -> str:
@@ -78,7 +126,7 @@ def forecast(entries: Sequence[Entry], shipped: Sequence[Result], out: Path, job
         mine = [folder for challenge, folder in cells if challenge == name]
         left = sum(folder in due for folder in mine)
         took = [result.seconds for result in shipped if result.challenge == name]
-        each = f", about {mean(took):.0f} s each" if took else ""
+        each = f", about {mean(took):.0f} s each" if took else ", nobody knows how long"
         total += left * mean(took) if took else 0.0
         lines.append(f"{name:<20} {left} of {len(mine)} runs to make{each}")
     return "\n".join([*lines, f"{'together':<20} about {total / 60 / jobs:.0f} min, {jobs} side by side"])

@@ -11,12 +11,12 @@ import yaml
 
 from dataenvgym.suite.challenges import Challenge
 from dataenvgym.suite.results import Result, read_results
+from tasks.errors import ConfigurationError
 
 HERE = Path(__file__).parent
 BANKS = HERE / "banks"
 BASELINES = HERE / "baselines"
 ORACLES = HERE / "oracles.json"
-YARDSTICKS = ("adversarial", "random", "even", "first_look", "oracle")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ def policies_for(challenge: Challenge) -> dict[str, Named]:
     if (adversary := _policies()["adversarial"].get(challenge.name)) is not None:
         shipped["adversarial"] = Named("adversarial", "yardstick", adversary)
     if (oracle := oracles().get(challenge.name)) is not None:
+        now = (challenge.world, challenge.exam, challenge.max_records)
+        if (oracle["world"], oracle["exam"], oracle["max_records"]) != now:
+            raise ConfigurationError(
+                f"The oracle of {challenge.name} is stale: its settings, student, exam or budget have changed since it "
+                "was found; run scripts/fit_bank.py again."
+            )
         settings = {"allocation": oracle["allocation"]}
         policy = {"class_path": "teachers.policies.StaticPolicy", "init_args": settings}
         shipped["oracle"] = Named("oracle", "yardstick", policy)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dataenvgym.suite.results import Result
-from environments.statistics.gaps import Contest, Estimate, overall_share, share_of_gap
+from environments.statistics.gaps import Contest, Estimate, overall_share, pooled_deviation, share_of_gap
 from tasks.errors import ConfigurationError
 
 # A challenge whose yardsticks lie closer than so many standard deviations of a run is shown, but not scored.
@@ -28,9 +28,15 @@ class Paired(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Results over seeds, by challenge and policy; all of one fingerprint by challenge."""
+    """Results over seeds, by challenge and policy; all of one fingerprint by challenge.
+
+    Args:
+        results: The results.
+        own: A policy that is being judged: what is scored, and how large noise is, are settled without it.
+    """
 
     results: Sequence[Result]
+    own: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses results that do not belong together."""
@@ -84,11 +90,12 @@ class Table:
         return Contest(*(self.scores(challenge, name) for name in (policy, low, high)))
 
     def noise(self, challenge: str) -> float:
-        """Standard deviation of a run about its policy's mean, a fraction, pooled over the challenge's policies."""
-        rows = [list(self.accuracies(challenge, policy).values()) for policy in self.policies(challenge)]
-        rows = [row for row in rows if len(row) > 1]
-        freedom = sum(len(row) - 1 for row in rows)
-        return float(np.sqrt(sum(np.var(row) * len(row) for row in rows) / freedom)) if freedom else float("nan")
+        """Standard deviation of a run about its policy's mean, a fraction, pooled over all policies but ``own``.
+
+        NaN if none has two seeds.
+        """
+        names = [policy for policy in self.policies(challenge) if policy != self.own]
+        return pooled_deviation([list(self.accuracies(challenge, policy).values()) for policy in names])
 
     def values(self, challenge: str, policy: str, metric: Metric = "accuracy") -> dict[int, float]:
         """Test accuracy or likelihood by seed, fractions; likelihoods are left out where a run has none."""
@@ -115,18 +122,25 @@ class Table:
         p_value = float(stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue)
         return Paired(100 * float(differences.mean()), p_value, len(seeds))
 
-    def scored(self, challenge: str) -> bool:
-        """Whether the gap random → oracle is wide enough to score teachers by it."""
-        if not {"random", "oracle"} <= set(self.policies(challenge)):
+    def scored(self, challenge: str, low: str = "random") -> bool:
+        """Whether the gap from a yardstick to the oracle is wide enough to score teachers by it."""
+        if not {low, "random", "oracle"} <= set(self.policies(challenge)):
             return False
-        gap = self.contest(challenge, "random").gap
-        return gap > 0 and not gap < _SMALLEST_GAP * self.noise(challenge)
+        least = _SMALLEST_GAP * self.noise(challenge)
+        # The gap to even is the honest one, and narrower: it has to be there, and random's wide enough.
+        wide = self.contest(challenge, "random").gap >= least
+        return wide and (low == "random" or self.contest(challenge, low, low).gap >= least / _SMALLEST_GAP)
 
     def share(self, challenge: str, policy: str, low: str = "random") -> Estimate:
         """The share of the gap to the oracle that a policy closes on a challenge."""
         return share_of_gap(self.contest(challenge, policy, low))
 
-    def overall(self, policy: str, low: str = "random") -> Estimate:
-        """The interquartile mean of the shares over all scored challenges that the policy has results on."""
-        names = [name for name in self.challenges if self.scored(name) and policy in self.policies(name)]
+    def overall(self, policy: str, low: str = "random") -> Estimate | None:
+        """The interquartile mean of the shares over all scored challenges.
+
+        None if the policy lacks results on one of them: a mean over the others would not compare.
+        """
+        names = [name for name in self.challenges if self.scored(name, low)]
+        if not names or any(policy not in self.policies(name) for name in names):
+            return None
         return overall_share({name: self.contest(name, policy, low) for name in names})

@@ -59,6 +59,7 @@ def read_bank(path: Path) -> list[Fit]:
 def write_bank(path: Path, fits: Sequence[Fit]) -> None:
     """Writes fits as a gzipped file that is the same for the same fits."""
     text = "".join(line_of(fit) for fit in fits)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, gzip.compress(text.encode("utf-8"), mtime=0))
 
 

@@ -73,7 +73,8 @@ def share_of_gap(contest: Contest, resamples: int = _RESAMPLES, seed: int = 0) -
 def overall_share(contests: Mapping[str, Contest], resamples: int = _RESAMPLES, seed: int = 0) -> Estimate:
     """The interquartile mean of the shares of all runs over all challenges, after rliable (Agarwal et al. 2021).
 
-    The bootstrap is stratified: seeds are resampled within each challenge, those of the yardsticks as well.
+    The bootstrap is stratified: within each challenge seeds are resampled, those of the yardsticks as well, and beyond
+    rliable the instances, which all sides of a challenge share. There is no interval where a sample has no gap.
     """
     if not contests:
         raise ConfigurationError("There is no challenge to take a mean over.")
@@ -83,11 +84,13 @@ def overall_share(contests: Mapping[str, Contest], resamples: int = _RESAMPLES, 
     )
     columns = []
     for one in contests.values():
-        own, low, high = (part.mean(1) for part in (one.own, one.low, one.high))
-        picked = own[rng.integers(len(own), size=(resamples, len(own)))]
-        ends = [part[rng.integers(len(part), size=(resamples, len(part)))].mean(1) for part in (low, high)]
+        instances = one.own.shape[1]
+        counts = rng.multinomial(instances, [1 / instances] * instances, size=resamples) / instances
+        low, high = (_resampled_means(part, counts, rng) for part in (one.low, one.high))
+        by_seed = counts @ one.own.T  # (resamples, seeds)
+        picked = np.take_along_axis(by_seed, rng.integers(len(one.own), size=by_seed.shape), axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            columns.append((picked - ends[0][:, None]) / (ends[1] - ends[0])[:, None])
+            columns.append((picked - low[:, None]) / (high - low)[:, None])
     return Estimate(value, _percentiles(interquartile_mean(np.concatenate(columns, axis=1), axis=1)))
 
 
@@ -127,14 +130,20 @@ def discrimination(accuracies: Mapping[str, Sequence[float]]) -> Discrimination:
     if len(rows) < 2 or min(len(row) for row in rows) < 2:
         raise ConfigurationError("To tell teachers apart, there must be two of them, on two seeds each at least.")
     means = np.array([row.mean() for row in rows])
-    freedom = sum(len(row) - 1 for row in rows)
-    variance = sum(float(((row - row.mean()) ** 2).sum()) for row in rows) / freedom
+    variance = pooled_deviation(rows) ** 2
     between = float(means.var(ddof=1))
     of_mean = variance / float(np.mean([len(row) for row in rows]))
     reliability = max(0.0, (between - of_mean) / between) if between else 0.0
     signal, noise = 100 * float(np.ptp(means)), 100 * variance**0.5
     agreement = 0.5 + float(np.arcsin(reliability)) / np.pi
     return Discrimination(signal, noise, signal / noise if noise else float("inf"), reliability, agreement)
+
+
+def pooled_deviation(rows: Sequence[Sequence[float] | NDArray[np.float64]]) -> float:
+    """The standard deviation of values about the mean of their row; rows of one value say nothing, NaN without any."""
+    known = [np.asarray(row, dtype=np.float64) for row in rows if len(row) > 1]
+    freedom = sum(len(row) - 1 for row in known)
+    return float(np.sqrt(sum(((row - row.mean()) ** 2).sum() for row in known) / freedom)) if freedom else float("nan")
 
 
 def observed_agreement(one: Mapping[str, float], other: Mapping[str, float]) -> float:
@@ -153,7 +162,7 @@ def seeds_needed(points: float, noise: float, power: float = 0.8, level: float =
     """
     from scipy import stats
 
-    if points <= 0 or noise < 0:
+    if not 0 < points < float("inf") or not 0 <= noise < float("inf"):
         raise ConfigurationError(f"A plan needs a difference above 0 points and its noise, got {points} and {noise}.")
     for seeds in range(2, 10_000):
         critical = stats.t.ppf(1 - level / 2, seeds - 1)

@@ -1,7 +1,9 @@
 """The teacher suite without a student: challenges, jobs for the bank, results, and where a policy stands."""
 
 import json
+import linecache
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +14,12 @@ from dataenvgym.suite import canary as canaries
 from dataenvgym.suite import shipped as shipping
 from dataenvgym.suite.canary import kept_canary
 from dataenvgym.suite.challenges import challenge, challenges
-from dataenvgym.suite.fingerprints import check_fresh, fingerprint
+from dataenvgym.suite.fingerprints import check_fresh, code_of, fingerprint
 from dataenvgym.suite.fits import built, sampled_jobs
 from dataenvgym.suite.oracle import best_known
 from dataenvgym.suite.page import planned, strengths, told, write_pages
 from dataenvgym.suite.results import Result, read_results, write_results
-from dataenvgym.suite.shipped import baselines, oracles, policies_for
+from dataenvgym.suite.shipped import baselines, policies_for
 from dataenvgym.suite.standing import Table
 from environments.simulation.bank import Fit, line_of, read_bank, write_bank
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
@@ -84,14 +86,16 @@ def results(policy: str, mean: float, seeds: int = 5, challenge: str = "relevanc
     for seed in range(seeds):
         test = (rng.random(600) < mean + 0.01 * rng.standard_normal()).astype(float).tolist()
         made.append(
-            Result(challenge, policy, seed, test, 0.4, [0.1, 0.2], {"money": 60}, 30.0, {"class_path": policy}, "f")
+            Result(
+                challenge, policy, seed, test, 0.4, [0.1, 0.2], {"money": 60}, 30.0, {"class_path": policy}, "c", "f"
+            )
         )
     return made
 
 
 def test_where_a_policy_stands(tmp_path) -> None:
     rows = [*results("random", 0.1), *results("oracle", 0.6), *results("even", 0.3), *results("mine", 0.5)]
-    table = Table([*rows, *results("bad", 0.05), *results("mine", 0.5, challenge="mastered-v1")])
+    table = Table([*rows, *results("bad", 0.05), *results("mine", 0.5, challenge="mastered-v1")], own="mine")
     share = table.share("relevance-v1", "mine")
     assert share.value == pytest.approx(0.8, abs=0.1) and share.ci95[0] < 0.8 < share.ci95[1]
     assert table.share("relevance-v1", "mine", "even").value == pytest.approx(2 / 3, abs=0.12)
@@ -120,6 +124,48 @@ def test_a_radar_from_three_challenges_on(tmp_path) -> None:
     assert [line.split("|")[2].strip(" *") for line in overall.splitlines() if line.startswith("|")][2:] == [
         *("", "1", "2", "", "3", "")
     ], "yardsticks have no rank"
+
+
+def test_the_judged_policy_does_not_settle_what_is_scored() -> None:
+    rows = [*results("random", 0.1), *results("oracle", 0.35), *results("even", 0.3)]
+    wild = [
+        replace(one, policy="mine") for at in (0, 1) for one in results("x", 0.05 + 0.28 * at, 10) if one.seed % 2 == at
+    ]
+    assert not Table([*rows, *wild]).scored("relevance-v1")
+    assert Table([*rows, *wild], own="mine").scored("relevance-v1")
+    one_seed = [one for one in rows if one.seed == 0]
+    assert not Table(one_seed).scored("relevance-v1") and "one seed" in told(
+        Table([*one_seed, *wild], own="mine"), "mine"
+    )
+
+
+def test_no_share_of_a_gap_that_is_not_there() -> None:
+    rows = [*results("random", 0.1), *results("oracle", 0.35), *results("even", 0.35), *results("mine", 0.3)]
+    table = Table(rows, own="mine")
+    assert table.scored("relevance-v1") and not table.scored("relevance-v1", "even")
+    assert table.overall("mine") is not None and table.overall("mine", "even") is None
+    more = [
+        each
+        for name in ("random", "oracle", "even")
+        for each in results(name, 0.1 + 0.4 * (name == "oracle"), challenge="mastered-v1")
+    ]
+    assert Table([*rows, *more]).overall("mine") is None, (
+        "a mean over other challenges than the others' does not compare"
+    )
+    assert "not given: no results on mastered-v1" in told(Table([*rows, *more]), "mine")
+
+
+def test_code_of_a_policy_and_its_bases() -> None:
+    one = code_of({"class_path": "teachers.policies.ErrorProportionalPolicy"})
+    assert one == code_of({"class_path": "teachers.policies.ErrorProportionalPolicy", "init_args": {"floor": 0.2}})
+    assert one != code_of({"class_path": "teachers.policies.RewardHistoryPolicy"})
+    nested = {
+        "class_path": "teachers.policies.FeedbackAblationPolicy",
+        "init_args": {"policy": "teachers.policies.Exp3Policy"},
+    }
+    assert code_of(nested) != code_of({"class_path": "teachers.policies.FeedbackAblationPolicy"})
+    with pytest.raises(ConfigurationError, match=r"nowhere\.Policy cannot be imported"):
+        code_of({"class_path": "nowhere.Policy"})
 
 
 def test_a_narrow_gap_is_not_scored() -> None:
@@ -220,10 +266,12 @@ def test_what_ships_belongs_to_todays_challenges_and_policies() -> None:
         task = built(one).config_init["task"]
         for result in found:
             assert result.settings == named[result.policy].policy, f"{result.policy} on {one.name} has other settings"
+            assert result.code == code_of(result.settings), (
+                f"{result.policy} has other code than its results on {one.name}"
+            )
             assert len(result.test) == len(task.instances("test")) and set(result.test) <= {0.0, 1.0}
             assert sum(result.allocation.values()) <= one.max_records
         assert not found or kept_canary(one) is not None
-        assert one.name not in oracles() or sum(oracles()[one.name]["allocation"].values()) == one.max_records
 
 
 @pytest.mark.slow
@@ -248,11 +296,13 @@ def test_the_command_on_a_challenge_of_ones_own(tmp_path, monkeypatch, capsys) -
         "from teachers.policies import ErrorProportionalPolicy as Base\n\n\nclass MyPolicy(Base):\n    pass\n"
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # what the command does with the current folder
     monkeypatch.setattr("dataenvgym.catalogue.FOLDER", tmp_path / "configs")
     for module in (shipping, fill_baselines):
         monkeypatch.setattr(module, "BASELINES", tmp_path / "baselines")
     monkeypatch.setattr(canaries, "CANARIES", tmp_path / "canaries.json")
-    monkeypatch.setattr(shipping, "oracles", lambda: {"small-v1": {"allocation": {"money": 18}}})
+    world = {"world": challenge("small-v1").world, "exam": challenge("small-v1").exam, "max_records": 18}
+    monkeypatch.setattr(shipping, "oracles", lambda: {"small-v1": {"allocation": {"money": 18}, **world}})
     monkeypatch.setattr("sys.argv", ["fill_baselines.py", "--policies", "random", "oracle", "--seeds", "1"])
     assert fill_baselines.main() == 0
     assert fill_baselines.main() == 0
@@ -263,11 +313,37 @@ def test_the_command_on_a_challenge_of_ones_own(tmp_path, monkeypatch, capsys) -
     said = capsys.readouterr().out
     assert "exactly as it did for the baselines" in said and "small-v1" in said
     assert "<h1>MyPolicy</h1>" in (tmp_path / "runs" / "suite" / "MyPolicy.html").read_text(encoding="utf-8")
-    (own,) = read_results(tmp_path / "runs" / "suite" / "MyPolicy.jsonl.gz")
-    assert own.settings == {"class_path": "my_module.MyPolicy", "init_args": {}} and sum(own.allocation.values()) <= 18
+    (kept,) = read_results(tmp_path / "runs" / "suite" / "MyPolicy.jsonl.gz")
+    assert (
+        kept.settings == {"class_path": "my_module.MyPolicy", "init_args": {}} and sum(kept.allocation.values()) <= 18
+    )
+    own = tmp_path / "my_module.py"
     logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "suite" / ".grid").iterdir()}
     assert main(words) == 0
     assert {path: path.stat().st_mtime_ns for path in logs} == logs, "the same command runs nothing again"
+
+    own.write_text(own.read_text(encoding="utf-8").replace("pass", "better = True"), encoding="utf-8")
+    sys.modules.pop("my_module")
+    linecache.clearcache()
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "from before a change of the policy's code: choose another --name" in capsys.readouterr().err
+    for wrong, said in {
+        "my_module.Nope": "my_module.Nope",
+        "nowhere.Policy": "nowhere.Policy",
+        "MyPolicy": "There is no policy 'MyPolicy'",
+    }.items():
+        assert main(["suite", wrong, "--challenges", "small-v1", "--dry_run"]) == 2
+        assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
+    for more in (
+        ["--jobs", "0"],
+        ["--seeds", "0"],
+        ["--first_seed", "-1"],
+        ["--plan", "-1"],
+        ["--settings", '{"flor": 1}'],
+    ):
+        assert main([*words, "--dry_run", *more]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
 
     (folder / "small-v1.yaml").write_text(small.replace("lr: 1.0e-3", "lr: 3.0e-3"), encoding="utf-8")
     fingerprint.cache_clear()  # as in another process
