@@ -47,6 +47,7 @@ def suite(words: Sequence[str]) -> int:
 
     check_range("dataenvgym suite", seeds=arguments.seeds, jobs=arguments.jobs)
     check_range("dataenvgym suite", 0, first_seed=arguments.first_seed)
+    check_range("dataenvgym suite", 0, open_ends=True, plan=arguments.plan)
     chosen = [challenge(name) for name in arguments.challenges or sorted(oracles())]
     if not chosen:
         raise MissingFileError("No challenge has an oracle yet: name some by --challenges.")
