@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,7 +95,6 @@ def _classes(kind: str) -> list[type]:
 
 def _fragment(path: Path) -> Entry:
     text = path.read_text(encoding="utf-8")
-    comments = [line.removeprefix("#").strip() for line in text.partition("\n\n")[0].splitlines() if line[:1] == "#"]
     blocks = yaml.safe_load(text)
     needs = ""
     if (blocks.get("trainer") or {}).get("accelerator") == "gpu":
@@ -103,7 +103,13 @@ def _fragment(path: Path) -> Entry:
         needs = "key"
     elif "task" in blocks:
         needs = _needs_of(_class(blocks["task"]["class_path"]))
-    return Entry(path.stem, needs, _first_sentence(" ".join(comments)))
+    return Entry(path.stem, needs, _first_sentence(head_comment(text)))
+
+
+def head_comment(text: str) -> str:
+    """The comment at the head of a configuration, on one line."""
+    head = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return " ".join(line.removeprefix("#").strip() for line in head)
 
 
 def _needs_of(made: type) -> str:

@@ -39,7 +39,7 @@ def suite(words: Sequence[str]) -> int:
     from dataenvgym.suite.challenges import challenge
     from dataenvgym.suite.fingerprints import check_fresh, fingerprint
     from dataenvgym.suite.fits import built
-    from dataenvgym.suite.page import planned, told, write_pages
+    from dataenvgym.suite.page import seeds_by_challenge, text_summary, write_pages
     from dataenvgym.suite.results import read_results, write_results
     from dataenvgym.suite.runner import Entry, forecast, run_entries
     from dataenvgym.suite.shipped import baselines, oracles, policies_for
@@ -54,7 +54,7 @@ def suite(words: Sequence[str]) -> int:
     shipped = baselines(chosen)
     check_fresh(chosen, shipped)
     if arguments.plan is not None:
-        print(planned(Table(shipped), arguments.plan))
+        print(seeds_by_challenge(Table(shipped), arguments.plan))
         return 0
     if arguments.teacher is None:
         policy, name = _policy(arguments.policy, arguments.settings)
@@ -93,7 +93,7 @@ def suite(words: Sequence[str]) -> int:
     table = Table([*baselines(judged), *kept.values()], own=name)
     kinds = {each: named.kind for one in judged for each, named in policies_for(one).items()}
     page, _ = write_pages(table, name, kinds, arguments.out)
-    print(told(table, name))
+    print(text_summary(table, name))
     print(f"results   {path}\npage      {page}")
     return 1 if failures else 0
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,8 +41,7 @@ class Challenge:
     @property
     def ability(self) -> str:
         """What it asks of a teacher: the comment at the head of its file."""
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        return " ".join(line.removeprefix("#").strip() for line in lines[: next(_uncommented(lines))])
+        return catalogue.head_comment(self.path.read_text(encoding="utf-8"))
 
     @property
     def exam(self) -> dict[str, float]:
@@ -92,10 +91,6 @@ class Challenge:
 
     def _settings(self, block: str) -> Mapping[str, Any]:
         return dict(self.config[block].get("init_args") or {})
-
-
-def _uncommented(lines: list[str]) -> Iterator[int]:
-    return (place for place, line in enumerate(lines) if not line.startswith("#"))
 
 
 def challenge(name: str) -> Challenge:

@@ -24,7 +24,7 @@ _BASIS = (
 )
 
 
-def told(table: Table, name: str) -> str:
+def text_summary(table: Table, name: str) -> str:
     """What the suite found, for a terminal: a line for each challenge, the overall share, strengths and weaknesses."""
     lines = []
     for one in (each for each in table.challenges if name in table.policies(each)):
@@ -153,7 +153,7 @@ def _radar(table: Table, name: str, kinds: Mapping[str, str]) -> str | None:
     return radar({each: {one: table.contest(one, each).share for one in scored} for each in drawn}, "radar")
 
 
-def planned(table: Table, points: float) -> str:
+def seeds_by_challenge(table: Table, points: float) -> str:
     """How many seeds a comparison of two policies will need to show a difference of so many points, by challenge."""
     lines = [f"Seeds on which two policies that differ by {points:g} points are told apart (80 % power, paired t):"]
     for one in table.challenges:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from environments.simulation.bank import packed
 from tasks.errors import MissingFileError, RecordError, failing_as
 from tasks.records import write_atomic
 
@@ -65,17 +66,12 @@ def read_results(path: Path) -> list[Result]:
 def write_results(path: Path, results: Iterable[Result]) -> None:
     """Writes results, sorted; a name that ends in ``.gz`` is gzipped, the same bytes for the same results."""
     ordered = sorted(results, key=lambda one: (one.challenge, one.policy, one.seed))
-    text = "".join(json.dumps(_row(one), separators=(",", ":")) + "\n" for one in ordered)
+    text = "".join(
+        json.dumps({**asdict(one), "test": packed(one.test)}, separators=(",", ":")) + "\n" for one in ordered
+    )
     data = text.encode("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-
-
-def _row(result: Result) -> dict[str, Any]:
-    row = asdict(result)
-    if set(result.test) <= {0.0, 1.0}:
-        row["test"] = "".join("01"[int(score)] for score in result.test)
-    return row
 
 
 def _result(row: dict[str, Any]) -> Result:

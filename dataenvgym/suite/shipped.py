@@ -20,7 +20,7 @@ ORACLES = HERE / "oracles.json"
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedPolicy:
     """A policy under a name.
 
     Args:
@@ -45,11 +45,11 @@ def oracles() -> Mapping[str, Any]:
     return dict(json.loads(ORACLES.read_text(encoding="utf-8"))) if ORACLES.is_file() else {}
 
 
-def policies_for(challenge: Challenge) -> dict[str, Named]:
+def policies_for(challenge: Challenge) -> dict[str, NamedPolicy]:
     """The shipped policies on a challenge, by name; its own adversary and oracle among them, if it has them."""
-    shipped = {name: Named(name, one["kind"], one["policy"]) for name, one in _policies()["policies"].items()}
+    shipped = {name: NamedPolicy(name, one["kind"], one["policy"]) for name, one in _policies()["policies"].items()}
     if (adversary := _policies()["adversarial"].get(challenge.name)) is not None:
-        shipped["adversarial"] = Named("adversarial", "yardstick", adversary)
+        shipped["adversarial"] = NamedPolicy("adversarial", "yardstick", adversary)
     if (oracle := oracles().get(challenge.name)) is not None:
         now = (challenge.world, challenge.exam, challenge.max_records)
         if (oracle["world"], oracle["exam"], oracle["max_records"]) != now:
@@ -59,7 +59,7 @@ def policies_for(challenge: Challenge) -> dict[str, Named]:
             )
         settings = {"allocation": oracle["allocation"]}
         policy = {"class_path": "teachers.policies.StaticPolicy", "init_args": settings}
-        shipped["oracle"] = Named("oracle", "yardstick", policy)
+        shipped["oracle"] = NamedPolicy("oracle", "yardstick", policy)
     return shipped
 
 

@@ -104,7 +104,7 @@ class Table:
         found = self._by_key.get((challenge, policy), [])
         return {one.seed: one.likelihood for one in found if one.likelihood is not None}
 
-    def above(self, challenge: str, policy: str, other: str) -> Paired:
+    def paired_difference(self, challenge: str, policy: str, other: str) -> Paired:
         """How far a policy is above another, paired by the seeds that both have.
 
         Raises:

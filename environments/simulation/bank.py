@@ -67,12 +67,13 @@ def line_of(fit: Fit) -> str:
     """A fit as a line; scores of 0 and 1 are written as one digit each, in a string for each skill."""
     row = asdict(fit)
     row["scores"] = {
-        split: {skill: _packed(scores) for skill, scores in by_skill.items()} for split, by_skill in fit.scores.items()
+        split: {skill: packed(scores) for skill, scores in by_skill.items()} for split, by_skill in fit.scores.items()
     }
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _packed(scores: Sequence[float]) -> str | list[float]:
+def packed(scores: Sequence[float]) -> str | list[float]:
+    """Scores for a file: a string of one digit each where all are 0 or 1; ``[float(one) for one in …]`` reads both."""
     return "".join("01"[int(score)] for score in scores) if set(scores) <= {0.0, 1.0} else list(scores)
 
 

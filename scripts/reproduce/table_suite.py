@@ -50,8 +50,12 @@ def order_of(table: Table, one: str) -> list[str]:
     gap = f"{100 * table.contest(one, 'random').gap:.1f}" if {"random", "oracle"} <= known else ""
     cells += [gap, f"{100 * table.noise(one):.1f}"]
     for high, low in ((best, "random"), ("random", "adversarial")):
-        cells.append(p_value(table.above(one, high, low).p_value) if {high, low} <= known else "")
-    above = [(table.above(one, name, "oracle"), name) for name in known - {"oracle"}] if "oracle" in known else []
+        cells.append(p_value(table.paired_difference(one, high, low).p_value) if {high, low} <= known else "")
+    above = (
+        [(table.paired_difference(one, name, "oracle"), name) for name in known - {"oracle"}]
+        if "oracle" in known
+        else []
+    )
     least, name = min(above, key=lambda item: item[0].p_value, default=(None, ""))
     cells.append("" if least is None else f"{name} {least.points:+.1f}, {p_value(least.p_value)}")
     return cells

@@ -17,7 +17,7 @@ from dataenvgym.suite.challenges import challenge, challenges
 from dataenvgym.suite.fingerprints import check_fresh, code_of, fingerprint
 from dataenvgym.suite.fits import built, sampled_jobs
 from dataenvgym.suite.oracle import best_known
-from dataenvgym.suite.page import planned, strengths, told, write_pages
+from dataenvgym.suite.page import seeds_by_challenge, strengths, text_summary, write_pages
 from dataenvgym.suite.results import Result, read_results, write_results
 from dataenvgym.suite.shipped import baselines, policies_for
 from dataenvgym.suite.standing import Table
@@ -103,12 +103,12 @@ def test_where_a_policy_stands(tmp_path) -> None:
     assert table.overall("mine").value == pytest.approx(share.value, abs=0.05)
     assert "Good at relevance-v1" in strengths(table, "mine")[0]
     assert "Worse than random on relevance-v1" in strengths(table, "bad")[0]
-    said = told(table, "mine")
+    said = text_summary(table, "mine")
     assert "not scored: no results of random and oracle" in said and "overall" in said
     html, page = (path.read_text() for path in write_pages(table, "mine", {"even": "yardstick"}, tmp_path))
     assert page.index("**mine**") < page.index("| even |") and "The exam asks four" in page
     assert '<tr class="own"><th>mine</th>' in html and "<svg" not in html, "no radar of one challenge"
-    assert "relevance-v1" in planned(table, 2.0)
+    assert "relevance-v1" in seeds_by_challenge(table, 2.0)
 
 
 def test_a_radar_from_three_challenges_on(tmp_path) -> None:
@@ -134,7 +134,7 @@ def test_the_judged_policy_does_not_settle_what_is_scored() -> None:
     assert not Table([*rows, *wild]).scored("relevance-v1")
     assert Table([*rows, *wild], own="mine").scored("relevance-v1")
     one_seed = [one for one in rows if one.seed == 0]
-    assert not Table(one_seed).scored("relevance-v1") and "one seed" in told(
+    assert not Table(one_seed).scored("relevance-v1") and "one seed" in text_summary(
         Table([*one_seed, *wild], own="mine"), "mine"
     )
 
@@ -152,7 +152,7 @@ def test_no_share_of_a_gap_that_is_not_there() -> None:
     assert Table([*rows, *more]).overall("mine") is None, (
         "a mean over other challenges than the others' does not compare"
     )
-    assert "not given: no results on mastered-v1" in told(Table([*rows, *more]), "mine")
+    assert "not given: no results on mastered-v1" in text_summary(Table([*rows, *more]), "mine")
 
 
 def test_code_of_a_policy_and_its_bases() -> None:
@@ -171,7 +171,7 @@ def test_code_of_a_policy_and_its_bases() -> None:
 def test_a_narrow_gap_is_not_scored() -> None:
     table = Table([*results("random", 0.30), *results("oracle", 0.33), *results("mine", 0.32)])
     assert not table.scored("relevance-v1")
-    assert "less than five standard deviations" in told(table, "mine")
+    assert "less than five standard deviations" in text_summary(table, "mine")
 
 
 def test_stale_results_are_refused() -> None:
@@ -249,10 +249,10 @@ def test_a_canary_tells_rounding_from_change(tmp_path, monkeypatch) -> None:
 def test_policies_that_do_the_same_tie_exactly() -> None:
     same = [replace(one, policy="twin") for one in results("mine", 0.5)]
     table = Table([*results("mine", 0.5), *same, *results("random", 0.1)])
-    assert table.above("relevance-v1", "twin", "mine") == (0.0, 0.5, 5)
-    points, p_value, seeds = table.above("relevance-v1", "mine", "random")
+    assert table.paired_difference("relevance-v1", "twin", "mine") == (0.0, 0.5, 5)
+    points, p_value, seeds = table.paired_difference("relevance-v1", "mine", "random")
     assert points == pytest.approx(40, abs=3) and p_value < 1e-4 and seeds == 5
-    assert table.above("relevance-v1", "random", "mine").p_value > 0.999
+    assert table.paired_difference("relevance-v1", "random", "mine").p_value > 0.999
 
 
 def test_what_ships_belongs_to_todays_challenges_and_policies() -> None:
