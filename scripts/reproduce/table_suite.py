@@ -17,7 +17,7 @@ import numpy as np
 from dataenvgym.reporting.pages import p_value, pct
 from dataenvgym.suite.challenges import Challenge, challenge, challenges
 from dataenvgym.suite.shipped import BANKS, baselines, oracles, policies_for
-from dataenvgym.suite.standing import Metric, Table
+from dataenvgym.suite.standing import Metric, Paired, Table
 from environments.simulation import cross_validated, read_bank
 from environments.simulation.law import arrays_of
 from environments.simulation.optimum import exam_accuracy
@@ -39,6 +39,12 @@ def mean(table: Table, one: str, policy: str) -> float:
     return float(np.mean(list(table.accuracies(one, policy).values())))
 
 
+def paired(table: Table, one: str, high: str, low: str) -> Paired | None:
+    """The difference of two policies, if they share two seeds."""
+    shared = set(table.accuracies(one, high)) & set(table.accuracies(one, low))
+    return table.paired_difference(one, high, low) if len(shared) > 1 else None
+
+
 def order_of(table: Table, one: str) -> list[str]:
     """A line of the first table."""
     known = set(table.policies(one))
@@ -50,14 +56,14 @@ def order_of(table: Table, one: str) -> list[str]:
     gap = f"{100 * table.contest(one, 'random').gap:.1f}" if {"random", "oracle"} <= known else ""
     cells += [gap, f"{100 * table.noise(one):.1f}"]
     for high, low in ((best, "random"), ("random", "adversarial")):
-        cells.append(p_value(table.paired_difference(one, high, low).p_value) if {high, low} <= known else "")
-    above = (
-        [(table.paired_difference(one, name, "oracle"), name) for name in known - {"oracle"}]
-        if "oracle" in known
-        else []
-    )
-    least, name = min(above, key=lambda item: item[0].p_value, default=(None, ""))
-    cells.append("" if least is None else f"{name} {least.points:+.1f}, {p_value(least.p_value)}")
+        found = paired(table, one, high, low)
+        cells.append("" if found is None else p_value(found.p_value))
+    others = [(found, name) for name in sorted(known - {"oracle"}) if (found := paired(table, one, name, "oracle"))]
+    if others:
+        nearest, name = min(others, key=lambda item: item[0].p_value)
+        cells.append(f"{name} {nearest.points:+.1f}, {p_value(nearest.p_value)}")
+    else:
+        cells.append("")
     return cells
 
 
