@@ -47,11 +47,12 @@ def fill(arguments: argparse.Namespace) -> int:
     known = {name for one in chosen for name in policies_for(one)}
     if unknown := sorted(set(arguments.policies or ()) - known):
         raise ConfigurationError(f"--policies names {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
-    status = 0
-    for one in chosen:
+    for one in {one.world: one for one in chosen}.values():
         if kept_canary(one) is None:
             keep_canary(one)
         print(f"{one.name}: {check_canary(one)}", flush=True)
+    status = 0
+    for one in chosen:
         named = policies_for(one)
         wanted = [name for name in arguments.policies or named if name in named]
         entries = [Entry(one, name, named[name].policy, seed) for seed in seeds for name in wanted]
@@ -71,10 +72,10 @@ def fill(arguments: argparse.Namespace) -> int:
 def current(one: Challenge, say: bool = False) -> list[Result]:
     """The baselines of today's challenge, settings and code; ``say`` names those of others."""
     now, named = fingerprint(one), policies_for(one)
+    shipping = {name: (now, policy.policy, code_of(policy.policy)) for name, policy in named.items()}
     kept, dropped = [], Counter[str]()
     for found in baselines([one]):
-        policy = named[found.policy].policy if found.policy in named else None
-        if policy is not None and (found.fingerprint, found.settings, found.code) == (now, policy, code_of(policy)):
+        if (found.fingerprint, found.settings, found.code) == shipping.get(found.policy):
             kept.append(found)
         else:
             dropped[found.policy] += 1

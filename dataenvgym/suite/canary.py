@@ -35,7 +35,7 @@ def canary(challenge: Challenge) -> Mapping[str, Any]:
     digest = hashlib.sha256(json.dumps([asdict(record) for record in world.records(job)], sort_keys=True).encode())
     fit = world.fit(job)
     scores = "".join(
-        str(min(9, int(10 * score))) if 0 < score < 1 else str(int(score) * 9)
+        str(min(9, int(10 * score)))
         for split in ("val", "test")
         for skill in world.skills
         for score in fit.scores[split].get(skill, ())

@@ -28,9 +28,10 @@ def text_summary(table: Table, name: str) -> str:
     """What the suite found, for a terminal: a line for each challenge, the overall share, strengths and weaknesses."""
     lines = []
     for one in (each for each in table.challenges if name in table.policies(each)):
-        accuracy = float(np.mean(list(table.accuracies(one, name).values())))
         share = _share(table, one, name)
-        lines.append(f"{one:<20} {pct(accuracy):>8}   " + (_written(share) if share else _unscored(table, one)))
+        lines.append(
+            f"{one:<20} {pct(table.accuracy(one, name)):>8}   " + (_written(share) if share else _unscored(table, one))
+        )
     scored = [one for one in table.challenges if table.scored(one)]
     lacking = [one for one in scored if name not in table.policies(one)]
     if (overall := table.overall(name)) is not None:
@@ -78,13 +79,15 @@ def write_pages(table: Table, name: str, kinds: Mapping[str, str], folder: Path)
     """
     kinds = {**kinds, name: "own"}
     sections = [_overall(table, kinds), *(_section(table, one, kinds) for one in table.challenges)]
+    # Its rows are in order, the best first.
+    best = next((row.cells[0] for row in sections[0].rows if kinds.get(row.cells[0]) == "heuristic"), None)
     sentences = strengths(table, name)
     html = page(
         "suite.html.jinja",
         name=name,
         basis=_BASIS,
         sentences=sentences,
-        radar=_radar(table, name, kinds),
+        radar=_radar(table, name, best),
         tables=sections,
     )
     lines = [f"# {name}", "", *(f"- {said}" for said in sentences), "", _BASIS, ""]
@@ -121,9 +124,9 @@ def _overall(table: Table, kinds: Mapping[str, str]) -> _Section:
 
 def _section(table: Table, one: str, kinds: Mapping[str, str]) -> _Section:
     rows = []
-    for policy in sorted(table.policies(one), key=lambda each: -table.scores(one, each).mean()):
+    for policy in sorted(table.policies(one), key=lambda each: -table.accuracy(one, each)):
         seeds, likelihood = table.accuracies(one, policy), table.likelihood(one, policy)
-        cells = [policy, str(len(seeds)), pct(float(np.mean(list(seeds.values()))))]
+        cells = [policy, str(len(seeds)), pct(table.accuracy(one, policy))]
         cells.append("" if likelihood is None else f"{likelihood:.3f}")
         for low in ("random", "even"):
             share = _share(table, one, policy, low)
@@ -136,19 +139,12 @@ def _section(table: Table, one: str, kinds: Mapping[str, str]) -> _Section:
     return _Section(one, note, ["policy", "seeds", "test", "likelihood", "random → oracle", "even → oracle"], rows)
 
 
-def _radar(table: Table, name: str, kinds: Mapping[str, str]) -> str | None:
+def _radar(table: Table, name: str, best: str | None) -> str | None:
     """The policy, the best shipped heuristic and even; from three scored challenges on."""
     scored = [one for one in table.challenges if table.scored(one) and name in table.policies(one)]
     if len(scored) < 3:
         return None
-    whole = [
-        each
-        for each, kind in kinds.items()
-        if kind == "heuristic" and all(each in table.policies(one) for one in scored)
-    ]
-    drawn = [name]
-    if whole:
-        drawn.append(max(whole, key=lambda each: -1.0 if (of := table.overall(each)) is None else of.value))
+    drawn = [name, *([best] if best else [])]
     drawn += ["even"] if all("even" in table.policies(one) for one in scored) else []
     return radar({each: {one: table.contest(one, each).share for one in scored} for each in drawn}, "radar")
 

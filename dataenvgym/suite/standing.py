@@ -68,11 +68,15 @@ class Table:
         """Test accuracy by seed, fractions."""
         return {one.seed: one.accuracy for one in self._by_key.get((challenge, policy), [])}
 
+    def accuracy(self, challenge: str, policy: str) -> float:
+        """Mean test accuracy over seeds, a fraction."""
+        return float(np.mean(list(self.accuracies(challenge, policy).values())))
+
     def likelihood(self, challenge: str, policy: str) -> float | None:
         """Mean likelihood of the reference replies on test, over seeds; None where a run has none."""
-        found = [one.likelihood for one in self._by_key.get((challenge, policy), [])]
-        known = [value for value in found if value is not None]
-        return float(np.mean(known)) if known and len(known) == len(found) else None
+        found = self.values(challenge, policy, "likelihood")
+        complete = found and len(found) == len(self.accuracies(challenge, policy))
+        return float(np.mean(list(found.values()))) if complete else None
 
     def scores(self, challenge: str, policy: str) -> np.ndarray:
         """Test scores of shape (seeds, instances).
@@ -126,10 +130,10 @@ class Table:
         """Whether the gap from a yardstick to the oracle is wide enough to score teachers by it."""
         if not {low, "random", "oracle"} <= set(self.policies(challenge)):
             return False
-        least = _SMALLEST_GAP * self.noise(challenge)
+        noise = self.noise(challenge)
         # The gap to even is the honest one, and narrower: it has to be there, and random's wide enough.
-        wide = self.contest(challenge, "random").gap >= least
-        return wide and (low == "random" or self.contest(challenge, low, low).gap >= least / _SMALLEST_GAP)
+        wide = self.contest(challenge, "random").gap >= _SMALLEST_GAP * noise
+        return wide and (low == "random" or self.contest(challenge, low, low).gap >= noise)
 
     def share(self, challenge: str, policy: str, low: str = "random") -> Estimate:
         """The share of the gap to the oracle that a policy closes on a challenge."""

@@ -31,12 +31,7 @@ def heuristics(table: Table, one: str) -> list[str]:
     """The policies of a challenge that somebody would submit, best first."""
     kinds = {name: named.kind for name, named in policies_for(challenge(one)).items()}
     names = [name for name in table.policies(one) if kinds.get(name) == "heuristic"]
-    return sorted(names, key=lambda name: -mean(table, one, name))
-
-
-def mean(table: Table, one: str, policy: str) -> float:
-    """Mean test accuracy over seeds."""
-    return float(np.mean(list(table.accuracies(one, policy).values())))
+    return sorted(names, key=lambda name: -table.accuracy(one, name))
 
 
 def paired(table: Table, one: str, high: str, low: str) -> Paired | None:
@@ -52,7 +47,7 @@ def order_of(table: Table, one: str) -> list[str]:
     cells = [one]
     for name in ("adversarial", "random", "even", "first_look", best, "oracle"):
         label = f"{name} " if name == best else ""
-        cells.append(f"{label}{pct(mean(table, one, name))}" if name in known else "")
+        cells.append(f"{label}{pct(table.accuracy(one, name))}" if name in known else "")
     gap = f"{100 * table.contest(one, 'random').gap:.1f}" if {"random", "oracle"} <= known else ""
     cells += [gap, f"{100 * table.noise(one):.1f}"]
     for high, low in ((best, "random"), ("random", "adversarial")):
