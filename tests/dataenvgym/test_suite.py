@@ -40,8 +40,13 @@ def test_every_challenge_composes_with_every_shipped_policy(name: str) -> None:
 def test_challenges_of_one_world_differ_in_exam_and_budget_alone() -> None:
     worlds = {name: challenge(name).world for name in NAMES}
     assert worlds["relevance-v1"] == worlds["long_tail-v1"] == worlds["mastered-v1"]
-    others = ("unlearnable-v1", "noisy_engine-v1", "forgetting-v1", "global_math-v1")
-    assert len({worlds["relevance-v1"], *(worlds[name] for name in others)}) == 5
+    others = (
+        "unlearnable-v1",
+        "noisy_engine-v1",
+        "forgetting-v1",
+        *(name for name in NAMES if name.startswith("global")),
+    )
+    assert len({worlds["relevance-v1"], *(worlds[name] for name in others)}) == 1 + len(others)
     assert not challenge("forgetting-v1").static and challenge("relevance-v1").static
     with pytest.raises(ConfigurationError, match="no challenge 'chess'"):
         challenge("chess")
@@ -230,16 +235,19 @@ def test_the_best_known_allocation_says_how_well_it_is_known() -> None:
 def test_a_canary_tells_rounding_from_change(tmp_path, monkeypatch) -> None:
     one, here = challenge("relevance-v1"), {"torch": "2", "threads": "1"}
     monkeypatch.setattr(canaries, "CANARIES", tmp_path / "canaries.json")
-    made = {"records": "r", "scores": "9" * 100, "platform": here}
-    monkeypatch.setattr(canaries, "canary", lambda challenge: dict(made))
+    made = {"skill": None, "records": "r", "scores": "0" * 500 + "9" * 100, "platform": here}
+    monkeypatch.setattr(canaries, "canary", lambda challenge, skill=None: {**made, "skill": skill})
     with pytest.raises(ConfigurationError, match=r"no canary of relevance-v1: run scripts/fill_baselines"):
         canaries.check_canary(one)
     canaries.keep_canary(one)
     assert canaries.check_canary(one) == "a small fit answers here exactly as it did for the baselines"
-    made |= {"scores": "9" * 98 + "00", "platform": {"torch": "2", "threads": "4"}}
-    assert "98.0% as it did for the baselines (rounding: threads 4 for 1)" in canaries.check_canary(one)
-    made["scores"] = "9" * 96 + "0000"
-    with pytest.raises(ConfigurationError, match=r"baselines of relevance-v1 are stale: a small fit gives 96\.0%"):
+    made |= {"scores": "0" * 500 + "9" * 95 + "00000", "platform": {"torch": "2", "threads": "4"}}
+    assert "95 of 100 scores as it did for the baselines (rounding: threads 4 for 1)" in canaries.check_canary(one)
+    made["scores"] = "0" * 500 + "9" * 94 + "000000"
+    with pytest.raises(ConfigurationError, match="baselines of relevance-v1 are stale: a small fit gives 94 of 100"):
+        canaries.check_canary(one)
+    made["scores"] = "9" * 100
+    with pytest.raises(ConfigurationError, match="gives 0 of 600"):
         canaries.check_canary(one)
     made["records"] = "other"
     with pytest.raises(ConfigurationError, match="its engine makes other records"):
@@ -272,6 +280,25 @@ def test_what_ships_belongs_to_todays_challenges_and_policies() -> None:
             assert len(result.test) == len(task.instances("test")) and set(result.test) <= {0.0, 1.0}
             assert sum(result.allocation.values()) <= one.max_records
         assert not found or kept_canary(one) is not None
+
+
+def test_the_canary_of_a_student_that_shows_nothing_is_of_one_skill(tmp_path, monkeypatch) -> None:
+    one = challenge("long_tail-v1")
+    monkeypatch.setattr(canaries, "CANARIES", tmp_path / "canaries.json")
+    shown = {None: "0" * 99 + "9", max(one.exam, key=one.exam.get): "0" * 90 + "9" * 10}
+    monkeypatch.setattr(
+        canaries,
+        "canary",
+        lambda challenge, skill=None: {"skill": skill, "records": "r", "scores": shown[skill], "platform": {}},
+    )
+    canaries.keep_canary(one)
+    assert canaries.kept_canary(one)["scores"].endswith("9" * 10)
+    assert "exactly" in canaries.check_canary(one)
+    shown[canaries.kept_canary(one)["skill"]] = "0" * 94 + "9" * 6
+    with pytest.raises(ConfigurationError, match="6 of 10"):
+        canaries.check_canary(one)
+    shown[canaries.kept_canary(one)["skill"]] = "0" * 93 + "9" * 7
+    assert "7 of 10" in canaries.check_canary(one), "a few may differ, however few there are"
 
 
 @pytest.mark.slow
