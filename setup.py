@@ -63,7 +63,7 @@ setup(
     package_data={
         "dataenvgym.configs": ["*.yaml", "*/*.yaml"],
         "lightning_modules": ["pretrained/*/*"],
-        "environments": ["*/prompts/*"],
+        "environments": ["*/prompts/*", "simulation/laws/*.npz"],
         "dataenvgym": ["*/templates/*", "suite/*.yaml", "suite/*.json", "suite/*/*.jsonl.gz"],
         "tasks": ["*/prompts/*", "*/README.md"],
         "teachers": ["chat/*.json", "*/prompts/*"],

@@ -16,6 +16,7 @@ from environments.run.directory import RunDir
 from environments.run.progress import EpisodeProgress
 from environments.run.provenance import provenance
 from environments.run.recorder import RunRecorder
+from environments.simulation.student import SimulatedLoop, SimulatedStudent
 from lightning_modules.base_weights import resolve_model
 from tasks.errors import ConfigurationError, DataEnvGymError, RunDirectoryError, failing_as
 from teachers.chat.secrets import conceal
@@ -68,8 +69,12 @@ def open_run(
             opened.callback(_finish, directory, episode, verbose)
         progress = opened.enter_context(EpisodeProgress(enabled=writes and verbose))
         recorder = RunRecorder(directory, {"seed": seed, **episode.names}, writes, calls, task, progress)
-        data, make_trainer = episode.datamodule, episode.instantiate_trainer
-        loop = LightningStudentLoop(task, student, data, make_trainer, recorder, seed, progress)
+        loop: LightningStudentLoop | SimulatedLoop
+        if isinstance(student, SimulatedStudent):
+            loop = SimulatedLoop(task, student, seed, directory if writes else None)
+        else:
+            data, make_trainer = episode.datamodule, episode.instantiate_trainer
+            loop = LightningStudentLoop(task, student, data, make_trainer, recorder, seed, progress)
         with failing_as(ConfigurationError, "The environment cannot be made"):
             # A skill discovery asks the same chat model.
             environment = make_part(parts["environment"], task, loop, recorder, chat=calls)
@@ -85,7 +90,8 @@ def open_run(
             directory.write_provenance(provenance(task, model, seed))
 
         opened.push(lambda kind, error, trace: _end(recorder, environment.over, error))
-        loop.launch()
+        if isinstance(loop, LightningStudentLoop):
+            loop.launch()
         environment.run_dir, environment.at_close = run_dir, opened.pop_all()
     return environment, progress
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dataenvgym.suite.challenges import Challenge
 from environments.simulation import Fit, best_allocation, fit_law
+from environments.simulation.calibration import resampled_weights
 from environments.simulation.law import StaticLaw
 from environments.simulation.optimum import exam_accuracy
 
@@ -23,12 +24,7 @@ def best_known(challenge: Challenge, fits: Sequence[Fit], skills: Sequence[str],
     import numpy as np
 
     names = tuple(skills)
-    groups = [tuple(sorted(fit.allocation.items())) for fit in fits]
-    distinct, rng = sorted(set(groups)), np.random.default_rng(seed)
-    drawn = rng.multinomial(len(distinct), [1 / len(distinct)] * len(distinct), size=_BOOTSTRAPS)
-    drawn = np.vstack([np.ones(len(distinct), dtype=int), drawn])  # the first law is of all fits
-    place = {group: index for index, group in enumerate(distinct)}
-    laws = fit_law(fits, names, drawn[:, [place[group] for group in groups]].astype(float))
+    laws = fit_law(fits, names, resampled_weights(fits, 1 + _BOOTSTRAPS, seed))
     allocation = best_allocation(laws, challenge.exam, challenge.max_records)
 
     def expected(law: StaticLaw, counts: dict[str, int]) -> "np.ndarray[Any, Any]":

@@ -11,7 +11,7 @@ after the rectified scaling law of fine-tuning (Lin et al. 2024) with forgetting
 penalised binomial likelihood: spread of b, D and c between skills, and all transfer, have to be paid for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,25 +42,27 @@ class StaticLaw:
     def accuracy(self, counts: "NDArray[Any]") -> "NDArray[np.float64]":
         """Accuracies from counts of shape (..., skills), of shape (laws, ..., skills)."""
         import numpy as np
-        import torch
 
         rows = np.asarray(counts, dtype=np.float64).reshape(-1, len(self.skills))
-        values = {name: torch.as_tensor(value) for name, value in self.parameters.items()}
-        found = torch.sigmoid(logits(values, torch.as_tensor(rows)))
-        return found.numpy().reshape(-1, *np.shape(counts))
+        found = 1 / (1 + np.exp(-logits(self.parameters, rows, np)))
+        return np.asarray(found.reshape(-1, *np.shape(counts)))
 
 
-def logits(parameters: dict[str, Any], counts: Any) -> Any:
-    """The formula above with tensors: counts of shape (fits, skills) or (laws, fits, skills)."""
-    import torch
+def logits(parameters: Mapping[str, Any], counts: Any, xp: Any) -> Any:
+    """The formula above, of shape (laws, fits, skills).
 
-    if counts.dim() == 2:
+    Args:
+        parameters: As StaticLaw has them.
+        counts: Of shape (fits, skills), or of one law each, (laws, fits, skills).
+        xp: ``numpy`` or ``torch``, whichever both are arrays of.
+    """
+    if counts.ndim == 2:
         counts = counts[None]
-    total = counts.sum(-1, keepdim=True)
+    total = counts.sum(-1)[..., None]
     of = {name: value[:, None, :] for name, value in parameters.items() if name != "W"}
-    own = of["log_b"].exp() * torch.log1p(counts / of["log_D"].exp()) * (1 + of["h"] * torch.log1p(total / 100))
-    lost = of["log_c"].exp() * torch.log1p((total - counts) / of["log_F"].exp()) / (1 + counts / of["log_R"].exp())
-    return of["z"] + own - lost + torch.log1p(counts / 20) @ parameters["W"].transpose(-1, -2)
+    own = xp.exp(of["log_b"]) * xp.log1p(counts / xp.exp(of["log_D"])) * (1 + of["h"] * xp.log1p(total / 100))
+    lost = xp.exp(of["log_c"]) * xp.log1p((total - counts) / xp.exp(of["log_F"])) / (1 + counts / xp.exp(of["log_R"]))
+    return of["z"] + own - lost + xp.log1p(counts / 20) @ xp.swapaxes(parameters["W"], -1, -2)
 
 
 def arrays_of(fits: Sequence[Fit], skills: Sequence[str]) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
@@ -143,7 +145,7 @@ def fit_law(
 
     def closure() -> Any:
         optimizer.zero_grad()
-        found = logits(parameters, counts)
+        found = logits(parameters, counts, torch)
         losses = torch.nn.functional.binary_cross_entropy_with_logits(found, targets.expand_as(found), reduction="none")
         objective = ((_EFFECTIVE * losses.sum(-1) * share).sum(1) + penalty()).sum() / len(fits)
         objective.backward()

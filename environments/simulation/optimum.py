@@ -36,7 +36,7 @@ def best_allocation(
     weights = weights / weights.sum()
 
     def score(counts: Any) -> Any:  # (rows, skills) -> (rows,)
-        return (torch.sigmoid(logits(values, counts)) @ weights).mean(0)
+        return (torch.sigmoid(logits(values, counts, torch)) @ weights).mean(0)
 
     generator = torch.Generator().manual_seed(seed)
     free = torch.randn(restarts, len(skills), generator=generator, dtype=torch.float64) + 2 * (weights > 0)

@@ -129,6 +129,13 @@ class SkillMetrics(Callback):
         """The scored replies of a set, in the order of the instances."""
         return [one.prediction for one in self.answered(name)]
 
+    def take(self, task: Task, name: str, instances: Sequence[TaskInstance], predictions: Sequence[Prediction]) -> None:
+        """Keeps a set's scored replies; without a Trainer, by whoever has them."""
+        self._answered[name] = [
+            Answered(instance, prediction, task.skill_of(instance), task.cluster_of(instance))
+            for instance, prediction in zip(instances, predictions, strict=True)
+        ]
+
     def report(self, name: str) -> SkillReport:
         """Accuracy of a set, overall and by skill."""
         answered = self.answered(name)
@@ -182,12 +189,10 @@ class SkillMetrics(Callback):
             self._metrics[name].update(outputs, [score.result() for score in scores])
         self._end_scoring()
         for name, metric in self._metrics.items():
-            self._answered[name] = []
-            for row, measured in metric.compute().items():
-                instance = self._instances[name][row]
-                prediction = Prediction(instance.instance_id, *measured)
-                skill, cluster = task.skill_of(instance), task.cluster_of(instance)
-                self._answered[name].append(Answered(instance, prediction, skill, cluster))
+            measured = metric.compute()
+            instances = [self._instances[name][row] for row in measured]
+            answers = zip(instances, measured.values(), strict=True)
+            self.take(task, name, instances, [Prediction(one.instance_id, *answer) for one, answer in answers])
             self._log(trainer, pl_module, name)
         self._metrics = {}
 
