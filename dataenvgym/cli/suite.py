@@ -4,10 +4,15 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataenvgym.cli.parser import CommandParser
 from tasks.errors import ConfigurationError, MissingFileError, check_range, failing_as
+
+if TYPE_CHECKING:  # imported where they are used, so that --help needs no torch
+    from dataenvgym.suite.challenges import Challenge
+    from dataenvgym.suite.results import Result
+    from dataenvgym.suite.runner import Entry
 
 
 def suite(words: Sequence[str]) -> int:
@@ -33,13 +38,18 @@ def suite(words: Sequence[str]) -> int:
         "--plan", type=float, metavar="POINTS", help="only say how many seeds show a difference of so many points"
     )
     parser.add_argument("--dry_run", action="store_true", help="only say what would be run, and about how long")
+    parser.add_argument(
+        "--simulated",
+        action="store_true",
+        help="with simulated students: a second a run, for developing; to be confirmed by the real one (docs/suite.md)",
+    )
     arguments = parser.parse_args(words)
 
     from dataenvgym.suite.canary import check_canary
     from dataenvgym.suite.challenges import challenge
     from dataenvgym.suite.fingerprints import check_fresh, fingerprint
     from dataenvgym.suite.fits import built
-    from dataenvgym.suite.page import seeds_by_challenge, text_summary, write_pages
+    from dataenvgym.suite.page import seeds_by_challenge
     from dataenvgym.suite.results import read_results, write_results
     from dataenvgym.suite.runner import Entry, forecast, run_entries
     from dataenvgym.suite.shipped import baselines, oracles, policies_for
@@ -68,6 +78,8 @@ def suite(words: Sequence[str]) -> int:
     built(chosen[0], *said)  # a class that does not exist, or settings that do not fit, end here
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
+    if arguments.simulated:
+        return _simulated(entries, name, arguments.out / "simulated", arguments.jobs)
     if arguments.dry_run:
         print(forecast(entries, shipped, arguments.out, arguments.jobs))
         return 0
@@ -90,12 +102,48 @@ def suite(words: Sequence[str]) -> int:
     kept = {(one.challenge, one.seed): one for one in (*earlier, *results)}
     write_results(path, kept.values())
     judged = [challenge(each) for each in sorted({one.challenge for one in kept.values()})]
-    table = Table([*baselines(judged), *kept.values()], own=name)
+    _tell([*baselines(judged), *kept.values()], judged, name, path)
+    return 1 if failures else 0
+
+
+def _simulated(entries: "Sequence[Entry]", name: str, out: Path, jobs: int) -> int:
+    """The policy and the yardsticks with simulated students, where a law of the challenge's student ships."""
+    from dataenvgym.suite.results import write_results
+    from dataenvgym.suite.runner import Entry
+    from dataenvgym.suite.shipped import policies_for
+    from dataenvgym.suite.simulated import law_of, simulate_all
+
+    chosen = {entry.challenge.name: entry.challenge for entry in entries if law_of(entry.challenge) is not None}
+    if without := sorted({entry.challenge.name for entry in entries} - set(chosen)):
+        print(f"left out, since no law of their students ships: {', '.join(without)}", file=sys.stderr)
+    if not chosen:
+        raise ConfigurationError("No law of a simulated student ships for these challenges: run without --simulated.")
+    asked = [entry for entry in entries if entry.challenge.name in chosen]
+    seeds = sorted({entry.seed for entry in asked})
+    for one in chosen.values():
+        yardsticks = [named for named in policies_for(one).values() if named.kind == "yardstick"]
+        asked += [Entry(one, named.name, named.policy, seed) for named in yardsticks for seed in seeds]
+    results = simulate_all(sorted(asked, key=lambda entry: entry.challenge.name), jobs)
+    path = out / f"{name}.jsonl.gz"
+    write_results(path, [result for result in results if result.policy == name])
+    print(
+        "With simulated students, laws fitted to the real one's fits: what holds here is to be confirmed by real runs."
+    )
+    _tell(results, list(chosen.values()), name, path)
+    return 0
+
+
+def _tell(results: "Sequence[Result]", judged: "Sequence[Challenge]", name: str, path: Path) -> None:
+    """Writes the page beside the results, and says what it says."""
+    from dataenvgym.suite.page import text_summary, write_pages
+    from dataenvgym.suite.shipped import policies_for
+    from dataenvgym.suite.standing import Table
+
+    table = Table(results, own=name)
     kinds = {each: named.kind for one in judged for each, named in policies_for(one).items()}
-    page, _ = write_pages(table, name, kinds, arguments.out)
+    page, _ = write_pages(table, name, kinds, path.parent)
     print(text_summary(table, name))
     print(f"results   {path}\npage      {page}")
-    return 1 if failures else 0
 
 
 def _teacher(file: Path, policy: str | None, settings: str | None) -> str:

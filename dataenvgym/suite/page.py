@@ -22,6 +22,7 @@ _BASIS = (
     "Intervals are 95 % bootstrap intervals over seeds and instances, of the policy and of both yardsticks. Overall is "
     "the interquartile mean of all runs. Yardsticks and ablations are not ranked."
 )
+_SIMULATED = "Runs of simulated students, laws fitted to the real one's fits: to be confirmed by real runs. "
 
 
 def text_summary(table: Table, name: str) -> str:
@@ -81,16 +82,16 @@ def write_pages(table: Table, name: str, kinds: Mapping[str, str], folder: Path)
     sections = [_overall(table, kinds), *(_section(table, one, kinds) for one in table.challenges)]
     # Its rows are in order, the best first.
     best = next((row.cells[0] for row in sections[0].rows if kinds.get(row.cells[0]) == "heuristic"), None)
-    sentences = strengths(table, name)
+    sentences, basis = strengths(table, name), (_SIMULATED if table.simulated else "") + _BASIS
     html = page(
         "suite.html.jinja",
         name=name,
-        basis=_BASIS,
+        basis=basis,
         sentences=sentences,
         radar=_radar(table, name, best),
         tables=sections,
     )
-    lines = [f"# {name}", "", *(f"- {said}" for said in sentences), "", _BASIS, ""]
+    lines = [f"# {name}", "", *(f"- {said}" for said in sentences), "", basis, ""]
     for section in sections:
         rows = [[f"**{cell}**" if row.kind == "own" and cell else cell for cell in row.cells] for row in section.rows]
         lines += [f"## {section.title}", "", section.note, "", *markdown_table(section.heads, rows), ""]

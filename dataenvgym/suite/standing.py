@@ -48,6 +48,11 @@ class Table:
                     "another student than the others'; run it again."
                 )
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the results are of simulated students."""
+        return any(one.fingerprint.startswith("simulated") for one in self.results)
+
     @cached_property
     def _by_key(self) -> Mapping[tuple[str, str], list[Result]]:
         found: dict[tuple[str, str], list[Result]] = {}

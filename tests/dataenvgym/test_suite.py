@@ -19,7 +19,9 @@ from dataenvgym.suite.fits import built, sampled_jobs
 from dataenvgym.suite.oracle import best_known
 from dataenvgym.suite.page import seeds_by_challenge, strengths, text_summary, write_pages
 from dataenvgym.suite.results import Result, read_results, write_results
+from dataenvgym.suite.runner import Entry
 from dataenvgym.suite.shipped import baselines, policies_for
+from dataenvgym.suite.simulated import simulate
 from dataenvgym.suite.standing import Table
 from environments.simulation.bank import Fit, line_of, read_bank, write_bank
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
@@ -377,3 +379,23 @@ def test_the_command_on_a_challenge_of_ones_own(tmp_path, monkeypatch, capsys) -
     capsys.readouterr()
     assert main(words) == 2
     assert re.fullmatch(r"dataenvgym: error: The baselines of small-v1 are stale: [^\n]+\n", capsys.readouterr().err)
+
+
+def test_a_policy_is_tried_on_simulated_students(tmp_path, capsys) -> None:
+    """The policy and the yardsticks, the same twice, told from real results; without a law, one line."""
+    words = ["suite", "teachers.policies.ErrorProportionalPolicy", "--name", "mine", "--simulated"]
+    words += ["--seeds", "1", "--jobs", "1", "--out", str(tmp_path)]
+    assert main([*words, "--challenges", "relevance-v1", "forgetting-v1"]) == 0
+    said = capsys.readouterr()
+    assert "left out, since no law of their students ships: forgetting-v1" in said.err
+    assert "to be confirmed by real runs" in said.out and "relevance-v1" in said.out
+    (kept,) = read_results(tmp_path / "simulated" / "mine.jsonl.gz")
+    assert kept.fingerprint.startswith("simulated") and sum(kept.allocation.values()) <= 300
+    assert kept.likelihood is not None and len(kept.val) == 6
+    page = (tmp_path / "simulated" / "mine.md").read_text()
+    assert "Runs of simulated students" in page and "| oracle |" in page
+    again = simulate(Entry(challenge("relevance-v1"), "mine", kept.settings, 0))
+    assert again == kept
+    assert simulate(Entry(challenge("relevance-v1"), "mine", kept.settings, 0), member=3).test != kept.test
+    assert main([*words, "--challenges", "forgetting-v1"]) == 2
+    assert "No law of a simulated student ships" in capsys.readouterr().err

@@ -1,0 +1,105 @@
+"""Simulated students against the real one: do they order teachers alike, and how far off are their scores?
+
+    python scripts/validate_simulation.py                      # every challenge with shipped results and a law
+    python scripts/validate_simulation.py global_math-v1 --seeds 5 --members 0 3 7
+
+Every policy whose results ship is run on each challenge's simulated student, and its mean test accuracy compared with
+the real one's. No run of a policy took part in fitting a law: laws are fitted to allocations at random and to the best
+ones (scripts/fit_bank.py), on task seed 2; the challenges are of seed 11. Pairs of policies count for *decision
+accuracy* if their real means differ by more than twice the standard error of the difference, and all pairs beside it.
+``--members`` are further simulated students (laws of resampled fits): the order of policies on each against the first.
+About a second a run.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from dataenvgym.suite.challenges import Challenge, challenge, challenges
+from dataenvgym.suite.runner import Entry
+from dataenvgym.suite.shipped import baselines, policies_for
+from dataenvgym.suite.simulated import law_of, simulate_all
+from dataenvgym.suite.standing import Table
+from tasks.markdown import markdown_table
+
+
+def compared(real: Mapping[str, float], other: Mapping[str, float], apart: Mapping[tuple[str, str], bool]) -> list[str]:
+    """Rank correlation, shares of pairs ordered alike (all, and those that are apart), and the error in points."""
+    names = sorted(real)
+    one, two = np.array([real[name] for name in names]), np.array([other[name] for name in names])
+    pairs = [(a, b) for a in range(len(names)) for b in range(a)]
+    alike = {(names[a], names[b]): (one[a] - one[b]) * (two[a] - two[b]) > 0 for a, b in pairs}
+    clear = [alike[pair] for pair in alike if apart[pair]]
+    return [
+        f"{spearmanr(one, two).statistic:.2f}",
+        f"{100 * np.mean(list(alike.values())):.0f} % of {len(pairs)}",
+        f"{100 * np.mean(clear):.0f} % of {len(clear)}" if clear else "",
+        f"{100 * np.sqrt(np.mean((one - two) ** 2)):.1f}",
+        f"{100 * np.mean(two - one):+.1f}",
+    ]
+
+
+def main() -> int:
+    """Prints the policies of each challenge, real and simulated, and how well they agree."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("challenges", nargs="*", help="names (default: all with shipped results and a law)")
+    parser.add_argument("--seeds", type=int, default=5, help="simulated runs of each policy")
+    parser.add_argument("--members", type=int, nargs="*", default=[], help="further simulated students")
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+
+    named = [challenge(name) for name in arguments.challenges] or challenges()
+    chosen = [one for one in named if law_of(one) and len({each.policy for each in baselines([one])}) > 2]
+    if not chosen:
+        print("None of these challenges has both shipped results and a law.", file=sys.stderr)
+        return 2
+    summary, students = [], []
+    for one in chosen:
+        rows, agreement, further = validate(one, arguments.seeds, arguments.members, arguments.jobs)
+        print(
+            f"### {one.name}\n\n{markdown_table(['policy', 'real', 'seeds', 'simulated', 'sd', 'difference'], rows)}\n"
+        )
+        summary.append([one.name, *agreement])
+        students += [[one.name, *row] for row in further]
+    heads = ["challenge", "Spearman", "pairs ordered alike", "of pairs apart", "error, points", "bias"]
+    print("\n".join(markdown_table(heads, summary)))
+    if students:
+        heads[0:1] = ["challenge", "student"]
+        print("\n".join(["", *markdown_table(heads, students)]))
+    return 0
+
+
+def validate(
+    one: Challenge, seeds: int, members: list[int], jobs: int
+) -> tuple[list[list[str]], list[str], list[list[str]]]:
+    """A row for each policy, how the simulated student agrees with the real one, and further ones with the first."""
+    table = Table(baselines([one]))
+    names = sorted(table.policies(one.name), key=lambda name: -table.accuracy(one.name, name))
+    entries = [Entry(one, name, policies_for(one)[name].policy, seed) for name in names for seed in range(seeds)]
+    simulated = Table(simulate_all(entries, jobs))
+    rows = []
+    for name in names:
+        real, drawn = table.accuracy(one.name, name), list(simulated.accuracies(one.name, name).values())
+        cells = [f"{100 * real:.1f}", str(len(table.accuracies(one.name, name))), f"{100 * np.mean(drawn):.1f}"]
+        spread = f"{100 * np.std(drawn, ddof=1):.1f}" if seeds > 1 else ""
+        rows.append([name, *cells, spread, f"{100 * (np.mean(drawn) - real):+.1f}"])
+    noise = table.noise(one.name)
+    means = {name: table.accuracy(one.name, name) for name in names}
+    error = {name: noise / len(table.accuracies(one.name, name)) ** 0.5 for name in names}
+    apart = {
+        (a, b): abs(means[a] - means[b]) > 2 * (error[a] ** 2 + error[b] ** 2) ** 0.5 for a in names for b in names
+    }
+    first = {name: simulated.accuracy(one.name, name) for name in names}
+    further = []
+    for member in members:
+        other = Table(simulate_all(entries, jobs, member))
+        seen = {name: other.accuracy(one.name, name) for name in names}
+        further.append([str(member), *compared(means, seen, apart)])
+    return rows, compared(means, first, apart), further
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
