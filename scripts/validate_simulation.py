@@ -7,7 +7,7 @@ Every policy whose results ship is run on each challenge's simulated student, an
 the real one's. No run of a policy took part in fitting a law: laws are fitted to allocations at random and to the best
 ones (scripts/fit_bank.py), on task seed 2; the challenges are of seed 11. Pairs of policies count for *decision
 accuracy* if their real means differ by more than twice the standard error of the difference, and all pairs beside it.
-``--members`` are further simulated students (laws of resampled fits): the order of policies on each against the first.
+``--members`` are further simulated students (laws of resampled fits), compared with the real one in the same way.
 About a second a run.
 """
 
@@ -24,6 +24,8 @@ from dataenvgym.suite.shipped import baselines, policies_for
 from dataenvgym.suite.simulated import law_of, simulate_all
 from dataenvgym.suite.standing import Table
 from tasks.markdown import markdown_table
+
+_HEADS = ["policy", "real", "seeds", "simulated", "sd", "difference"]
 
 
 def compared(real: Mapping[str, float], other: Mapping[str, float], apart: Mapping[tuple[str, str], bool]) -> list[str]:
@@ -59,9 +61,7 @@ def main() -> int:
     summary, students = [], []
     for one in chosen:
         rows, agreement, further = validate(one, arguments.seeds, arguments.members, arguments.jobs)
-        print(
-            f"### {one.name}\n\n{markdown_table(['policy', 'real', 'seeds', 'simulated', 'sd', 'difference'], rows)}\n"
-        )
+        print("\n".join([f"### {one.name}", "", *markdown_table(_HEADS, rows), ""]))
         summary.append([one.name, *agreement])
         students += [[one.name, *row] for row in further]
     heads = ["challenge", "Spearman", "pairs ordered alike", "of pairs apart", "error, points", "bias"]
@@ -75,7 +75,7 @@ def main() -> int:
 def validate(
     one: Challenge, seeds: int, members: list[int], jobs: int
 ) -> tuple[list[list[str]], list[str], list[list[str]]]:
-    """A row for each policy, how the simulated student agrees with the real one, and further ones with the first."""
+    """A row for each policy, how the simulated student agrees with the real one, and how further ones do."""
     table = Table(baselines([one]))
     names = sorted(table.policies(one.name), key=lambda name: -table.accuracy(one.name, name))
     entries = [Entry(one, name, policies_for(one)[name].policy, seed) for name in names for seed in range(seeds)]

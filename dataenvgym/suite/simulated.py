@@ -5,7 +5,8 @@ import json
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
@@ -18,6 +19,9 @@ from environments.loop.protocol import Recorder
 from environments.results import Evaluation, StepResult
 from environments.simulation.law_files import law_names, read_law
 from tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dataenvgym.cli.episode import EpisodeCLI
 
 
 def law_of(challenge: Challenge) -> str | None:
@@ -44,13 +48,11 @@ def simulate(entry: Entry, member: int = 0) -> Result:
     law = law_of(entry.challenge)
     if law is None:
         raise ConfigurationError(f"No law of a simulated student ships for {entry.challenge.name}.")
-    said = ["--seed_everything", str(entry.seed)]
+    said = ("--teacher.init_args.policy", json.dumps(entry.policy))
     if entry.teacher is not None:
-        said += ["--config", str(entry.teacher)]
-    else:
-        said += ["--teacher.init_args.policy", json.dumps(entry.policy)]
+        said = ("--config", str(entry.teacher))
     with contained():
-        episode = built(entry.challenge, *said)
+        episode = _built(entry.challenge, *said)
         task, make = episode.config_init["task"], episode.config_init["environment"]
         loop = SimulatedLoop(task, SimulatedStudent(law, member), entry.seed)
         kept = _Last()
@@ -71,6 +73,12 @@ def simulate(entry: Entry, member: int = 0) -> Result:
         entry.code,
         _fingerprint(law, member),
     )
+
+
+@lru_cache(maxsize=8)
+def _built(challenge: Challenge, *said: str) -> "EpisodeCLI":
+    """The parts of an episode; those of a teacher keep nothing from run to run (``check_policy``)."""
+    return built(challenge, *said)
 
 
 def simulate_all(entries: Sequence[Entry], jobs: int = 2, member: int = 0) -> list[Result]:
