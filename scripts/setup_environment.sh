@@ -31,4 +31,4 @@ fi
 
 export PATH="$VENV/bin:$PATH"
 # Idle OpenMP threads otherwise spin against the busy ones: up to thirty times slower on shared cores.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" KMP_BLOCKTIME="${KMP_BLOCKTIME:-0}" TOKENIZERS_PARALLELISM=false
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" KMP_BLOCKTIME="${KMP_BLOCKTIME:-0}" TOKENIZERS_PARALLELISM=false

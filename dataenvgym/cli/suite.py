@@ -1,5 +1,6 @@
 """``dataenvgym suite POLICY``: a policy's runs on the challenges, and its place among the results that ship."""
 
+import copy
 import json
 import sys
 from collections.abc import Sequence
@@ -7,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataenvgym.cli.parser import CommandParser
-from tasks.errors import ConfigurationError, MissingFileError, check_range, failing_as
+from tasks.errors import ConfigurationError, MissingFileError, check_range, failing_as, one_line
 
 if TYPE_CHECKING:  # imported where they are used, so that --help needs no torch
     from dataenvgym.suite.challenges import Challenge
     from dataenvgym.suite.results import Result
     from dataenvgym.suite.runner import Entry
+    from tasks.base import ProceduralTask
+    from teachers.teacher import Policy
 
 
 def suite(words: Sequence[str]) -> int:
@@ -75,7 +78,9 @@ def suite(words: Sequence[str]) -> int:
     name = arguments.name or name
     if any(named == name for one in chosen for named in policies_for(one)):
         raise ConfigurationError(f"A shipped policy is called {name}: give this one another name by --name.")
-    built(chosen[0], *said)  # a class that does not exist, or settings that do not fit, end here
+    made = built(chosen[0], *said)  # a class that does not exist, or settings that do not fit, end here
+    if arguments.teacher is None:
+        _check_contract(name, made.teacher.policy, made.config_init["task"])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
     if arguments.simulated:
@@ -144,6 +149,22 @@ def _tell(results: "Sequence[Result]", judged: "Sequence[Challenge]", name: str,
     page, _ = write_pages(table, name, kinds, path.parent)
     print(text_summary(table, name))
     print(f"results   {path}\npage      {page}")
+
+
+def _check_contract(name: str, policy: "Policy", task: "ProceduralTask") -> None:
+    """Refuses a policy whose results nobody could make again.
+
+    Raises:
+        ConfigurationError: It keeps state between calls, changes what it is shown, or orders what is not allowed.
+    """
+    from teachers.testing import check_policy
+
+    try:
+        check_policy(lambda task: copy.deepcopy(policy), task)
+    except AssertionError as error:
+        raise ConfigurationError(
+            f"{name} does not keep to what a policy may do: {one_line(str(error))}; see Policy.act, and mend it."
+        ) from None
 
 
 def _teacher(file: Path, policy: str | None, settings: str | None) -> str:

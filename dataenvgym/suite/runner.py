@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import mean
+from statistics import median
 from typing import Any
 
 import yaml
@@ -126,7 +126,7 @@ def forecast(entries: Sequence[Entry], shipped: Sequence[Result], out: Path, job
         mine = [folder for challenge, folder in cells if challenge == name]
         left = sum(folder in due for folder in mine)
         took = [result.seconds for result in shipped if result.challenge == name]
-        each = f", about {mean(took):.0f} s each" if took else ", nobody knows how long"
-        total += left * mean(took) if took else 0.0
+        each = f", about {median(took):.0f} s each" if took else ", nobody knows how long"
+        total += left * median(took) if took else 0.0
         lines.append(f"{name:<20} {left} of {len(mine)} runs to make{each}")
     return "\n".join([*lines, f"{'together':<20} about {total / 60 / jobs:.0f} min, {jobs} side by side"])

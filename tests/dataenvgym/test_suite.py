@@ -399,3 +399,19 @@ def test_a_policy_is_tried_on_simulated_students(tmp_path, capsys) -> None:
     assert simulate(Entry(challenge("relevance-v1"), "mine", kept.settings, 0), member=3).test != kept.test
     assert main([*words, "--challenges", "forgetting-v1"]) == 2
     assert "No law of a simulated student ships" in capsys.readouterr().err
+
+
+def test_a_policy_that_keeps_state_is_not_judged(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "counting.py").write_text(
+        "from teachers.plan import DataSpec\n"
+        "from teachers.teacher import Policy\n"
+        "class Counting(Policy):\n"
+        "    calls = 0\n"
+        "    def act(self, observation):\n"
+        "        self.calls += 1\n"
+        "        return [DataSpec(min(self.calls, observation.even_share()))]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["suite", "counting.Counting", "--challenges", "relevance-v1", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "Counting does not keep to what a policy may do: act() must" in said and said.count("\n") == 1
