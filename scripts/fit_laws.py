@@ -9,6 +9,7 @@ alike. A few seconds; the same bank gives the same file on one machine.
 
 import argparse
 import hashlib
+import importlib
 import json
 import os
 import shlex
@@ -18,15 +19,17 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
+
 from dataenvgym.suite.challenges import challenge, challenges
 from environments.simulation import fit_law, read_bank
 from environments.simulation.calibration import (
-    agreement,
     likelihood_link,
     persistence,
     resampled_weights,
     run_noise,
 )
+from environments.simulation.law import arrays_of
 from environments.simulation.law_files import FOLDER, LawFile, write_law
 
 
@@ -52,7 +55,8 @@ def main() -> int:
     persisting = persistence(fits, skills)
     own, common = run_noise(fits, skills, persisting)
     facts = {
-        "task": of.config["task"]["class_path"],
+        "task": _class_of(of.config["task"]["class_path"]),
+        "unlearnable": sorted((of.config["task"]["init_args"].get("variant") or {}).get("unlearnable") or ()),
         "student": of.config["model"]["init_args"]["model_name_or_path"],
         "world": of.world,
         "challenges": [one.name for one in challenges() if one.world == of.world],
@@ -60,12 +64,18 @@ def main() -> int:
         "bank": hashlib.sha256(arguments.bank.read_bytes()).hexdigest()[:16],
         "command": "python scripts/fit_laws.py " + shlex.join(sys.argv[1:]),
     }
+    untaught = [fit for fit in fits if not fit.allocation]
+    if not untaught:
+        print(f"{arguments.bank} has no fit without records: run scripts/fit_bank.py.", file=sys.stderr)
+        return 2
+    base = np.array([untaught[0].accuracy(skill) for skill in skills])
     path = arguments.out / f"{arguments.name}.npz"
-    write_law(path, LawFile(arguments.name, law, own, common, persisting, likelihood_link(fits, skills), facts))
+    write_law(path, LawFile(arguments.name, law, base, own, common, persisting, likelihood_link(fits, law), facts))
+    counts, measured = arrays_of(fits, skills)
     found = {
         "laws": arguments.members,
         "fits": len(fits),
-        "error by skill": round(agreement(law, fits), 4),
+        "error by skill, of these fits": round(float(np.sqrt(np.mean((law.accuracy(counts)[0] - measured) ** 2))), 4),
         "sd of a run, logit": round(own, 3),
         "common to skills": round(common, 3),
         "instances' correlation": round(persisting, 3),
@@ -74,6 +84,13 @@ def main() -> int:
     }
     print(f"{path}: {json.dumps(found)}")
     return 0
+
+
+def _class_of(path: str) -> str:
+    """The class of a path, under the module where it is defined."""
+    module, _, name = path.rpartition(".")
+    made = getattr(importlib.import_module(module), name)
+    return f"{made.__module__}.{made.__qualname__}"
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def suite(words: Sequence[str]) -> int:
     parser.add_argument(
         "--simulated",
         action="store_true",
-        help="with simulated students: a second a run, for developing; to be confirmed by the real one (docs/suite.md)",
+        help="with simulated students, a second a run: for developing, to be confirmed without (docs/simulation.md)",
     )
     arguments = parser.parse_args(words)
 
@@ -83,6 +83,11 @@ def suite(words: Sequence[str]) -> int:
         _check_contract(name, made.teacher.policy, made.config_init["task"])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
+    if arguments.simulated and (arguments.teacher is not None or arguments.dry_run or arguments.launcher != "local"):
+        raise ConfigurationError(
+            "--simulated goes with a policy alone, run here: the laws are of the challenges' own engines, and a run "
+            "takes a second. Leave --teacher, --dry_run and --launcher away."
+        )
     if arguments.simulated:
         return _simulated(entries, name, arguments.out / "simulated", arguments.jobs)
     if arguments.dry_run:

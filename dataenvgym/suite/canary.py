@@ -64,6 +64,8 @@ def keep_canary(challenge: Challenge) -> None:
     made = canary(challenge)
     if _shown(made["scores"]) < _SHOWN and challenge.exam:
         made = canary(challenge, max(challenge.exam, key=lambda skill: challenge.exam[skill]))
+    if made["scores"].strip("0") == "":
+        raise ConfigurationError(f"The canary of {challenge.name} shows nothing: its student learns too little of it.")
     found[challenge.world] = made
     write_atomic(CANARIES, json.dumps(dict(sorted(found.items())), indent=1) + "\n")
 
@@ -85,10 +87,11 @@ def check_canary(challenge: Challenge) -> str:
             "scripts/fill_baselines.py again, or use the version of this package that they came with."
         )
     same, of = _agreement(now["scores"], kept["scores"])
-    if same < of - max(_FEW, (1 - _LEAST) * of):
+    most = max(_FEW, (1 - _LEAST) * of)
+    if same < of - most:
         raise ConfigurationError(
-            f"The baselines of {challenge.name} are stale: a small fit gives {same} of {of} of their scores here, at "
-            f"least {_LEAST:.0%} are expected. The student or the code that trains it has changed; run "
+            f"The baselines of {challenge.name} are stale: a small fit gives {same} of {of} of their scores here; at "
+            f"most {most:.0f} may differ. The student or the code that trains it has changed; run "
             "scripts/fill_baselines.py again, or use the version of this package that they came with."
         )
     if same == of:

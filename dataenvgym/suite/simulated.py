@@ -17,7 +17,7 @@ from dataenvgym.suite.results import Result
 from dataenvgym.suite.runner import Entry
 from environments.loop.protocol import Recorder
 from environments.results import Evaluation, StepResult
-from environments.simulation.law_files import law_names, read_law
+from environments.simulation.law_files import FOLDER, law_names, read_law
 from tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,11 +48,9 @@ def simulate(entry: Entry, member: int = 0) -> Result:
     law = law_of(entry.challenge)
     if law is None:
         raise ConfigurationError(f"No law of a simulated student ships for {entry.challenge.name}.")
-    said = ("--teacher.init_args.policy", json.dumps(entry.policy))
-    if entry.teacher is not None:
-        said = ("--config", str(entry.teacher))
+    assert entry.teacher is None, "the law is of the challenge's engine: a file might name another one"
     with contained():
-        episode = _built(entry.challenge, *said)
+        episode = _built(entry.challenge, json.dumps(entry.policy))
         task, make = episode.config_init["task"], episode.config_init["environment"]
         loop = SimulatedLoop(task, SimulatedStudent(law, member), entry.seed)
         kept = _Last()
@@ -76,9 +74,9 @@ def simulate(entry: Entry, member: int = 0) -> Result:
 
 
 @lru_cache(maxsize=8)
-def _built(challenge: Challenge, *said: str) -> "EpisodeCLI":
-    """The parts of an episode; those of a teacher keep nothing from run to run (``check_policy``)."""
-    return built(challenge, *said)
+def _built(challenge: Challenge, policy: str) -> "EpisodeCLI":
+    """The parts of an episode: neither a policy (``check_policy``) nor a procedural engine keeps anything of a run."""
+    return built(challenge, "--teacher.init_args.policy", policy)
 
 
 def simulate_all(entries: Sequence[Entry], jobs: int = 2, member: int = 0) -> list[Result]:
@@ -107,6 +105,5 @@ class _Last(Recorder):
 
 
 def _fingerprint(law: str, member: int) -> str:
-    file = read_law(law)
-    told = json.dumps([law, member, file.run_sd, file.law.parameters["z"].tolist()])
-    return "simulated " + hashlib.sha256(told.encode()).hexdigest()[:8]
+    path = FOLDER / f"{law}.npz"
+    return f"simulated by {law} {member} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"

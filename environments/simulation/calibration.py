@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from environments.simulation.bank import Fit
-from environments.simulation.law import StaticLaw, arrays_of
+from environments.simulation.law import StaticLaw, allocation_of, arrays_of, logit
+from tasks.types import Split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,31 +16,30 @@ def replicates(fits: Sequence[Fit]) -> list[list[Fit]]:
     """The fits of one allocation and several seeds, a list for each allocation."""
     groups: dict[tuple[tuple[str, int], ...], list[Fit]] = {}
     for fit in fits:
-        groups.setdefault(tuple(sorted(fit.allocation.items())), []).append(fit)
+        groups.setdefault(allocation_of(fit), []).append(fit)
     return [group for group in groups.values() if len(group) > 1]
 
 
 def persistence(fits: Sequence[Fit], skills: Sequence[str]) -> float:
-    """Correlation of an instance's score between two fits of one allocation, over all skills, in [0, 1].
+    """Correlation of an instance's score, 0 or 1, between two fits of one allocation, over all skills, in [0, 1].
 
     Within a skill, so that what skills differ by does not count; where skills are always or never right, there is
-    nothing to correlate.
+    nothing to correlate. Two fits of accuracies a and b can agree no more than in the smaller one's instances: the
+    covariance is taken as a share of min(a, b) - a b.
     """
     import numpy as np
 
-    shared = spread = 0.0
+    shared = most = 0.0
     for group in replicates(fits):
         for skill in skills:
             scores = np.array([[*fit.scores["val"][skill], *fit.scores["test"][skill]] for fit in group])
-            runs = len(scores)
-            rate = scores.mean(0)  # of each instance
-            # The mean over pairs of runs of the product of an instance's scores, and what it were by chance.
-            pairs = (scores.sum(0) ** 2 - (scores**2).sum(0)) / (runs * (runs - 1))
             means = scores.mean(1)
-            chance = (means.sum() ** 2 - (means**2).sum()) / (runs * (runs - 1))
-            shared += float(pairs.mean() - chance) * len(rate)
-            spread += float((means * (1 - means)).mean()) * len(rate)
-    return float(np.clip(shared / spread, 0, 1)) if spread else 0.0
+            chance = np.outer(means, means)
+            pairs = ~np.eye(len(scores), dtype=bool)
+            weight = scores.shape[1] / (len(scores) - 1)  # of a group's pairs, not more than of its fits
+            shared += weight * float((scores @ scores.T / scores.shape[1] - chance)[pairs].sum())
+            most += weight * float((np.minimum.outer(means, means) - chance)[pairs].sum())
+    return float(np.clip(shared / most, 0, 1)) if most else 0.0
 
 
 def run_noise(fits: Sequence[Fit], skills: Sequence[str], persisting: float) -> tuple[float, float]:
@@ -69,23 +69,24 @@ def run_noise(fits: Sequence[Fit], skills: Sequence[str], persisting: float) -> 
     return float(np.sqrt(max(0.0, whole - common))), float(np.sqrt(common))
 
 
-def likelihood_link(fits: Sequence[Fit], skills: Sequence[str]) -> "NDArray[np.float64]":
+def likelihood_link(fits: Sequence[Fit], law: StaticLaw) -> "NDArray[np.float64]":
     """Intercept and slope by skill, of shape (2, skills), of a mean likelihood's logit on that of the accuracy.
 
-    Least squares with a ridge towards the slope of all skills together, since a skill that never moves has none.
+    The accuracy is the law's: a measured one has the noise of few instances, which would flatten the slope. Least
+    squares with a ridge towards the slope of all skills together, since a skill that never moves has none.
     """
     import numpy as np
 
-    _, accuracies = arrays_of(fits, skills)
+    counts, _ = arrays_of(fits, law.skills)
+    splits: tuple[Split, Split] = ("val", "test")
+    sizes = [len(fits[0].scores[split][law.skills[0]]) for split in splits]
     measured = np.array(
-        [[np.mean([fit.likelihoods[split][one] for split in ("val", "test")]) for one in skills] for fit in fits]
+        [
+            [np.average([fit.likelihoods[split][one] for split in splits], weights=sizes) for one in law.skills]
+            for fit in fits
+        ]
     )
-
-    def logit(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        inside = values.clip(0.002, 0.998)
-        return np.asarray(np.log(inside / (1 - inside)))
-
-    x, y = logit(accuracies), logit(measured)
+    x, y = logit(law.accuracy(counts)[0]), logit(measured)
     centred = x - x.mean(0)
     slope_of_all = (centred * (y - y.mean(0))).sum() / max((centred**2).sum(), 1e-9)
     ridge = 1.0
@@ -101,18 +102,10 @@ def resampled_weights(fits: Sequence[Fit], members: int, seed: int) -> "NDArray[
     """
     import numpy as np
 
-    groups = [tuple(sorted(fit.allocation.items())) for fit in fits]
+    groups = [allocation_of(fit) for fit in fits]
     distinct, rng = sorted(set(groups)), np.random.default_rng(seed)
     place = {group: index for index, group in enumerate(distinct)}
     drawn = rng.multinomial(len(distinct), [1 / len(distinct)] * len(distinct), size=members - 1)
     weights = np.vstack([np.ones(len(distinct)), drawn])[:, [place[group] for group in groups]].astype(np.float64)
     weights[:, [not group for group in groups]] = 1.0
     return np.asarray(weights)
-
-
-def agreement(law: StaticLaw, fits: Sequence[Fit]) -> float:
-    """Root mean square error of the first law's accuracies by skill."""
-    import numpy as np
-
-    counts, accuracies = arrays_of(fits, law.skills)
-    return float(np.sqrt(np.mean((law.accuracy(counts)[0] - accuracies) ** 2)))

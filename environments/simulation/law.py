@@ -44,25 +44,51 @@ class StaticLaw:
         import numpy as np
 
         rows = np.asarray(counts, dtype=np.float64).reshape(-1, len(self.skills))
-        found = 1 / (1 + np.exp(-logits(self.parameters, rows, np)))
-        return np.asarray(found.reshape(-1, *np.shape(counts)))
+        return sigmoid(logits(rates(self.parameters, np), rows, np)).reshape(-1, *np.shape(counts))
 
 
-def logits(parameters: Mapping[str, Any], counts: Any, xp: Any) -> Any:
+def sigmoid(values: "NDArray[Any]") -> "NDArray[np.float64]":
+    """Probabilities from logits."""
+    import numpy as np
+
+    return np.asarray(1 / (1 + np.exp(-values)))
+
+
+def logit(values: "NDArray[Any]", least: float = 0.002) -> "NDArray[np.float64]":
+    """Logits of probabilities, of which those that are 0 or 1 in few instances are held ``least`` inside."""
+    import numpy as np
+
+    inside = np.clip(values, least, 1 - least)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def allocation_of(fit: Fit) -> tuple[tuple[str, int], ...]:
+    """A fit's allocation, to group replicates by."""
+    return tuple(sorted(fit.allocation.items()))
+
+
+def rates(parameters: Mapping[str, Any], xp: Any) -> dict[str, Any]:
+    """Parameters as the formula has them: those that are fitted as logarithms are given back as numbers."""
+    return {name.removeprefix("log_"): xp.exp(of) if name.startswith("log_") else of for name, of in parameters.items()}
+
+
+def logits(rates: Mapping[str, Any], counts: Any, xp: Any) -> Any:
     """The formula above, of shape (laws, fits, skills).
 
     Args:
-        parameters: As StaticLaw has them.
+        rates: Parameters by ``rates``; without ``W``, transfer is left out.
         counts: Of shape (fits, skills), or of one law each, (laws, fits, skills).
         xp: ``numpy`` or ``torch``, whichever both are arrays of.
     """
     if counts.ndim == 2:
         counts = counts[None]
     total = counts.sum(-1)[..., None]
-    of = {name: value[:, None, :] for name, value in parameters.items() if name != "W"}
-    own = xp.exp(of["log_b"]) * xp.log1p(counts / xp.exp(of["log_D"])) * (1 + of["h"] * xp.log1p(total / 100))
-    lost = xp.exp(of["log_c"]) * xp.log1p((total - counts) / xp.exp(of["log_F"])) / (1 + counts / xp.exp(of["log_R"]))
-    return of["z"] + own - lost + xp.log1p(counts / 20) @ xp.swapaxes(parameters["W"], -1, -2)
+    of = {name: value[:, None, :] for name, value in rates.items() if name != "W"}
+    # log(1 + x) and not log1p(x), which NumPy computes ten times as slowly; no x is negative or very small.
+    own = of["b"] * xp.log(1 + counts / of["D"]) * (1 + of["h"] * xp.log(1 + total / 100))
+    lost = of["c"] * xp.log(1 + (total - counts) / of["F"]) / (1 + counts / of["R"])
+    alone = of["z"] + own - lost
+    return alone + xp.log(1 + counts / 20) @ xp.swapaxes(rates["W"], -1, -2) if "W" in rates else alone
 
 
 def arrays_of(fits: Sequence[Fit], skills: Sequence[str]) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
@@ -145,7 +171,7 @@ def fit_law(
 
     def closure() -> Any:
         optimizer.zero_grad()
-        found = logits(parameters, counts, torch)
+        found = logits(rates(parameters, torch), counts, torch)
         losses = torch.nn.functional.binary_cross_entropy_with_logits(found, targets.expand_as(found), reduction="none")
         objective = ((_EFFECTIVE * losses.sum(-1) * share).sum(1) + penalty()).sum() / len(fits)
         objective.backward()
@@ -165,7 +191,7 @@ def cross_validated(
     """
     import numpy as np
 
-    groups = [tuple(sorted(fit.allocation.items())) for fit in fits]
+    groups = [allocation_of(fit) for fit in fits]
     names = sorted(set(groups))
     order = np.random.default_rng(seed).permutation(len(names))
     fold_of = {name: int(order[place]) % folds for place, name in enumerate(names)}

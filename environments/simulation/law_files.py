@@ -4,11 +4,11 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from environments.simulation.law import StaticLaw
+from environments.simulation.law import StaticLaw, logit, sigmoid
 from tasks.errors import ConfigurationError, RecordError, failing_as
 from tasks.records import write_atomic
 
@@ -26,16 +26,20 @@ class LawFile:
     Args:
         name: What it is called.
         law: Laws of one form: the first is fitted to all fits, the others to resampled ones.
+        base: Accuracy by skill of the untrained student, as measured: it is the same in every run.
         run_sd: Standard deviation between runs of a skill's logit, in each skill by itself.
         common_sd: The same of what all skills share in a run.
-        persistence: Correlation of an instance's score between two runs on one allocation.
+        persistence: Correlation of an instance's score, 0 or 1, between two runs on one allocation, beyond what its
+            skill explains.
         likelihood: Intercept and slope of the logit of a skill's mean likelihood on that of its accuracy, of shape
             (2, skills).
-        facts: Where it is from: ``task`` (a class), ``world``, ``challenges``, ``fits``, ``command``.
+        facts: Where it is from: ``task`` (a class), its ``unlearnable`` skills, ``world``, ``challenges``, ``fits``,
+            ``bank``, ``command``.
     """
 
     name: str
     law: StaticLaw
+    base: "NDArray[np.float64]"
     run_sd: float
     common_sd: float
     persistence: float
@@ -56,19 +60,16 @@ class LawFile:
         self, counts: "NDArray[Any]", member: int, noise: float, rng: "np.random.Generator"
     ) -> "NDArray[np.float64]":
         """What one run's student can do after records of shape (skills,): its accuracy by skill."""
-        import numpy as np
-
+        if not counts.any():
+            return self.base
         expected = self.law.accuracy(counts)[member].clip(1e-9, 1 - 1e-9)
         drawn = self.run_sd * rng.standard_normal(len(expected)) + self.common_sd * rng.standard_normal()
-        return np.asarray(1 / (1 + np.exp(-(np.log(expected / (1 - expected)) + noise * drawn))))
+        return sigmoid(logit(expected, 0.0) + noise * drawn)
 
     def likelihoods(self, accuracies: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """The mean likelihood of the reference replies by skill, from accuracies by skill."""
-        import numpy as np
-
-        inside = accuracies.clip(0.002, 0.998)
         intercept, slope = self.likelihood
-        return np.asarray(1 / (1 + np.exp(-(intercept + slope * np.log(inside / (1 - inside))))))
+        return sigmoid(intercept + slope * logit(accuracies))
 
 
 def law_names() -> list[str]:
@@ -76,7 +77,6 @@ def law_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.npz"))
 
 
-@cache
 def read_law(name: str) -> LawFile:
     """A shipped law, or one in a file.
 
@@ -84,11 +84,16 @@ def read_law(name: str) -> LawFile:
         ConfigurationError: There is none of that name.
         RecordError: The file is damaged.
     """
-    import numpy as np
-
     path = Path(name) if name.endswith(".npz") else FOLDER / f"{name}.npz"
     if not path.is_file():
         raise ConfigurationError(f"There is no law {name!r}; there are {', '.join(law_names())}, or give a .npz file.")
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, changed: int) -> LawFile:
+    import numpy as np
+
     with failing_as(RecordError, f"{path} is damaged, no law", "restore it, or make it with scripts/fit_laws.py"):
         with np.load(path, allow_pickle=False) as arrays:
             facts = json.loads(str(arrays["facts"]))
@@ -97,10 +102,19 @@ def read_law(name: str) -> LawFile:
                 for key in arrays.files
                 if key.startswith("law.")
             }
-            likelihood = arrays["likelihood"].astype(np.float64)
+            likelihood, base = (arrays[key].astype(np.float64) for key in ("likelihood", "base"))
         law = StaticLaw(tuple(facts.pop("skills")), parameters)
         own, common, persisting = (float(facts.pop(key)) for key in ("run_sd", "common_sd", "persistence"))
-        return LawFile(path.stem, law, own, common, persisting, likelihood, facts)
+        made = LawFile(path.stem, law, base, own, common, persisting, likelihood, facts)
+        size = len(law.skills)
+        usable = (
+            law.accuracy(np.ones(size)).shape == (made.members, size) and np.isfinite(law.accuracy(np.ones(size))).all()
+        )
+        usable &= base.shape == (size,) and likelihood.shape == (2, size)
+        usable &= bool(np.isfinite([*base, *likelihood.ravel(), own, common, persisting]).all())
+        if not usable or not {"task", "unlearnable", "world", "challenges", "fits"} <= set(facts):
+            raise ValueError("arrays of other shapes, no finite numbers, or facts that are missing")
+        return made
 
 
 def write_law(path: Path, made: LawFile) -> None:
@@ -113,6 +127,7 @@ def write_law(path: Path, made: LawFile) -> None:
         **{key: getattr(made, key) for key in ("run_sd", "common_sd", "persistence")},
     }
     arrays: dict[str, Any] = {f"law.{name}": value.astype(np.float32) for name, value in made.law.parameters.items()}
+    arrays |= {"base": made.base.astype(np.float32)}
     arrays |= {"facts": np.array(json.dumps(facts, sort_keys=True)), "likelihood": made.likelihood.astype(np.float32)}
     held = io.BytesIO()
     np.savez_compressed(held, **arrays)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from environments.simulation.law import StaticLaw, logits
+from environments.simulation.law import StaticLaw, logits, rates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ def best_allocation(
     import torch
 
     skills = law.skills
-    values = {name: torch.as_tensor(value) for name, value in law.parameters.items()}
+    values = rates({name: torch.as_tensor(value) for name, value in law.parameters.items()}, torch)
     weights = torch.tensor([float(exam.get(skill, 0)) if exam else 1.0 for skill in skills], dtype=torch.float64)
     weights = weights / weights.sum()
 

@@ -1,7 +1,6 @@
 """A simulated student in the place of a real one: what it would answer after any records, by a law of real fits."""
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from lightning_modules import StudentModule
 from lightning_modules.callbacks import FeedbackWriter, SkillMetrics
 from lightning_modules.prompt_format import PromptFormat
 from tasks.base import Task, identity
-from tasks.errors import ConfigurationError, RecordError
+from tasks.errors import ConfigurationError, RecordError, check_range
 from tasks.records import read_json, write_json
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
 
@@ -49,12 +48,11 @@ class SimulatedStudent(StudentModule):
         super(StudentModule, self).__init__()  # no weights, no tokenizer
         self.save_hyperparameters()
         self.file: LawFile = read_law(law)
-        if not 0 <= member < self.file.members:
+        if type(member) is not int or not 0 <= member < self.file.members:
             raise ConfigurationError(
                 f"SimulatedStudent: member is {member}; the law {law} has 0 to {self.file.members - 1}."
             )
-        if noise < 0:
-            raise ConfigurationError(f"SimulatedStudent: noise is {noise}; it must be 0 or more.")
+        check_range("SimulatedStudent", 0, noise=noise)
         self.member = member
         self.noise = noise
 
@@ -80,16 +78,17 @@ class SimulatedLoop(StudentLoop):
     """The student's side of an episode with a simulated student; files of a step are those of a real one.
 
     Instances differ in difficulty, and keep it: which of a skill's instances are right agrees between runs as much as
-    it did between fits of the real student on one allocation.
+    it did between fits of the real student on one allocation. The untrained student is the same in all runs, as the
+    real one is. Replies that are wrong are empty texts.
 
     Args:
-        task: Its skills must be those of the law.
+        task: A task as the law's own: of its class, with its skills, of which the same cannot be learnt.
         student: The student.
         seed: The run's seed.
         run_dir: Where the files of a step are written; None writes none.
 
     Raises:
-        ConfigurationError: The task has other skills than the law.
+        ConfigurationError: The task is another one than the law's.
     """
 
     def __init__(self, task: Task, student: SimulatedStudent, seed: int, run_dir: RunDir | None = None) -> None:
@@ -99,13 +98,16 @@ class SimulatedLoop(StudentLoop):
         self._run_dir = run_dir
         self._file = student.file
         self._place = {skill: place for place, skill in enumerate(self._file.law.skills)}
+        kind = f"{type(task).__module__}.{type(task).__qualname__}"
+        unlearnable = sorted(getattr(getattr(task, "variant", None), "unlearnable", ()))
         asked = {task.skill_of(instance) for split in _SPLITS for instance in task.instances(split)}
-        if strange := sorted(str(skill) for skill in asked - set(self._place)):
+        if (kind, unlearnable) != (self._file.task, self._file.facts["unlearnable"]) or not asked <= set(self._place):
             raise ConfigurationError(
-                f"The law {self._file.name} knows nothing of {', '.join(strange)}: it is of {self._file.task}; give a "
-                "law of this task's skills."
+                f"The law {self._file.name} is of {_said(self._file.task, self._file.facts['unlearnable'])}, and the "
+                f"task is {_said(kind, unlearnable)}: give a law of this task (scripts/fit_laws.py makes one)."
             )
-        self._counts: NDArray[np.float64] | None = None
+        self._counts: NDArray[np.float64] = self._nothing()
+        self._step = 0
 
     @property
     def seed(self) -> int:
@@ -126,78 +128,81 @@ class SimulatedLoop(StudentLoop):
             ConfigurationError: Training is to go on from an earlier student, of which a static law knows nothing, or
                 a record is of no skill of the law.
         """
-        import numpy as np
-
         if start == "previous":
             raise ConfigurationError(
                 "environment.init_args.start is previous: the laws of simulated students are of training from base."
             )
-        by_skill = Counter(self._skill_of(record) for record in records)
-        if strange := sorted(str(skill) for skill in by_skill if skill not in self._place):
-            raise ConfigurationError(
-                f"Records are of the skill {strange[0]}, of which the law {self._file.name} knows nothing: a simulated "
-                "student learns from records of the task's own skills alone."
-            )
-        self._counts = np.array([float(by_skill.get(skill, 0)) for skill in self._place])
-        answers = {split: self._answers(self.task.instances(split), f"{step}") for split in _SPLITS}
+        self._counts, self._step = self._nothing(), step
+        for record in records:
+            self._counts[self._place_of(record.skill)] += 1
+        answers = {split: self._answers(self.task.instances(split), likelihoods=True) for split in _SPLITS}
         if self._run_dir is not None:
-            self._write(step, answers, skills, dict(zip(self._place, self._counts.tolist(), strict=True)))
+            self._write(step, answers, skills)
         return Evaluation(tuple(answers["val"]), tuple(answers["test"]))
 
     def answer(self, instances: Sequence[TaskInstance]) -> list[Prediction]:
-        """The present student's answers."""
-        return self._answers(instances, "answer")
+        """The present student's answers; to evaluation instances, those that it gave."""
+        return self._answers(instances, likelihoods=False)
 
     def load(self, step: int) -> None:
         """Makes the student that a step trained the present one.
 
         Raises:
-            RecordError: Its file is missing or damaged.
+            MissingFileError: Its file is missing.
+            RecordError: Its file is damaged.
         """
-        import numpy as np
-
         assert self._run_dir is not None, "only a run directory is resumed"
-        counts = read_json(self._run_dir.student(step) / _COUNTS)
-        if set(counts) != set(self._place) or not all(isinstance(count, int | float) for count in counts.values()):
-            raise RecordError(f"{self._run_dir.student(step) / _COUNTS} is damaged: delete the step, and resume.")
-        self._counts = np.array([float(counts[skill]) for skill in self._place])
+        path = self._run_dir.student(step) / _COUNTS
+        counts = read_json(path)
+        if set(counts) != set(self._place) or not all(type(n) is int and n >= 0 for n in counts.values()):
+            raise RecordError(f"{path} is damaged: restore it, or begin a new run.")
+        self._counts, self._step = self._nothing(), step
+        for skill, count in counts.items():
+            self._counts[self._place[skill]] = count
 
-    def _skill_of(self, record: TrainingRecord) -> str | None:
-        return record.skill if record.skill in self._place else self.task.skill_of(self.task.as_instance(record))
-
-    def _answers(self, instances: Sequence[TaskInstance], purpose: str) -> list[Prediction]:
+    def _nothing(self) -> "NDArray[np.float64]":
         import numpy as np
 
-        counts = np.zeros(len(self._place)) if self._counts is None else self._counts
-        # One student of a run has one ability: its noise follows from the run and what it was trained on.
-        told = f"{self._seed}/{self._file.name}/{self._student.member}/{counts.tolist()}"
+        return np.zeros(len(self._place))
+
+    def _place_of(self, skill: str | None) -> int:
+        if skill not in self._place:
+            raise ConfigurationError(
+                f"A record or question is of the skill {skill}, of which the law {self._file.name} knows nothing: a "
+                "simulated student knows the task's own skills alone."
+            )
+        return self._place[skill]
+
+    def _answers(self, instances: Sequence[TaskInstance], likelihoods: bool) -> list[Prediction]:
+        import numpy as np
+
+        told = f"{self._seed}/{self._file.name}/{self._student.member}/{self._step}"
         rng = np.random.default_rng(random.Random(told).getrandbits(64))
-        accuracies = self._file.accuracies(counts, self._student.member, self._student.noise, rng)
-        likelihoods = self._file.likelihoods(accuracies)
+        accuracies = self._file.accuracies(self._counts, self._student.member, self._student.noise, rng)
+        expected = self._file.likelihoods(accuracies)
+        persisting = self._file.persistence**0.5 if self._counts.any() else 1.0
         made = []
         for instance in instances:
-            place = self._place[str(self.task.skill_of(instance))]
-            own = random.Random(f"{told}/{purpose}/{identity(instance)}")
-            kept = own.random() < self._file.persistence**0.5
-            drawn = (random.Random(identity(instance)) if kept else own).random()
+            place = self._place_of(self.task.skill_of(instance))
+            known = identity(instance)
+            own = random.Random(f"{told}/{known}")
+            drawn = (random.Random(known) if own.random() < persisting else own).random()
             right = drawn < accuracies[place]
             text = (self.task.reference(instance) or instance.answer) if right else ""
-            likelihood = round(float(likelihoods[place]), 6)
+            likelihood = round(float(expected[place]), 6) if likelihoods else None
             made.append(Prediction(instance.instance_id, text, float(right), likelihood=likelihood))
         return made
 
-    def _write(
-        self,
-        step: int,
-        answers: Mapping[Split, Sequence[Prediction]],
-        skills: SkillAssignment,
-        counts: Mapping[str, float],
-    ) -> None:
+    def _write(self, step: int, answers: Mapping[Split, Sequence[Prediction]], skills: SkillAssignment) -> None:
         assert self._run_dir is not None, "the caller checks it"
         metrics = SkillMetrics(self.task)
         for split, predictions in answers.items():
             metrics.take(self.task, split, self.task.instances(split), predictions)
         FeedbackWriter(self._run_dir.step(step), metrics, self._run_dir.images, skills).write(metrics)
         if step:
-            self._run_dir.make(self._run_dir.student(step))
-            write_json(self._run_dir.student(step) / _COUNTS, counts)
+            folder = self._run_dir.make(self._run_dir.student(step))
+            write_json(folder / _COUNTS, {skill: int(self._counts[place]) for skill, place in self._place.items()})
+
+
+def _said(task: str, unlearnable: Sequence[str]) -> str:
+    return f"{task} where {', '.join(unlearnable)} cannot be learnt" if unlearnable else task

@@ -21,7 +21,7 @@ from dataenvgym.suite.page import seeds_by_challenge, strengths, text_summary, w
 from dataenvgym.suite.results import Result, read_results, write_results
 from dataenvgym.suite.runner import Entry
 from dataenvgym.suite.shipped import baselines, policies_for
-from dataenvgym.suite.simulated import simulate
+from dataenvgym.suite.simulated import law_of, simulate
 from dataenvgym.suite.standing import Table
 from environments.simulation.bank import Fit, line_of, read_bank, write_bank
 from tasks.errors import ConfigurationError, MissingFileError, RecordError
@@ -399,6 +399,8 @@ def test_a_policy_is_tried_on_simulated_students(tmp_path, capsys) -> None:
     assert simulate(Entry(challenge("relevance-v1"), "mine", kept.settings, 0), member=3).test != kept.test
     assert main([*words, "--challenges", "forgetting-v1"]) == 2
     assert "No law of a simulated student ships" in capsys.readouterr().err
+    assert main([*words, "--dry_run"]) == 2 and "--simulated goes with a policy alone" in capsys.readouterr().err
+    assert {law_of(challenge(name)) for name in NAMES} >= {"math", "math_global", "math_noisy_engine", None}
 
 
 def test_a_policy_that_keeps_state_is_not_judged(tmp_path, monkeypatch, capsys) -> None:

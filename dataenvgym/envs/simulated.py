@@ -1,0 +1,281 @@
+"""A simulated student as a Gymnasium environment of numbers alone, single and vectorized: no texts, no files.
+
+The Skill-List environment's game: every step deals a share of the budget to skills, and shows what validation says of
+the skills that are asked. It has the law and the noise of ``environments.simulation``, with records that can be divided
+and an exam that is drawn in each episode.
+
+Observation, of shape (5 * skills + 2,), in [-1, 1]: by skill, its present validation accuracy (0 if it is not asked),
+its share of the validation instances, the change of its accuracy by the last step, its records so far and its records
+of the last step, both as shares of the budget; then the accuracy over all, and the share of the steps that are left.
+Action, of shape (skills,), in [-1, 1]: a skill's share of the step's records is proportional to ``exp(5 * action)``.
+Reward: the gain in validation accuracy. An episode is terminated when the budget is spent, after ``steps`` steps; it is
+never truncated.
+"""
+
+from collections.abc import Mapping
+from typing import Any, SupportsFloat
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from environments.simulation.law import logits, rates
+from environments.simulation.law_files import read_law
+from tasks.errors import ConfigurationError, check_range
+
+Floats = NDArray[np.float32]
+SHARPNESS = 5.0  # of actions: exp(5) for exp(-5) is 22,000 times as many records
+
+
+class Games:
+    """Many games side by side, all at the same step.
+
+    Args:
+        law: Name or file of a law.
+        records: Budget of records of an episode.
+        steps: Steps over which it is spent evenly.
+        val_size: Validation instances, over all skills.
+        exam: Weight of each skill that is asked; None draws, for each episode, 4 to 10 skills with uneven weights
+            (Dirichlet, all weights of 1).
+        number: How many games.
+
+    Raises:
+        ConfigurationError: There is no such law, a number is out of range, or the exam names another skill.
+    """
+
+    def __init__(
+        self,
+        law: str,
+        records: int = 300,
+        steps: int = 5,
+        val_size: int = 432,
+        exam: Mapping[str, float] | None = None,
+        number: int = 1,
+    ) -> None:
+        check_range("SimulatedTeachingEnv", records=records, steps=steps, val_size=val_size, num_envs=number)
+        self.file = read_law(law)
+        self.skills = self.file.law.skills
+        self.records, self.steps, self.val_size, self.number = records, steps, val_size, number
+        self.exam = self._weights(exam) if exam is not None else None
+        self._laws = {name: of.astype(np.float32) for name, of in rates(self.file.law.parameters, np).items()}
+        self._base = self.file.base.astype(np.float32)
+        # The noise of a run and that of few instances are drawn as one; instances that keep their difficulty differ
+        # less from run to run than new ones would.
+        self._spread = np.float32(self.file.run_sd**2 + self.file.common_sd**2)
+        self._fresh = np.float32(1 - self.file.persistence)
+
+    def _weights(self, exam: Mapping[str, float]) -> Floats:
+        weights = np.array([float(exam.get(skill, 0)) for skill in self.skills], dtype=np.float32)
+        if set(exam) - set(self.skills) or weights.min() < 0 or not weights.sum() > 0:
+            raise ConfigurationError(
+                f"exam is {dict(exam)}: give weights of 0 or more, one of them above 0, to some of "
+                f"{', '.join(self.skills)}."
+            )
+        return np.asarray(weights / weights.sum())
+
+    def reset(
+        self, rng: np.random.Generator, member: int | None = None, exam: Mapping[str, float] | None = None
+    ) -> None:
+        """Begins an episode in all games, each with a student (one of the law's members) and an exam of its own."""
+        size = (self.number, len(self.skills))
+        if member is not None and not 0 <= member < self.file.members:
+            raise ConfigurationError(f"options: member is {member}; the law has 0 to {self.file.members - 1}.")
+        drawn = rng.integers(self.file.members, size=self.number) if member is None else np.full(self.number, member)
+        self._rates = {name: of[drawn] for name, of in self._laws.items() if name != "W"}
+        # Games of one student share a product of matrices.
+        self._transfers = [(np.flatnonzero(drawn == of), self._laws["W"][of].T) for of in np.unique(drawn)]
+        fixed = self.exam if exam is None else self._weights(exam)
+        if fixed is not None:
+            self.asked = np.broadcast_to(fixed, size)
+        else:
+            asked = rng.random(size).argsort(1) < rng.integers(4, min(10, size[1]) + 1, (self.number, 1))
+            weights = np.where(asked, rng.standard_exponential(size), 0.0).astype(np.float32)
+            self.asked = weights / weights.sum(1, keepdims=True)
+        self._mask = (self.asked > 0).astype(np.float32)
+        self._of_instances = self._fresh / np.maximum(self.asked * np.float32(self.val_size), np.float32(1))
+        self.step_number = 0
+        self.counts = np.zeros(size, dtype=np.float32)
+        self.last = np.zeros(size, dtype=np.float32)
+        self.change = np.zeros(size, dtype=np.float32)
+        self.accuracies = self._measured(rng)
+
+    def expected(self) -> Floats:
+        """What the law expects on the exam, of shape (games,): what a teacher is judged by, without noise."""
+        return np.asarray((self._expected * self.asked).sum(1))
+
+    def step(self, actions: Floats, rng: np.random.Generator) -> Floats:
+        """Deals a step's records and measures; returns the rewards, of shape (games,)."""
+        shares = np.clip(actions, -1, 1)
+        shares *= np.float32(SHARPNESS)
+        np.exp(shares, out=shares)
+        shares *= np.float32(self.records / self.steps) / shares.sum(1, keepdims=True)
+        before, self.last = self.accuracies, shares
+        self.counts += shares
+        self.step_number += 1
+        self.accuracies = self._measured(rng)
+        self.change = self.accuracies - before
+        return np.asarray((self.change * self.asked).sum(1))
+
+    def observations(self) -> Floats:
+        """Of shape (games, 5 * skills + 2)."""
+        size, budget = len(self.skills), np.float32(self.records)
+        made = np.empty((self.number, 5 * size + 2), dtype=np.float32)
+        parts = (self.accuracies, self.asked, self.change, self.counts / budget, self.last / budget)
+        for place, part in enumerate(parts):
+            made[:, place * size : (place + 1) * size] = part
+        made[:, -2] = (self.accuracies * self.asked).sum(1)
+        made[:, -1] = 1 - self.step_number / self.steps
+        return np.clip(made, -1, 1, out=made)
+
+    def _measured(self, rng: np.random.Generator) -> Floats:
+        """Accuracies on validation, of what is asked; keeps what was to be expected."""
+        if not self.step_number:  # the untrained student is the same in every game
+            self._expected = np.broadcast_to(self._base, self.counts.shape)
+            return self._seen(np.sqrt(self._expected * (1 - self._expected) * self._of_instances / self._fresh), rng)
+        logit = logits(self._rates, self.counts[:, None, :], np)[:, 0]
+        taught = np.log(1 + self.counts / np.float32(20))
+        for games, transfer in self._transfers:
+            logit[games] += taught[games] @ transfer
+        np.exp(np.negative(logit, out=logit), out=logit)
+        logit += np.float32(1)
+        self._expected = np.reciprocal(logit, out=logit)
+        slope = self._expected * (np.float32(1) - self._expected)
+        return self._seen(np.sqrt(slope * (self._of_instances + slope * self._spread)), rng)
+
+    def _seen(self, spread: Floats, rng: np.random.Generator) -> Floats:
+        spread *= rng.standard_normal(spread.shape, dtype=np.float32)
+        spread += self._expected
+        np.clip(spread, 0, 1, out=spread)
+        spread *= self._mask
+        return np.asarray(spread)
+
+
+def _spaces(skills: int) -> tuple[Any, Any]:
+    """Of observations and actions."""
+    box = gymnasium.spaces.Box
+    return box(-1.0, 1.0, (5 * skills + 2,), np.float32), box(-1.0, 1.0, (skills,), np.float32)
+
+
+class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
+    """One game; see the module for what is observed, done and rewarded.
+
+    ``reset(options={"member": 3, "exam": {...}})`` fixes the student and the exam of an episode. ``info`` has the
+    exam's accuracy that the law expects, ``expected_accuracy``, by which teachers are compared without noise.
+
+    Args:
+        law: As in Games, like ``records``, ``steps``, ``val_size`` and ``exam``.
+        records: Budget of an episode.
+        steps: Steps of an episode.
+        val_size: Validation instances.
+        exam: What is asked; None draws it.
+        render_mode: ``ansi`` for a line of text, ``rgb_array`` for a picture of the accuracies so far.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012  (as in Env)
+
+    def __init__(
+        self,
+        law: str,
+        records: int = 300,
+        steps: int = 5,
+        val_size: int = 432,
+        exam: Mapping[str, float] | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ConfigurationError(f"render_mode is {render_mode!r}; it can be ansi, rgb_array or None.")
+        self.games = Games(law, records, steps, val_size, exam)
+        self.observation_space, self.action_space = _spaces(len(self.games.skills))
+        self.render_mode = render_mode
+        self._curve: list[float] = []
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
+        """A new student and exam."""
+        super().reset(seed=seed)
+        self.games.reset(self.np_random, **_checked(options))
+        return self._shown()
+
+    def step(self, action: Floats) -> tuple[Floats, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Deals one step's share of the budget."""
+        reward = self.games.step(np.asarray(action, dtype=np.float32)[None], self.np_random)
+        observation, info = self._shown()
+        return observation, float(reward[0]), self.games.step_number >= self.games.steps, False, info
+
+    def render(self) -> Any:
+        """The validation accuracy after each step, as a line of text or a picture."""
+        if self.render_mode == "ansi":
+            return "validation " + " → ".join(f"{100 * value:.1f} %" for value in self._curve)
+        return _picture(self._curve, self.games.steps) if self.render_mode == "rgb_array" else None
+
+    def _shown(self) -> tuple[Floats, dict[str, Any]]:
+        observation = self.games.observations()[0]
+        self._curve = [*(self._curve if self.games.step_number else []), float(observation[-2])]
+        return observation, {"expected_accuracy": float(self.games.expected()[0])}
+
+
+class SimulatedTeachingVectorEnv(VectorEnv[Floats, Floats, NDArray[Any]]):
+    """Many games in arrays; all end at the same step, and the next call begins new ones (``AutoresetMode.NEXT_STEP``).
+
+    Args:
+        num_envs: How many games.
+        law: As in Games, like ``records``, ``steps``, ``val_size`` and ``exam``.
+        records: Budget of an episode.
+        steps: Steps of an episode.
+        val_size: Validation instances.
+        exam: What is asked; None draws it, in each game.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_envs: int,
+        law: str,
+        records: int = 300,
+        steps: int = 5,
+        val_size: int = 432,
+        exam: Mapping[str, float] | None = None,
+    ) -> None:
+        self.num_envs = num_envs
+        self.games = Games(law, records, steps, val_size, exam, num_envs)
+        self.single_observation_space, self.single_action_space = _spaces(len(self.games.skills))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Floats, dict[str, Any]]:
+        """New students and exams; a list of seeds, which other vector environments take, counts by its first."""
+        super().reset(seed=seed[0] if isinstance(seed, list) else seed)
+        self.games.reset(self.np_random, **_checked(options))
+        return self.games.observations(), {}
+
+    def step(self, actions: Floats) -> tuple[Floats, Floats, NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """One step of all games, or new ones where the last step was the end; actions are then ignored."""
+        never = np.zeros(self.num_envs, dtype=np.bool_)
+        if self.games.step_number >= self.games.steps:
+            self.games.reset(self.np_random)
+            return self.games.observations(), np.zeros(self.num_envs, dtype=np.float32), never, never.copy(), {}
+        rewards = self.games.step(np.asarray(actions, dtype=np.float32), self.np_random)
+        over = np.full(self.num_envs, self.games.step_number >= self.games.steps)
+        return self.games.observations(), rewards, over, never, {}
+
+
+def _checked(options: dict[str, Any] | None) -> dict[str, Any]:
+    if unknown := sorted(set(options or {}) - {"member", "exam"}):
+        raise ConfigurationError(f"reset(options=…) has {', '.join(unknown)}; it can have member and exam.")
+    return dict(options or {})
+
+
+def _picture(curve: list[float], steps: int) -> NDArray[np.uint8]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4, 3), dpi=100, layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)
+    axes = figure.add_subplot(xlim=(0, steps), ylim=(0, 1), xlabel="step", ylabel="validation accuracy")
+    axes.plot(range(len(curve)), curve, marker="o")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
