@@ -28,6 +28,7 @@ REQUIRES = [
     "openai[aiohttp]>=3",  # teachers that are language models, at any OpenAI-compatible endpoint, many calls at a time
     "huggingface_hub>=1",  # single files of benchmarks, and `dataenvgym export --to hub:…`
     "datasets>=4",  # benchmarks from the Hugging Face hub
+    "gymnasium>=1.2.2,<2",  # teaching as a reinforcement learning environment, registered on `import dataenvgym`
     "scikit-learn>=1.6",  # which discovered skill an unseen instance is nearest to, by TF-IDF
 ]
 

@@ -2,14 +2,19 @@
 
 import gymnasium
 
-SIMULATED = {"Math": "math", "Math-Global": "math_global"}  # by domain, the law of its simulated student
+from environments.simulation.law_files import law_names
 
 
 def register() -> None:
-    """Registers the environments, by names of their classes: nothing is imported before one is made."""
-    for domain, law in SIMULATED.items():
+    """Registers an environment for each shipped law, by the names of its classes: they are imported when one is made.
+
+    The law ``one_name`` is ``DataEnvGym/SkillList-One-Name-Sim-v0``.
+    """
+    for law in law_names():
+        # Three letters are an abbreviation.
+        name = "-".join(part.upper() if len(part) == 3 else part.capitalize() for part in law.split("_"))
         gymnasium.register(
-            id=f"DataEnvGym/SkillList-{domain}-Sim-v0",
+            id=f"DataEnvGym/SkillList-{name}-Sim-v0",
             entry_point="dataenvgym.envs.simulated:SimulatedTeachingEnv",
             vector_entry_point="dataenvgym.envs.simulated:SimulatedTeachingVectorEnv",
             kwargs={"law": law},
