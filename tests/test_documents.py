@@ -41,6 +41,7 @@ SHELL = {
     "docs/language_models.md: export OPENAI_API_KEY=…": "",
     "docs/reproducing.md: python scripts/reproduce/table_main.py --preset embedded --seeds": "--dry_run",
     "docs/suite.md: dataenvgym suite weakest.WeakestSkillPolicy --seeds 3": "--dry_run",
+    "docs/simulation.md: dataenvgym suite weakest.WeakestSkillPolicy --simulated --challe": "",
     "tasks/code/README.md: dataenvgym episode --config configs/tasks/code_procedural.yaml -": "small",
     "tasks/math/README.md: dataenvgym episode --config configs/tasks/math_procedural.yaml -": "small",
     "tasks/math/README.md: dataenvgym episode --config configs/tasks/math.yaml --config con": "--dry_run",
@@ -65,6 +66,7 @@ OTHERS = {
     "docs/language_models.md: {# prompts/hardest.jinja #}": "a_policy_that_asks",
     "docs/reproducing.md: # table_batches.py": "a_table_of_ones_own",
     "docs/run_directory.md: from environments.run.observations import read_observation": "an_observation_is_read",
+    "docs/simulation.md: import gymnasium": "a_simulated_game",
     "tasks/code/README.md: from tasks.code.sandbox import Sandbox": "the_sandbox",
     "tasks/vqa/README.md: red circle large at 12 40; blue square small at 45 20": "a_scene",
     "tasks/vqa/README.md: teacher:": "an_illustrator",
@@ -285,6 +287,12 @@ def test_tables_are_made_from_any_folder(tmp_path) -> None:
     done = run([script, "--domains", "math", "--seeds", "1", "--dry_run"], script=True, cwd=tmp_path)
     assert done.returncode == 0 and "4 episodes to run." in done.stdout, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_simulated_game() -> None:
+    made: dict[str, object] = {}
+    exec(block_of("a_simulated_game"), made)
+    assert made["done"] and made["info"]["expected_accuracy"] > 0 and made["many"].num_envs == 1024
 
 
 def test_an_observation_is_read(tmp_path, monkeypatch, episode_words) -> None:

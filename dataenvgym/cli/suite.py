@@ -83,13 +83,13 @@ def suite(words: Sequence[str]) -> int:
         _check_contract(name, made.teacher.policy, made.config_init["task"])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
-    if arguments.simulated and (arguments.teacher is not None or arguments.dry_run or arguments.launcher != "local"):
+    if arguments.simulated and (arguments.teacher is not None or arguments.launcher != "local"):
         raise ConfigurationError(
-            "--simulated goes with a policy alone, run here: the laws are of the challenges' own engines, and a run "
-            "takes a second. Leave --teacher, --dry_run and --launcher away."
+            "--simulated goes with a policy alone, run here: the laws are of the challenges' own engines. Leave "
+            "--teacher and --launcher away."
         )
     if arguments.simulated:
-        return _simulated(entries, name, arguments.out / "simulated", arguments.jobs)
+        return _simulated(entries, name, arguments.out / "simulated", arguments.jobs, arguments.dry_run)
     if arguments.dry_run:
         print(forecast(entries, shipped, arguments.out, arguments.jobs))
         return 0
@@ -116,7 +116,7 @@ def suite(words: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def _simulated(entries: "Sequence[Entry]", name: str, out: Path, jobs: int) -> int:
+def _simulated(entries: "Sequence[Entry]", name: str, out: Path, jobs: int, dry_run: bool) -> int:
     """The policy and the yardsticks with simulated students, where a law of the challenge's student ships."""
     from dataenvgym.suite.results import write_results
     from dataenvgym.suite.runner import Entry
@@ -133,6 +133,9 @@ def _simulated(entries: "Sequence[Entry]", name: str, out: Path, jobs: int) -> i
     for one in chosen.values():
         yardsticks = [named for named in policies_for(one).values() if named.kind == "yardstick"]
         asked += [Entry(one, named.name, named.policy, seed) for named in yardsticks for seed in seeds]
+    if dry_run:
+        print(f"{len(asked)} runs of simulated students, {len(asked) // len(chosen)} on each challenge, about 1 s each")
+        return 0
     results = simulate_all(sorted(asked, key=lambda entry: entry.challenge.name), jobs)
     path = out / f"{name}.jsonl.gz"
     write_results(path, [result for result in results if result.policy == name])

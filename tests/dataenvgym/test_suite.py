@@ -399,7 +399,10 @@ def test_a_policy_is_tried_on_simulated_students(tmp_path, capsys) -> None:
     assert simulate(Entry(challenge("relevance-v1"), "mine", kept.settings, 0), member=3).test != kept.test
     assert main([*words, "--challenges", "forgetting-v1"]) == 2
     assert "No law of a simulated student ships" in capsys.readouterr().err
-    assert main([*words, "--dry_run"]) == 2 and "--simulated goes with a policy alone" in capsys.readouterr().err
+    assert main([*words, "--dry_run", "--challenges", "relevance-v1"]) == 0
+    assert "6 runs of simulated students" in capsys.readouterr().out
+    assert main([*words, "--launcher", "ray"]) == 2
+    assert "--simulated goes with a policy alone, run here" in capsys.readouterr().err
     assert {law_of(challenge(name)) for name in NAMES} >= {"math", "math_global", "math_noisy_engine", None}
 
 
