@@ -24,6 +24,7 @@ from environments.simulation.optimum import exam_accuracy
 from environments.statistics.gaps import discrimination, observed_agreement
 from tasks.markdown import markdown_table
 
+_FEWEST = 5  # policies of which a range, and so what tells them apart, says something
 _FIRST, _SECOND = range(5), range(5, 10)  # the seeds of the two tables whose agreement is observed
 
 
@@ -69,7 +70,7 @@ def told_apart(table: Table, one: str, names: list[str]) -> list[list[str]]:
     for metric in metrics:
         values = {name: table.values(one, name, metric) for name in names}
         values = {name: by_seed for name, by_seed in values.items() if len(by_seed) > 1}
-        if len(values) < 2:
+        if len(values) < _FEWEST:
             continue
         found = discrimination({name: list(by_seed.values()) for name, by_seed in values.items()})
         halves = [
