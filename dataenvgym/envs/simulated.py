@@ -85,13 +85,17 @@ class Games:
         drawn = rng.integers(self.file.members, size=self.number) if member is None else np.full(self.number, member)
         self._rates = {name: of[drawn] for name, of in self._laws.items() if name != "W"}
         # Games of one student share a product of matrices.
-        self._transfers = [(np.flatnonzero(drawn == of), self._laws["W"][of].T) for of in np.unique(drawn)]
+        groups: list[tuple[Any, Any]] = [(drawn[0], slice(None))]
+        if self.number > 1:
+            groups = [(of, np.flatnonzero(drawn == of)) for of in np.unique(drawn)]
+        self._transfers = [(games, self._laws["W"][of].T) for of, games in groups]
         fixed = self.exam if exam is None else self._weights(exam)
         if fixed is not None:
             self.asked = np.broadcast_to(fixed, size)
         else:
-            asked = rng.random(size).argsort(1) < rng.integers(4, min(10, size[1]) + 1, (self.number, 1))
-            weights = np.where(asked, rng.standard_exponential(size), 0.0).astype(np.float32)
+            ranks = rng.permuted(np.broadcast_to(np.arange(size[1], dtype=np.int8), size), axis=1)
+            weights = rng.standard_exponential(size, dtype=np.float32)
+            weights *= ranks < rng.integers(4, min(10, size[1]) + 1, (self.number, 1))
             self.asked = weights / weights.sum(1, keepdims=True)
         self._mask = (self.asked > 0).astype(np.float32)
         self._of_instances = self._fresh / np.maximum(self.asked * np.float32(self.val_size), np.float32(1))
@@ -107,7 +111,7 @@ class Games:
 
     def step(self, actions: Floats, rng: np.random.Generator) -> Floats:
         """Deals a step's records and measures; returns the rewards, of shape (games,)."""
-        shares = np.clip(actions, -1, 1)
+        shares = np.minimum(np.maximum(actions, np.float32(-1)), np.float32(1))
         shares *= np.float32(SHARPNESS)
         np.exp(shares, out=shares)
         shares *= np.float32(self.records / self.steps) / shares.sum(1, keepdims=True)
@@ -127,7 +131,7 @@ class Games:
             made[:, place * size : (place + 1) * size] = part
         made[:, -2] = (self.accuracies * self.asked).sum(1)
         made[:, -1] = 1 - self.step_number / self.steps
-        return np.clip(made, -1, 1, out=made)
+        return np.minimum(made, np.float32(1), out=made)  # a sum of shares may be above 1 by rounding
 
     def _measured(self, rng: np.random.Generator) -> Floats:
         """Accuracies on validation, of what is asked; keeps what was to be expected."""
@@ -147,7 +151,8 @@ class Games:
     def _seen(self, spread: Floats, rng: np.random.Generator) -> Floats:
         spread *= rng.standard_normal(spread.shape, dtype=np.float32)
         spread += self._expected
-        np.clip(spread, 0, 1, out=spread)
+        np.maximum(spread, np.float32(0), out=spread)
+        np.minimum(spread, np.float32(1), out=spread)
         spread *= self._mask
         return np.asarray(spread)
 
