@@ -168,7 +168,7 @@ def _check_contract(name: str, policy: "Policy", task: "ProceduralTask") -> None
     from teachers.testing import check_policy
 
     try:
-        check_policy(lambda task: copy.deepcopy(policy), task)
+        check_policy(lambda task: copy.deepcopy(policy), task, everywhere=False)
     except AssertionError as error:
         raise ConfigurationError(
             f"{name} does not keep to what a policy may do: {one_line(str(error))}; see Policy.act, and mend it."
