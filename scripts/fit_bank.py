@@ -29,6 +29,7 @@ from dataenvgym.suite.fits import Job, World, sampled_jobs
 from dataenvgym.suite.oracle import best_known
 from dataenvgym.suite.shipped import ORACLES
 from environments.simulation.bank import Fit, line_of, read_bank, write_bank
+from environments.simulation.law import allocation_key
 from tasks.records import write_atomic
 
 _worlds: dict[str, World] = {}  # of a worker process
@@ -48,7 +49,7 @@ Key = tuple[str, int, tuple[tuple[str, int], ...]]
 
 def key_of(made: Fit | Job) -> Key:
     """What tells fits apart: a round's best allocation changes when the law does, and is then made as well."""
-    return made.kind, made.seed, tuple(sorted(made.allocation.items()))
+    return made.kind, made.seed, allocation_key(made.allocation)
 
 
 def make_all(jobs: Sequence[Job], of: Challenge, kept: dict[Key, Fit], log: Path, processes: int) -> None:

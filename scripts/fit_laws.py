@@ -9,7 +9,6 @@ alike. A few seconds; the same bank gives the same file on one machine.
 
 import argparse
 import hashlib
-import importlib
 import json
 import os
 import shlex
@@ -22,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from dataenvgym.suite.challenges import challenge, challenges
+from dataenvgym.suite.fits import built
 from environments.simulation import fit_law, read_bank
 from environments.simulation.calibration import (
     likelihood_link,
@@ -30,7 +30,7 @@ from environments.simulation.calibration import (
     run_noise,
 )
 from environments.simulation.law import arrays_of
-from environments.simulation.law_files import FOLDER, LawFile, write_law
+from environments.simulation.law_files import FOLDER, LawFile, task_facts, write_law
 
 
 def main() -> int:
@@ -55,8 +55,7 @@ def main() -> int:
     persisting = persistence(fits, skills)
     own, common = run_noise(fits, skills, persisting)
     facts = {
-        "task": _class_of(of.config["task"]["class_path"]),
-        "unlearnable": sorted((of.config["task"]["init_args"].get("variant") or {}).get("unlearnable") or ()),
+        **task_facts(built(of).config_init["task"]),
         "student": of.config["model"]["init_args"]["model_name_or_path"],
         "world": of.world,
         "challenges": [one.name for one in challenges() if one.world == of.world],
@@ -84,13 +83,6 @@ def main() -> int:
     }
     print(f"{path}: {json.dumps(found)}")
     return 0
-
-
-def _class_of(path: str) -> str:
-    """The class of a path, under the module where it is defined."""
-    module, _, name = path.rpartition(".")
-    made = getattr(importlib.import_module(module), name)
-    return f"{made.__module__}.{made.__qualname__}"
 
 
 if __name__ == "__main__":

@@ -170,28 +170,17 @@ class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
     exam's accuracy that the law expects, ``expected_accuracy``, by which teachers are compared without noise.
 
     Args:
-        law: As in Games, like ``records``, ``steps``, ``val_size`` and ``exam``.
-        records: Budget of an episode.
-        steps: Steps of an episode.
-        val_size: Validation instances.
-        exam: What is asked; None draws it.
+        law: Name or file of a law.
         render_mode: ``ansi`` for a line of text, ``rgb_array`` for a picture of the accuracies so far.
+        settings: Those of Games: ``records``, ``steps``, ``val_size`` and ``exam``.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012  (as in Env)
 
-    def __init__(
-        self,
-        law: str,
-        records: int = 300,
-        steps: int = 5,
-        val_size: int = 432,
-        exam: Mapping[str, float] | None = None,
-        render_mode: str | None = None,
-    ) -> None:
+    def __init__(self, law: str, render_mode: str | None = None, **settings: Any) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigurationError(f"render_mode is {render_mode!r}; it can be ansi, rgb_array or None.")
-        self.games = Games(law, records, steps, val_size, exam)
+        self.games = Games(law, **settings)
         self.observation_space, self.action_space = _spaces(len(self.games.skills))
         self.render_mode = render_mode
         self._curve: list[float] = []
@@ -225,26 +214,15 @@ class SimulatedTeachingVectorEnv(VectorEnv[Floats, Floats, NDArray[Any]]):
 
     Args:
         num_envs: How many games.
-        law: As in Games, like ``records``, ``steps``, ``val_size`` and ``exam``.
-        records: Budget of an episode.
-        steps: Steps of an episode.
-        val_size: Validation instances.
-        exam: What is asked; None draws it, in each game.
+        law: Name or file of a law.
+        settings: Those of Games: ``records``, ``steps``, ``val_size`` and ``exam``.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
 
-    def __init__(
-        self,
-        num_envs: int,
-        law: str,
-        records: int = 300,
-        steps: int = 5,
-        val_size: int = 432,
-        exam: Mapping[str, float] | None = None,
-    ) -> None:
+    def __init__(self, num_envs: int, law: str, **settings: Any) -> None:
         self.num_envs = num_envs
-        self.games = Games(law, records, steps, val_size, exam, num_envs)
+        self.games = Games(law, number=num_envs, **settings)
         self.single_observation_space, self.single_action_space = _spaces(len(self.games.skills))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)

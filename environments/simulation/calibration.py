@@ -1,10 +1,10 @@
-"""What a bank of fits says of runs besides their mean: noise between runs, stubborn instances, likelihoods."""
+"""What a bank of fits says of runs besides their mean: noise, how instances keep their scores, likelihoods."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from environments.simulation.bank import Fit
-from environments.simulation.law import StaticLaw, allocation_of, arrays_of, logit
+from environments.simulation.law import StaticLaw, allocation_key, arrays_of, logit
 from tasks.types import Split
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def replicates(fits: Sequence[Fit]) -> list[list[Fit]]:
     """The fits of one allocation and several seeds, a list for each allocation."""
     groups: dict[tuple[tuple[str, int], ...], list[Fit]] = {}
     for fit in fits:
-        groups.setdefault(allocation_of(fit), []).append(fit)
+        groups.setdefault(allocation_key(fit.allocation), []).append(fit)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -102,7 +102,7 @@ def resampled_weights(fits: Sequence[Fit], members: int, seed: int) -> "NDArray[
     """
     import numpy as np
 
-    groups = [allocation_of(fit) for fit in fits]
+    groups = [allocation_key(fit.allocation) for fit in fits]
     distinct, rng = sorted(set(groups)), np.random.default_rng(seed)
     place = {group: index for index, group in enumerate(distinct)}
     drawn = rng.multinomial(len(distinct), [1 / len(distinct)] * len(distinct), size=members - 1)

@@ -62,9 +62,9 @@ def logit(values: "NDArray[Any]", least: float = 0.002) -> "NDArray[np.float64]"
     return np.asarray(np.log(inside / (1 - inside)))
 
 
-def allocation_of(fit: Fit) -> tuple[tuple[str, int], ...]:
-    """A fit's allocation, to group replicates by."""
-    return tuple(sorted(fit.allocation.items()))
+def allocation_key(allocation: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """An allocation as a key, to group replicates by."""
+    return tuple(sorted(allocation.items()))
 
 
 def rates(parameters: Mapping[str, Any], xp: Any) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def cross_validated(
     """
     import numpy as np
 
-    groups = [allocation_of(fit) for fit in fits]
+    groups = [allocation_key(fit.allocation) for fit in fits]
     names = sorted(set(groups))
     order = np.random.default_rng(seed).permutation(len(names))
     fold_of = {name: int(order[place]) % folds for place, name in enumerate(names)}

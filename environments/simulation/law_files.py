@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from environments.simulation.law import StaticLaw, logit, sigmoid
+from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError, failing_as
 from tasks.records import write_atomic
 
@@ -51,11 +52,6 @@ class LawFile:
         """How many laws there are."""
         return len(self.law.parameters["z"])
 
-    @property
-    def task(self) -> str:
-        """The class of the task."""
-        return str(self.facts["task"])
-
     def accuracies(
         self, counts: "NDArray[Any]", member: int, noise: float, rng: "np.random.Generator"
     ) -> "NDArray[np.float64]":
@@ -70,6 +66,12 @@ class LawFile:
         """The mean likelihood of the reference replies by skill, from accuracies by skill."""
         intercept, slope = self.likelihood
         return sigmoid(intercept + slope * logit(accuracies))
+
+
+def task_facts(task: Task) -> dict[str, Any]:
+    """What of a task a law is of, as it stands in its facts: its class, and the skills that cannot be learnt."""
+    unlearnable = getattr(getattr(task, "variant", None), "unlearnable", ())
+    return {"task": f"{type(task).__module__}.{type(task).__qualname__}", "unlearnable": sorted(unlearnable)}
 
 
 def law_names() -> list[str]:
@@ -107,9 +109,8 @@ def _read(path: Path, changed: int) -> LawFile:
         own, common, persisting = (float(facts.pop(key)) for key in ("run_sd", "common_sd", "persistence"))
         made = LawFile(path.stem, law, base, own, common, persisting, likelihood, facts)
         size = len(law.skills)
-        usable = (
-            law.accuracy(np.ones(size)).shape == (made.members, size) and np.isfinite(law.accuracy(np.ones(size))).all()
-        )
+        taught = law.accuracy(np.ones(size))
+        usable = taught.shape == (made.members, size) and bool(np.isfinite(taught).all())
         usable &= base.shape == (size,) and likelihood.shape == (2, size)
         usable &= bool(np.isfinite([*base, *likelihood.ravel(), own, common, persisting]).all())
         if not usable or not {"task", "unlearnable", "world", "challenges", "fits"} <= set(facts):

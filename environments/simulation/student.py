@@ -1,13 +1,14 @@
 """A simulated student in the place of a real one: what it would answer after any records, by a law of real fits."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from environments.loop.protocol import Start, StudentLoop
 from environments.results import Evaluation
 from environments.run.directory import RunDir
-from environments.simulation.law_files import LawFile, read_law
+from environments.simulation.law_files import LawFile, read_law, task_facts
 from environments.skills.assignment import SkillAssignment
 from lightning_modules import StudentModule
 from lightning_modules.callbacks import FeedbackWriter, SkillMetrics
@@ -16,10 +17,6 @@ from tasks.base import Task, identity
 from tasks.errors import ConfigurationError, RecordError, check_range
 from tasks.records import read_json, write_json
 from tasks.types import Prediction, Split, TaskInstance, TrainingRecord
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _SPLITS: tuple[Split, Split] = ("val", "test")
 _COUNTS = "records_by_skill.json"
@@ -98,16 +95,14 @@ class SimulatedLoop(StudentLoop):
         self._run_dir = run_dir
         self._file = student.file
         self._place = {skill: place for place, skill in enumerate(self._file.law.skills)}
-        kind = f"{type(task).__module__}.{type(task).__qualname__}"
-        unlearnable = sorted(getattr(getattr(task, "variant", None), "unlearnable", ()))
+        of, given = {key: self._file.facts[key] for key in ("task", "unlearnable")}, task_facts(task)
         asked = {task.skill_of(instance) for split in _SPLITS for instance in task.instances(split)}
-        if (kind, unlearnable) != (self._file.task, self._file.facts["unlearnable"]) or not asked <= set(self._place):
+        if given != of or not asked <= set(self._place):
             raise ConfigurationError(
-                f"The law {self._file.name} is of {_said(self._file.task, self._file.facts['unlearnable'])}, and the "
-                f"task is {_said(kind, unlearnable)}: give a law of this task (scripts/fit_laws.py makes one)."
+                f"The law {self._file.name} is of {_said(**of)}, and the task is {_said(**given)}: give a law of this "
+                "task (scripts/fit_laws.py makes one)."
             )
-        self._counts: NDArray[np.float64] = self._nothing()
-        self._step = 0
+        self._become(0, {})
 
     @property
     def seed(self) -> int:
@@ -132,9 +127,7 @@ class SimulatedLoop(StudentLoop):
             raise ConfigurationError(
                 "environment.init_args.start is previous: the laws of simulated students are of training from base."
             )
-        self._counts, self._step = self._nothing(), step
-        for record in records:
-            self._counts[self._place_of(record.skill)] += 1
+        self._become(step, Counter(record.skill for record in records))
         answers = {split: self._answers(self.task.instances(split), likelihoods=True) for split in _SPLITS}
         if self._run_dir is not None:
             self._write(step, answers, skills)
@@ -156,14 +149,18 @@ class SimulatedLoop(StudentLoop):
         counts = read_json(path)
         if set(counts) != set(self._place) or not all(type(n) is int and n >= 0 for n in counts.values()):
             raise RecordError(f"{path} is damaged: restore it, or begin a new run.")
-        self._counts, self._step = self._nothing(), step
-        for skill, count in counts.items():
-            self._counts[self._place[skill]] = count
+        self._become(step, counts)
 
-    def _nothing(self) -> "NDArray[np.float64]":
+    def _become(self, step: int, counts: Mapping[Any, int]) -> None:
+        """Makes the student of a step the present one: what it can do is drawn once."""
         import numpy as np
 
-        return np.zeros(len(self._place))
+        self._counts = np.zeros(len(self._place))
+        for skill, count in counts.items():
+            self._counts[self._place_of(skill)] = count
+        self._drawn_by = f"{self._seed}/{self._file.name}/{self._student.member}/{step}"
+        rng = np.random.default_rng(random.Random(self._drawn_by).getrandbits(64))
+        self._accuracies = self._file.accuracies(self._counts, self._student.member, self._student.noise, rng)
 
     def _place_of(self, skill: str | None) -> int:
         if skill not in self._place:
@@ -174,20 +171,15 @@ class SimulatedLoop(StudentLoop):
         return self._place[skill]
 
     def _answers(self, instances: Sequence[TaskInstance], likelihoods: bool) -> list[Prediction]:
-        import numpy as np
-
-        told = f"{self._seed}/{self._file.name}/{self._student.member}/{self._step}"
-        rng = np.random.default_rng(random.Random(told).getrandbits(64))
-        accuracies = self._file.accuracies(self._counts, self._student.member, self._student.noise, rng)
-        expected = self._file.likelihoods(accuracies)
+        expected = self._file.likelihoods(self._accuracies)
         persisting = self._file.persistence**0.5 if self._counts.any() else 1.0
         made = []
         for instance in instances:
             place = self._place_of(self.task.skill_of(instance))
             known = identity(instance)
-            own = random.Random(f"{told}/{known}")
+            own = random.Random(f"{self._drawn_by}/{known}")
             drawn = (random.Random(known) if own.random() < persisting else own).random()
-            right = drawn < accuracies[place]
+            right = drawn < self._accuracies[place]
             text = (self.task.reference(instance) or instance.answer) if right else ""
             likelihood = round(float(expected[place]), 6) if likelihoods else None
             made.append(Prediction(instance.instance_id, text, float(right), likelihood=likelihood))

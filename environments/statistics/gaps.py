@@ -1,6 +1,6 @@
 """How much of the gap between two yardsticks a teacher closes, and what a comparison of teachers can tell apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -146,9 +146,14 @@ def pooled_deviation(rows: Sequence[Sequence[float] | NDArray[np.float64]]) -> f
     return float(np.sqrt(sum(((row - row.mean()) ** 2).sum() for row in known) / freedom)) if freedom else float("nan")
 
 
-def observed_agreement(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """The share of pairs of teachers that two sets of seeds order alike, by mean accuracy; a tie counts half."""
-    pairs = list(combinations(sorted(set(one) & set(other)), 2))
+def observed_agreement(
+    one: Mapping[str, float], other: Mapping[str, float], among: Collection[tuple[str, str]] | None = None
+) -> float:
+    """The share of pairs of teachers that two sets of seeds order alike, by mean accuracy; a tie counts half.
+
+    ``among`` are the pairs that count, each in alphabetical order; None takes all.
+    """
+    pairs = list(combinations(sorted(set(one) & set(other)), 2)) if among is None else list(among)
     if not pairs:
         raise ConfigurationError("Two teachers at least must be in both sets of seeds.")
     signs = [np.sign(one[a] - one[b]) * np.sign(other[a] - other[b]) for a, b in pairs]

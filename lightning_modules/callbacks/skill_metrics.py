@@ -130,7 +130,7 @@ class SkillMetrics(Callback):
         return [one.prediction for one in self.answered(name)]
 
     def take(self, task: Task, name: str, instances: Sequence[TaskInstance], predictions: Sequence[Prediction]) -> None:
-        """Keeps a set's scored replies; without a Trainer, by whoever has them."""
+        """Keeps a set's scored replies; for those that no Trainer made."""
         self._answered[name] = [
             Answered(instance, prediction, task.skill_of(instance), task.cluster_of(instance))
             for instance, prediction in zip(instances, predictions, strict=True)
