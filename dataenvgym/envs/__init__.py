@@ -1,8 +1,11 @@
 """Teaching as Gymnasium environments: ``gymnasium.make("dataenvgym:DataEnvGym/SkillList-Math-Sim-v0")``."""
 
+from pathlib import Path
+
 import gymnasium
 
-from environments.simulation.law_files import law_names
+# Their names alone: importing the package that reads them would triple what `import dataenvgym` takes.
+_LAWS = Path(__file__).parents[2] / "environments" / "simulation" / "laws"
 
 
 def register() -> None:
@@ -10,7 +13,7 @@ def register() -> None:
 
     The law ``one_name`` is ``DataEnvGym/SkillList-One-Name-Sim-v0``.
     """
-    for law in law_names():
+    for law in sorted(path.stem for path in _LAWS.glob("*.npz")):
         # Three letters are an abbreviation.
         name = "-".join(part.upper() if len(part) == 3 else part.capitalize() for part in law.split("_"))
         gymnasium.register(

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from environments.simulation.law import StaticLaw, logit, sigmoid
-from tasks.base import Task
 from tasks.errors import ConfigurationError, RecordError, failing_as
 from tasks.records import write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from tasks.base import Task
 
 FOLDER = Path(__file__).parent / "laws"
 
@@ -68,7 +69,7 @@ class LawFile:
         return sigmoid(intercept + slope * logit(accuracies))
 
 
-def task_facts(task: Task) -> dict[str, Any]:
+def task_facts(task: "Task") -> dict[str, Any]:
     """What of a task a law is of, as it stands in its facts: its class, and the skills that cannot be learnt."""
     unlearnable = getattr(getattr(task, "variant", None), "unlearnable", ())
     return {"task": f"{type(task).__module__}.{type(task).__qualname__}", "unlearnable": sorted(unlearnable)}

@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 import dataenvgym  # noqa: F401  (registers the environments)
 from dataenvgym.envs.simulated import Games, SimulatedTeachingEnv
+from environments.simulation.law_files import law_names
 from tasks.errors import ConfigurationError
 
 MATH = "DataEnvGym/SkillList-Math-Sim-v0"
@@ -24,6 +25,7 @@ def test_gymnasiums_checker_finds_nothing(name: str) -> None:
 
 def test_there_are_environments() -> None:
     assert {MATH, "DataEnvGym/SkillList-Math-Global-Sim-v0"} <= set(IDS)
+    assert len(IDS) == len(law_names()), "one for each shipped law"
 
 
 def test_an_episode_ends_with_its_budget_and_is_of_its_seed() -> None:
