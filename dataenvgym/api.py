@@ -87,7 +87,7 @@ def make(
     """
     parts = {"environment": environment, "task": task, "student": student}
     words, objects = _given([], parts, max_records, max_steps, seed, settings)
-    episode = _composed(words, objects, teacher, calls)
+    episode = composed(words, objects, teacher, calls)
     from dataenvgym.running import open_run
 
     return open_run(episode, _place(run_dir), resume, verbose)[0]
@@ -135,7 +135,7 @@ def run(
     configs = [config] if isinstance(config, str | Path) else config
     parts = {"environment": environment, "task": task, "student": student, "policy": policy, "engine": engine}
     words, objects = _given(configs, parts, max_records, max_steps, seed, settings)
-    episode = _composed(words, objects)
+    episode = composed(words, objects)
     from dataenvgym.running import run_in_directory
 
     folder = _place(episode.config.run_dir if run_dir is None else run_dir)
@@ -158,7 +158,7 @@ def load(run_dir: str | Path) -> Run:
     return read_run(Path(run_dir))
 
 
-def _composed(
+def composed(
     words: Sequence[str], objects: Mapping[str, Any], taught_by: str | None = None, calls: Calls | None = None
 ) -> EpisodeCLI:
     """The parts of an episode, composed as the command does it."""

@@ -201,7 +201,7 @@ class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
         """The validation accuracy after each step, as a line of text or a picture."""
         if self.render_mode == "ansi":
             return "validation " + " → ".join(f"{100 * value:.1f} %" for value in self._curve)
-        return _picture(self._curve, self.games.steps) if self.render_mode == "rgb_array" else None
+        return picture(self._curve, self.games.steps) if self.render_mode == "rgb_array" else None
 
     def _shown(self) -> tuple[Floats, dict[str, Any]]:
         observation = self.games.observations()[0]
@@ -252,7 +252,17 @@ def _checked(options: dict[str, Any] | None) -> dict[str, Any]:
     return dict(options or {})
 
 
-def _picture(curve: list[float], steps: int) -> NDArray[np.uint8]:
+def make_vec_env(num_envs: int, law: str, kind: str, face: str = "flat", **settings: Any) -> SimulatedTeachingVectorEnv:
+    """What ``gymnasium.make_vec(..., vectorization_mode="vector_entry_point")`` calls."""
+    if (kind, face) != ("SkillList", "flat"):
+        raise ConfigurationError(
+            "Only the Skill-List environment's flat face is vectorized: use vectorization_mode='sync'."
+        )
+    return SimulatedTeachingVectorEnv(num_envs, law, **settings)
+
+
+def picture(curve: list[float], steps: int) -> NDArray[np.uint8]:
+    """Validation accuracies by step, of shape (300, 400, 3)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

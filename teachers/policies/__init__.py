@@ -10,6 +10,7 @@ from teachers.policies.bandits import (
 from teachers.policies.expected_gain import ExpectedGainPolicy
 from teachers.policies.feedback_ablation import FeedbackAblationPolicy
 from teachers.policies.first_step import FirstStepPolicy
+from teachers.policies.learned import LearnedPolicy
 from teachers.policies.like_errors import LikeErrorsPolicy
 from teachers.policies.llm_base import LLMPolicy
 from teachers.policies.llm_no_state import LLMNoStatePolicy
@@ -42,6 +43,7 @@ __all__ = [
     "LLMSkillListPolicy",
     "LLMSkillTreePolicy",
     "LLMSubskillProposer",
+    "LearnedPolicy",
     "LearningProgressPolicy",
     "LikeErrorsPolicy",
     "MasteryPolicy",
