@@ -34,6 +34,7 @@ REQUIRES = [
 
 EXTRAS = {
     "ray": ["ray>=2.60,<3"],  # scripts/reproduce with --launcher ray: cells of a grid on a cluster
+    "rl": ["stable-baselines3>=2.7,<3"],  # scripts/train_ppo.py: reinforcement learning through the Gymnasium face
     "reasoning-gym": ["reasoning-gym>=0.1.23"],  # tasks.math.ReasoningGymTask, for students of real size
     "diffusers": ["diffusers>=0.30,<1", "accelerate>=1"],  # teachers.engines.DiffusersIllustrator
     "dev": [
@@ -41,6 +42,7 @@ EXTRAS = {
         "pytest-timeout",  # a hung subprocess must not hang the suite
         "pytest-xdist",  # the suite on two cores
         "hypothesis",  # properties of scoring and planning
+        "stable-baselines3>=2.7,<3",  # its checker of environments, and a training through them
         "ruff==0.17.5",
         "mypy==2.4.1",
         "types-PyYAML",

@@ -21,7 +21,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from environments.simulation.law import logits, rates
+from environments.simulation.law import rates
 from environments.simulation.law_files import read_law
 from tasks.errors import ConfigurationError, check_range
 
@@ -59,8 +59,12 @@ class Games:
         self.skills = self.file.law.skills
         self.records, self.steps, self.val_size, self.number = records, steps, val_size, number
         self.exam = self._weights(exam) if exam is not None else None
-        self._laws = {name: of.astype(np.float32) for name, of in rates(self.file.law.parameters, np).items()}
+        of = {name: value.astype(np.float32) for name, value in rates(self.file.law.parameters, np).items()}
+        self._of_member = {"z": of["z"], "b": of["b"], "1/D": 1 / of["D"], "c": of["c"]}
+        self._of_member |= {"h": of["h"], "1/F": 1 / of["F"], "1/R": 1 / of["R"]}
+        self._transfer = np.ascontiguousarray(of["W"].swapaxes(1, 2))
         self._base = self.file.base.astype(np.float32)
+        self._ones = np.ones((len(self.skills), 1), dtype=np.float32)
         # The noise of a run and that of few instances are drawn as one; instances that keep their difficulty differ
         # less from run to run than new ones would.
         self._spread = np.float32(self.file.run_sd**2 + self.file.common_sd**2)
@@ -83,19 +87,21 @@ class Games:
         if member is not None and not 0 <= member < self.file.members:
             raise ConfigurationError(f"options: member is {member}; the law has 0 to {self.file.members - 1}.")
         drawn = rng.integers(self.file.members, size=self.number) if member is None else np.full(self.number, member)
-        self._rates = {name: of[drawn] for name, of in self._laws.items() if name != "W"}
+        self._own = {name: np.take(of, drawn, axis=0) for name, of in self._of_member.items()}
         # Games of one student share a product of matrices.
-        groups: list[tuple[Any, Any]] = [(drawn[0], slice(None))]
+        self._groups: list[tuple[Any, Any]] = [(drawn[0], slice(None))]
         if self.number > 1:
-            groups = [(of, np.flatnonzero(drawn == of)) for of in np.unique(drawn)]
-        self._transfers = [(games, self._laws["W"][of].T) for of, games in groups]
+            ends = np.bincount(drawn, minlength=self.file.members).cumsum()
+            places = np.split(np.argsort(drawn, kind="stable"), ends[:-1])
+            self._groups = [(of, games) for of, games in enumerate(places) if len(games)]
         fixed = self.exam if exam is None else self._weights(exam)
         if fixed is not None:
             self.asked = np.broadcast_to(fixed, size)
         else:
-            ranks = rng.permuted(np.broadcast_to(np.arange(size[1], dtype=np.int8), size), axis=1)
+            keys = rng.random(size, dtype=np.float32)
+            last = rng.integers(3, min(10, size[1]), (self.number, 1))  # of 4 to 10 skills, those of the least keys
             weights = rng.standard_exponential(size, dtype=np.float32)
-            weights *= ranks < rng.integers(4, min(10, size[1]) + 1, (self.number, 1))
+            weights *= keys <= np.take_along_axis(np.sort(keys, 1), last, 1)
             self.asked = weights / weights.sum(1, keepdims=True)
         self._mask = (self.asked > 0).astype(np.float32)
         self._of_instances = self._fresh / np.maximum(self.asked * np.float32(self.val_size), np.float32(1))
@@ -107,41 +113,54 @@ class Games:
 
     def expected(self) -> Floats:
         """What the law expects on the exam, of shape (games,): what a teacher is judged by, without noise."""
-        return np.asarray((self._expected * self.asked).sum(1))
+        return np.asarray(((self._expected * self.asked) @ self._ones)[:, 0])
 
     def step(self, actions: Floats, rng: np.random.Generator) -> Floats:
         """Deals a step's records and measures; returns the rewards, of shape (games,)."""
         shares = np.minimum(np.maximum(actions, np.float32(-1)), np.float32(1))
         shares *= np.float32(SHARPNESS)
         np.exp(shares, out=shares)
-        shares *= np.float32(self.records / self.steps) / shares.sum(1, keepdims=True)
+        shares *= np.float32(self.records / self.steps) / (shares @ self._ones)
         before, self.last = self.accuracies, shares
         self.counts += shares
         self.step_number += 1
         self.accuracies = self._measured(rng)
         self.change = self.accuracies - before
-        return np.asarray((self.change * self.asked).sum(1))
+        return np.asarray(((self.change * self.asked) @ self._ones)[:, 0])
 
     def observations(self) -> Floats:
         """Of shape (games, 5 * skills + 2)."""
         size, budget = len(self.skills), np.float32(self.records)
         made = np.empty((self.number, 5 * size + 2), dtype=np.float32)
-        parts = (self.accuracies, self.asked, self.change, self.counts / budget, self.last / budget)
+        given = np.minimum(self.counts / budget, np.float32(1))  # a sum of shares may be above the budget by rounding
+        parts = (self.accuracies, self.asked, self.change, given, self.last / budget)
         for place, part in enumerate(parts):
             made[:, place * size : (place + 1) * size] = part
-        made[:, -2] = (self.accuracies * self.asked).sum(1)
+        made[:, -2] = np.minimum((self.accuracies * self.asked) @ self._ones, np.float32(1))[:, 0]
         made[:, -1] = 1 - self.step_number / self.steps
-        return np.minimum(made, np.float32(1), out=made)  # a sum of shares may be above 1 by rounding
+        return made
 
     def _measured(self, rng: np.random.Generator) -> Floats:
         """Accuracies on validation, of what is asked; keeps what was to be expected."""
         if not self.step_number:  # the untrained student is the same in every game
             self._expected = np.broadcast_to(self._base, self.counts.shape)
             return self._seen(np.sqrt(self._expected * (1 - self._expected) * self._of_instances / self._fresh), rng)
-        logit = logits(self._rates, self.counts[:, None, :], np)[:, 0]
-        taught = np.log(1 + self.counts / np.float32(20))
-        for games, transfer in self._transfers:
-            logit[games] += taught[games] @ transfer
+        # environments.simulation.law.logits, with as few passes over arrays as it takes.
+        own, counts = self._own, self.counts
+        total = counts @ self._ones  # sums, at a third of what sum() takes
+        logit = _log_of(counts * own["1/D"])
+        logit *= own["b"]
+        logit *= 1 + own["h"] * np.log(1 + total / np.float32(100))
+        lost = _log_of((total - counts) * own["1/F"])
+        lost *= own["c"]
+        kept = counts * own["1/R"]
+        kept += np.float32(1)
+        lost /= kept
+        logit -= lost
+        logit += own["z"]
+        taught = _log_of(counts * np.float32(1 / 20))
+        for member, games in self._groups:
+            logit[games] += taught[games] @ self._transfer[member]
         np.exp(np.negative(logit, out=logit), out=logit)
         logit += np.float32(1)
         self._expected = np.reciprocal(logit, out=logit)
@@ -155,6 +174,12 @@ class Games:
         np.minimum(spread, np.float32(1), out=spread)
         spread *= self._mask
         return np.asarray(spread)
+
+
+def _log_of(values: Floats) -> Floats:
+    """log(1 + x), in place; not log1p, which NumPy computes ten times as slowly."""
+    values += np.float32(1)
+    return np.asarray(np.log(values, out=values))
 
 
 def _spaces(skills: int) -> tuple[Any, Any]:

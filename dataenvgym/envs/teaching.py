@@ -133,6 +133,8 @@ class TeachingEnv(gymnasium.Env[Any, Any]):
         environment, before = self._environment, self._observation
         if environment is None or before is None:
             raise ConfigurationError("step() was called before reset().")
+        if before.last and not before.step:  # the first evaluation took all the time there was
+            return self._face.seen(before), 0.0, False, True, {"accepted": 0, "refused": 0}
         plan = environment.plan(self._face.done(action, before))
         batch = Batch.of(self._episode.teacher.engine.generate(plan))
         now = environment.step(batch)

@@ -24,6 +24,7 @@ import yaml
 from scipy.stats import ttest_1samp
 
 from dataenvgym.suite.challenges import Challenge, challenge
+from dataenvgym.suite.fits import built
 from dataenvgym.suite.results import Result, read_results, write_results
 from dataenvgym.suite.runner import Entry, run_entries
 from dataenvgym.suite.shipped import HERE, policies_for
@@ -38,30 +39,43 @@ FIRST_SEED = 1000  # of tasks and runs, apart from those of challenges (0 to 11)
 LOW, HIGH = "even", "oracle"
 
 
-def drawn_exam(skills: Sequence[str], game: int) -> dict[str, int]:
+def drawn_exam(skills: Sequence[str], game: int, attempt: int) -> dict[str, int]:
     """The exam of a game: weights by skill."""
-    rng = random.Random(f"random exams/{game}")
+    rng = random.Random(f"random exams/{game}/{attempt}")
     asked = rng.sample(sorted(skills), rng.randint(4, 10))
     weights = {skill: rng.expovariate(1.0) for skill in asked}
     return {skill: max(1, round(40 * weight / sum(weights.values()))) for skill, weight in weights.items()}
 
 
-def game_of(base: Challenge, game: int, steps: int | None, folder: Path) -> Challenge:
-    """A challenge that asks the exam of a game, in a file of its own; ``steps`` None leaves the challenge's."""
+def game_of(base: Challenge, game: int, folder: Path) -> tuple[Challenge, Challenge]:
+    """Challenges that ask the exam of a game, in files of their own: in the base's steps, and in a single one.
+
+    An exam is drawn again if the task has too few distinct questions for it.
+    """
     law = law_of(base)
     if law is None:
         raise ConfigurationError(f"No law ships of {base.name}, by which the oracle is found: choose another.")
-    config: dict[str, Any] = yaml.safe_load(base.path.read_text(encoding="utf-8"))
-    settings = config["task"]["init_args"]
-    settings["seed"] = FIRST_SEED + game
-    settings.setdefault("variant", {})["exam"] = drawn_exam(read_law(law).law.skills, game)
-    if steps is not None:
-        config["environment"]["init_args"]["budget"]["max_steps"] = steps
-    name = f"game-{game:03d}-{base.name}" + ("" if steps is None else f"-{steps}step")
-    path = folder / "challenges" / f"{name}.yaml"
+    for attempt in range(100):
+        config: dict[str, Any] = yaml.safe_load(base.path.read_text(encoding="utf-8"))
+        settings = config["task"]["init_args"]
+        settings["seed"] = FIRST_SEED + game
+        settings.setdefault("variant", {})["exam"] = drawn_exam(read_law(law).law.skills, game, attempt)
+        asked = _written(config, folder / f"game-{game:03d}-{base.name}.yaml")
+        try:
+            task = built(asked).config_init["task"]
+            for split in ("val", "test"):
+                task.instances(split)
+        except ConfigurationError:
+            continue
+        config["environment"]["init_args"]["budget"]["max_steps"] = 1
+        return asked, _written(config, folder / f"game-{game:03d}-{base.name}-at-once.yaml")
+    raise ConfigurationError(f"No exam of {base.name} can be drawn in 100 attempts: choose another challenge.")
+
+
+def _written(config: Mapping[str, Any], path: Path) -> Challenge:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    return Challenge(name, path)
+    return Challenge(path.stem, path)
 
 
 def entries_of(arguments: argparse.Namespace) -> list[Entry]:
@@ -69,7 +83,7 @@ def entries_of(arguments: argparse.Namespace) -> list[Entry]:
     entries = []
     for game in range(arguments.first_game, arguments.first_game + arguments.games):
         base = challenge(arguments.challenges[game % len(arguments.challenges)])
-        asked, at_once = (game_of(base, game, steps, arguments.out) for steps in (None, 1))
+        asked, at_once = game_of(base, game, arguments.out / "challenges")
         law = read_law(law_of(base) or "").law
         best = best_allocation(law, asked.exam, asked.max_records)
         shipped = policies_for(base)

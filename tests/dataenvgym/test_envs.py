@@ -1,31 +1,231 @@
 """Gymnasium's face of teaching: its checker, seeds, endings, and the law behind the numbers."""
 
+import json
+import os
+import threading
 import warnings
+from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.env_checker import check_env, data_equivalence
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
+from stable_baselines3.common.env_util import make_vec_env
+from train_ppo import judged
 
-import dataenvgym  # noqa: F401  (registers the environments)
+import dataenvgym
 from dataenvgym.envs.simulated import Games, SimulatedTeachingEnv
+from dataenvgym.envs.teaching import TeachingEnv
+from dataenvgym.envs.wrappers import SimplexAction, SkillByKindAction
 from environments.simulation.law_files import law_names
 from tasks.errors import ConfigurationError
 
 MATH = "DataEnvGym/SkillList-Math-Sim-v0"
 IDS = sorted(name for name in gymnasium.registry if name.startswith("DataEnvGym/"))
+SIMULATED = [name for name in IDS if "-Sim-" in name]
+REAL = [name for name in IDS if "-Sim-" not in name]
+# An episode of a real student that takes a second: what its environments have of their own is how they are composed.
+SHORT = {"task.init_args.val_size": 39, "task.init_args.test_size": 39, "trainer.max_epochs": 1}
 
 
-@pytest.mark.parametrize("name", IDS)
+def checked(name: str, **settings: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        check_env(gymnasium.make(name, **settings).unwrapped)
+
+
+# Other laws differ in their numbers alone.
+@pytest.mark.parametrize("name", [name for name in SIMULATED if "Math-Sim" in name or "SkillList" in name])
 def test_gymnasiums_checker_finds_nothing(name: str) -> None:
+    checked(name)
+    if "Math-Sim" in name:
+        checked(name, face="rich")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["OpenEnded-Code", "SkillList-ToolUse", "SkillTree-VQA"])
+def test_gymnasiums_checker_finds_nothing_with_real_students(name: str) -> None:
+    checked(f"DataEnvGym/{name}-v0", options=SHORT, records=13, steps=2)
+
+
+@pytest.mark.parametrize("name", [name for name in SIMULATED if "Math-Sim" in name])
+def test_stable_baselines_checker_finds_nothing(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(gymnasium.make(name).unwrapped)
+        check_env_of_sb3(gymnasium.make(name).unwrapped)
 
 
 def test_there_are_environments() -> None:
-    assert {MATH, "DataEnvGym/SkillList-Math-Global-Sim-v0"} <= set(IDS)
-    assert len(IDS) == len(law_names()), "one for each shipped law"
+    kinds = ("OpenEnded", "SkillList", "SkillTree")
+    domains = ("Math", "Code", "VQA", "ToolUse")
+    assert REAL == sorted(f"DataEnvGym/{kind}-{domain}-v0" for kind in kinds for domain in domains)
+    assert {MATH, "DataEnvGym/SkillTree-Math-Global-Sim-v0"} <= set(SIMULATED)
+    assert len(SIMULATED) == 3 * len(law_names()), "three for each shipped law"
+
+
+@pytest.mark.parametrize("kind", ["OpenEnded", "SkillList", "SkillTree"])
+@pytest.mark.parametrize("face", ["flat", "rich"])
+def test_faces_of_all_environments(kind: str, face: str) -> None:
+    env = gymnasium.make(f"DataEnvGym/{kind}-Math-Sim-v0", face=face, records=90, steps=3)
+    if face == "flat" and kind == "SkillList":
+        env = TeachingEnv(kind, face, "math", records=90, steps=3)  # the environment itself, not the fast game
+    rows, rewards = [], []
+    for seed in (5, 5, 6):
+        observation, info = env.reset(seed=seed)
+        env.action_space.seed(0)
+        seen, gains, over, accepted = [observation], [], False, 0
+        while not over:
+            observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+            assert env.observation_space.contains(observation) and not truncated
+            seen.append(observation)
+            gains.append(reward)
+            accepted += info["accepted"]
+            over = terminated
+        assert accepted <= 90 and len(gains) <= 3
+        rows.append(seen)
+        rewards.append(gains)
+    assert rewards[0] == rewards[1] and all(data_equivalence(*pair) for pair in zip(rows[0], rows[1], strict=True))
+    assert rewards[0] != rewards[2]
+    if face == "rich":
+        shown = json.loads(rows[0][-1]["text"])
+        assert shown["errors"] and "test" not in shown and "errors" not in shown["history"][0]
+        assert ("skills" in shown, "trees" in shown) == (kind != "OpenEnded", kind == "SkillTree")
+
+
+def test_the_environment_and_the_fast_game_show_the_same_numbers() -> None:
+    """The first observation of both, of one exam: everything but the noise of few instances."""
+    exam = {"money": 3, "percent": 2, "sequences": 2, "decimals": 1}
+    slow = TeachingEnv("SkillList", "flat", "math", options={"task.init_args.variant.exam": exam})
+    fast = gymnasium.make(MATH)
+    one, _ = slow.reset(seed=0)
+    other, _ = fast.reset(seed=0, options={"exam": exam, "member": 0})
+    assert one.shape == other.shape and np.allclose(one[18:], other[18:], atol=0.02)
+    assert np.abs(one[:18] - other[:18]).max() < 0.15
+    action = np.where(one[18:36] > 0, 1.0, -1.0).astype(np.float32)
+    for _ in range(5):
+        one, *_, over, _, _ = slow.step(action)
+        other, *_ = fast.step(action)
+    assert over and np.allclose(one[54:72], other[54:72], atol=0.01), "the same records are dealt"
+    assert abs(one[-2] - other[-2]) < 0.12
+
+
+def test_in_the_tree_an_action_explores_or_exploits() -> None:
+    env = TeachingEnv("SkillTree", "flat", "math", records=180, steps=5)
+    skills = env._face.skills
+    env.reset(seed=0)
+    explore = np.concatenate([np.where(np.arange(18) < 2, 1.0, -1.0), np.ones(18)]).astype(np.float32)
+    observation, *_ = env.step(explore)
+    assert (observation[92:110] > 0).all(), "a tree without subskills explores"
+    env.step(explore)
+    exploit = np.concatenate([explore[:18], -np.ones(18)]).astype(np.float32)
+    observation, *_ = env.step(exploit)
+    trees = env._observation.trees  # type: ignore[union-attr]
+    assert len(trees[skills[0]].subskills) == 2 and len({node.allocation for node in trees[skills[0]].subskills}) <= 2
+    assert np.all(observation[110:128] >= 0) and observation[110:112].max() > 0, "measured subskills are shown"
+
+
+def test_a_real_student_in_gymnasium(tmp_path: Path) -> None:
+    options = {**SHORT, "task.init_args.val_size": 36, "task.init_args.test_size": 36}
+    env = gymnasium.make("DataEnvGym/SkillList-Math-v0", records=12, steps=2, runs=tmp_path / "runs", options=options)
+    first, _ = env.reset(seed=1)
+    observation, reward, terminated, truncated, info = env.step(np.ones(18, np.float32))
+    assert info == {"accepted": 6, "refused": 0} and not (terminated or truncated)
+    assert reward == pytest.approx(observation[-2] - first[-2], abs=1e-6)
+    *_, terminated, _, _ = env.step(np.ones(18, np.float32))
+    assert terminated
+    env.close()
+    env.close()
+    assert dataenvgym.load(tmp_path / "runs" / "episode-000").summary["status"] == "finished"
+    timed = gymnasium.make("DataEnvGym/SkillList-Math-v0", records=12, steps=9, seconds=0.001, options=options)
+    observation, _ = timed.reset(seed=1)
+    *_, terminated, truncated, _ = timed.step(np.ones(18, np.float32))
+    assert (terminated, truncated) == (False, True), "time is not the budget"
+    timed.close()
+
+
+def test_a_hundred_episodes_leave_nothing_open() -> None:
+    def held() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    kinds = [
+        gymnasium.make(f"DataEnvGym/{kind}-Math-Sim-v0", records=20, steps=1) for kind in ("OpenEnded", "SkillTree")
+    ]
+    envs = [*kinds, gymnasium.make(MATH)]
+    for env in envs:
+        env.reset(seed=0)
+    before = held()
+    for episode in range(100):
+        env = envs[episode % 25 % 3 if episode < 25 else 2]
+        env.reset(seed=episode)
+        env.action_space.seed(episode)
+        over = False
+        while not over:
+            *_, over, _, _ = env.step(env.action_space.sample())
+    for env in envs:
+        env.close()
+    assert held() == before
+
+
+def test_wrappers() -> None:
+    simplex = SimplexAction(gymnasium.make(MATH))
+    simplex.reset(seed=0)
+    shares = np.zeros(18, np.float32)
+    shares[[3, 7]] = 0.75, 0.25
+    observation, *_ = simplex.step(shares)
+    dealt = observation[72:90] * 5
+    assert dealt[3] == pytest.approx(0.75, abs=0.01) and dealt[7] == pytest.approx(0.25, abs=0.01)
+    assert simplex.action_space.contains(shares)
+    listed = SkillByKindAction(gymnasium.make(MATH))
+    assert listed.action_space == gymnasium.spaces.Discrete(18)
+    listed.reset(seed=0)
+    observation, *_ = listed.step(4)
+    assert observation[72:90].argmax() == 4 and observation[76] > 0.19
+    tree = SkillByKindAction(gymnasium.make("DataEnvGym/SkillTree-Math-Sim-v0"))
+    assert tree.action_space == gymnasium.spaces.Discrete(36)
+    tree.reset(seed=0)
+    for action in (2, 18 + 2):  # a tree without subskills explores in any case; then a second one joins it
+        observation, *_ = tree.step(action)
+    assert observation[92:110].argmax() == 2 and observation[90 + 2 + 2] == pytest.approx(2 / 3, abs=0.4)
+    for wrapper in (SimplexAction, SkillByKindAction):
+        with pytest.raises(ConfigurationError, match="is for the flat face"):
+            wrapper(gymnasium.make("DataEnvGym/OpenEnded-Math-Sim-v0"))
+    normal = gymnasium.wrappers.NormalizeObservation(gymnasium.make(MATH))
+    assert np.isfinite(normal.reset(seed=0)[0]).all()
+
+
+def test_what_teaching_environments_refuse() -> None:
+    for settings, said in (
+        ({"kind": "Forest"}, "kind is 'Forest'"),
+        ({"face": "round"}, "flat or rich"),
+        ({"render_mode": "human"}, "render_mode is 'human'"),
+        ({"records": 0}, "records"),
+        ({"seconds": -1.0}, "seconds"),
+        ({"law": "nowhere"}, "no law 'nowhere'"),
+        ({"member": 77}, "member is 77"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            TeachingEnv(**{"kind": "SkillTree", "law": "math", **settings}).reset()
+    env = TeachingEnv("SkillTree", "flat", "math")
+    with pytest.raises(ConfigurationError, match=r"step\(\) was called before reset"):
+        env.step(np.zeros(36, np.float32))
+    with pytest.raises(ConfigurationError, match="has no options"):
+        env.reset(options={"exam": {}})
+    with pytest.raises(ConfigurationError, match="Only the Skill-List environment's flat face is vectorized"):
+        gymnasium.make_vec(MATH, num_envs=2, vectorization_mode="vector_entry_point", face="rich")
+
+
+@pytest.mark.slow
+def test_a_library_of_reinforcement_learning_trains_without_glue(tmp_path: Path) -> None:
+    """PPO learns what is asked: better than dealing alike over the catalogue, as it begins."""
+    env = make_vec_env(MATH, n_envs=16, seed=0)
+    model = PPO("MlpPolicy", env, n_steps=20, batch_size=160, learning_rate=1e-3, gamma=1.0, seed=0, device="cpu")
+    before = judged(MATH, lambda seen: model.predict(seen, deterministic=True)[0], 60, 10**6)
+    model.learn(25_000)
+    after = judged(MATH, lambda seen: model.predict(seen, deterministic=True)[0], 60, 10**6)
+    assert (after - before).mean() > 0.01
 
 
 def test_an_episode_ends_with_its_budget_and_is_of_its_seed() -> None:
