@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,26 @@ class Run:
 
         numbers = [line["step"] for line in self.steps] if step is None else [self._finished(step)]
         return pd.DataFrame([{"step": number, **row} for number in numbers for row in self.record_rows(number)])
+
+    def ledger(self, split: Split | None = None) -> pd.DataFrame:
+        """Every answer that was won or lost in a step: the columns of ``dataenvgym.reading.diagnostics.LedgerRow``.
+
+        Args:
+            split: ``val`` or ``test``; None for both.
+        """
+        import pandas as pd
+
+        from dataenvgym.reading.diagnostics import LedgerRow, ledger
+
+        return pd.DataFrame(ledger(self, split), columns=[field.name for field in fields(LedgerRow)])
+
+    def lineage(self) -> pd.DataFrame:
+        """Every order, with what it was made on and what followed: the columns of ``diagnostics.LineageRow``."""
+        import pandas as pd
+
+        from dataenvgym.reading.diagnostics import LineageRow, lineage
+
+        return pd.DataFrame(lineage(self), columns=[field.name for field in fields(LineageRow)])
 
     @property
     def calls(self) -> pd.DataFrame:

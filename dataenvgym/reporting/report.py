@@ -3,11 +3,14 @@
 import base64
 import itertools
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dataenvgym.reading.curves import CurvePoint, curve
+from dataenvgym.reading.diagnostics import ledger, lineage
 from dataenvgym.reading.run import SPLITS, Json, Run, read_run
 from dataenvgym.reporting import charts
 from dataenvgym.reporting.pages import UNKNOWN, page, points
@@ -20,7 +23,7 @@ from tasks.types import Split
 
 _SPLIT_NAMES = {"val": "Validation", "test": "Test"}
 _PHASES = ("teacher", "fit", "evaluate", "other")
-_SHOWN_RECORDS, _SHOWN_ERRORS = 6, 12
+_SHOWN_RECORDS, _SHOWN_ERRORS, _SHOWN_FORGOTTEN = 6, 12, 4
 
 Curves = Mapping[Split, list[CurvePoint]]
 
@@ -110,6 +113,8 @@ def _section(run: Run, prefix: str, curves: Curves) -> Json:
         "slices": _group_rows({**(summary.get("slices") or {}), **(summary.get("metrics") or {})}),
         "allocation": _counts(run, "allocation"),
         "rejections": _counts(run, "rejected"),
+        "ledger": _ledger(run),
+        "lineage": _lineage(run),
         "trees": [
             {
                 "skill": _plain(tree.get("skill")),
@@ -138,6 +143,34 @@ def _section(run: Run, prefix: str, curves: Curves) -> Json:
             _sample(run, step, rows, _SHOWN_ERRORS) for step, rows in errors.items() if step in (0, max(errors))
         ],
     }
+
+
+def _ledger(run: Run) -> list[Json]:
+    """By step after the first: what was won and lost on each split, and the skills that lost most on test."""
+    rows = ledger(run)
+    found = []
+    for line in run.steps[1:]:
+        mine = [row for row in rows if row.step == line["step"]]
+        lost = Counter(row.skill or UNKNOWN for row in mine if (row.split, row.change) == ("test", "lost"))
+        counts = Counter((row.split, row.change) for row in mine)
+        forgotten = [f"{skill} ({n})" for skill, n in lost.most_common(_SHOWN_FORGOTTEN)]
+        found.append({"step": line["step"], "counts": counts, "forgotten": ", ".join(forgotten)})
+    return found
+
+
+def _lineage(run: Run) -> list[Json]:
+    """By step after the first, its orders; those that were read like errors are one row for each skill."""
+    found = []
+    for step, rows in itertools.groupby(lineage(run), key=lambda row: row.step):
+        orders: dict[tuple[Any, ...], Json] = {}
+        for row in rows:
+            key = (row.skill, row.subskill, row.like is not None)
+            one = orders.setdefault(key, {**asdict(row), "ordered": 0, "accepted": 0, "prompts": 0, "like": 0})
+            for name, more in (("ordered", row.ordered), ("accepted", row.accepted), ("prompts", len(row.prompts))):
+                one[name] += more
+            one["like"] += row.like is not None
+        found.append({"step": step, "rows": sorted(orders.values(), key=lambda one: -one["ordered"])})
+    return found
 
 
 def _drawn(series: Mapping[str, Sequence[CurvePoint]], prefix: str) -> Json:

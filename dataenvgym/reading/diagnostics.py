@@ -1,0 +1,156 @@
+"""Which answers were won and lost at which step, and what came of each order: rows made of a run's files."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from dataenvgym.reading.run import SPLITS, Json, Run
+from environments.run.directory import RunDir
+from tasks.errors import RecordError, failing_as
+from tasks.types import Split
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """An instance whose score changed in a step.
+
+    Args:
+        step: The step after which its score was another one than before.
+        split: ``val`` or ``test``.
+        instance_id: The instance.
+        skill: Its skill; None without any.
+        change: ``won`` if the score rose, ``lost`` if it fell.
+        score: The score after the step.
+        own_records: Records of its skill that were new in the step.
+        records: All records that were new in the step.
+    """
+
+    step: int
+    split: Split
+    instance_id: str
+    skill: str | None
+    change: Literal["won", "lost"]
+    score: float
+    own_records: int
+    records: int
+
+
+@dataclass(frozen=True)
+class LineageRow:
+    """An order, from the observation that it was made on to the change that followed.
+
+    Args:
+        step: The step.
+        call: Number of the teacher call within the step.
+        order: The order's place in the plan.
+        skill: What was ordered; None for any skill.
+        subskill: The group under the skill, if one was named.
+        like: The validation error that the records were to resemble, if one was named.
+        description: What to write, in words.
+        seen: Validation accuracy that the teacher was shown of the skill before the order (of all, without a skill).
+        ordered: Records ordered.
+        accepted: Accepted records of the order: those of its skill, subskill and example, as far as it asked for them.
+        prompts: Keys of the requests to a chat model that the order caused, as in calls.jsonl.
+        after: Validation accuracy of the skill after the step.
+        change: ``after`` minus ``seen``; it follows all records of the step and not these alone.
+    """
+
+    step: int
+    call: int
+    order: int
+    skill: str | None
+    subskill: str | None
+    like: str | None
+    description: str
+    seen: float | None
+    ordered: int
+    accepted: int
+    prompts: tuple[str, ...]
+    after: float | None
+    change: float | None
+
+
+def ledger(run: Run, split: Split | None = None) -> list[LedgerRow]:
+    """Every change of an instance's score from one finished step to the next, in their order.
+
+    Args:
+        run: The run.
+        split: One of the splits; None for both.
+    """
+    found, before = [], run.answers(0) if run.steps else []
+    for line in run.steps[1:]:
+        step, fresh = int(line["step"]), Counter[str | None](row.get("skill") for row in run.record_rows(line["step"]))
+        held = {(row["split"], row["instance_id"]): float(row["score"]) for row in before}
+        now = run.answers(step)
+        for row in now:
+            old, new = held.get((row["split"], row["instance_id"])), float(row["score"])
+            if old is None or new == old or row["split"] not in ((split,) if split else SPLITS):
+                continue
+            skill = row.get("skill")
+            change: Literal["won", "lost"] = "won" if new > old else "lost"
+            counts = fresh[skill], sum(fresh.values())
+            found.append(LedgerRow(step, row["split"], row["instance_id"], skill, change, new, *counts))
+        before = now
+    return found
+
+
+def lineage(run: Run) -> list[LineageRow]:
+    """Every order of the finished steps."""
+    prompts: dict[tuple[int, int], list[str]] = {}
+    for call in run.call_rows():
+        if call.get("purpose") == "engine" and "failure" not in call and call.get("item") is not None:
+            prompts.setdefault((int(call["step"]), int(call["item"])), []).append(str(call["key"]))
+    found, before = [], run.steps[0] if run.steps else {}
+    for line in run.steps[1:]:
+        step = int(line["step"])
+        waiting = run.record_rows(step)
+        where = run.folder(step) / "plan.json"
+        with failing_as(RecordError, f"{where} is damaged, no plans", "restore it"):
+            plans = [list(kept["plan"]["specs"]) for kept in RunDir(run.path).calls(step)]
+            assert all(type(spec["count"]) is int for specs in plans for spec in specs), "a count is no number"
+        for number, specs in enumerate(plans):
+            for order, spec in enumerate(specs):
+                mine = _taken(spec, waiting)
+                seen, after = (_accuracy(of, spec.get("skill")) for of in (before, line))
+                found.append(
+                    LineageRow(
+                        step=step,
+                        call=number,
+                        order=order,
+                        skill=spec.get("skill"),
+                        subskill=spec.get("subskill"),
+                        like=spec.get("like"),
+                        description=spec.get("description") or "",
+                        seen=seen,
+                        ordered=spec["count"],
+                        accepted=mine,
+                        prompts=tuple(prompts.get((step, order), ())),
+                        after=after,
+                        change=None if seen is None or after is None else round(after - seen, 6),
+                    )
+                )
+        before = line
+    return found
+
+
+def _taken(spec: Json, waiting: list[Json]) -> int:
+    """How many of the waiting records are of an order; takes them out."""
+
+    def fits(row: Json) -> bool:
+        if spec.get("like") is not None and spec["like"] not in str(row.get("source")):
+            return False
+        named = [name for name in ("skill", "subskill") if spec.get(name) is not None and spec.get("like") is None]
+        return all(row.get(name) == spec[name] for name in named)
+
+    mine = [row for row in waiting if fits(row)][: int(spec["count"])]
+    places = {id(row) for row in mine}
+    waiting[:] = [row for row in waiting if id(row) not in places]
+    return len(mine)
+
+
+def _accuracy(line: Json, skill: str | None) -> float | None:
+    """A step's validation accuracy of a skill; over all for None."""
+    report = line.get("val") or {}
+    found = (report.get("overall") if skill is None else (report.get("skills") or {}).get(skill)) or {}
+    value = found.get("accuracy", found.get("value"))
+    return None if value is None else float(value)

@@ -1,0 +1,109 @@
+"""What a run's files say of single answers and single orders."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import dataenvgym
+from dataenvgym.reading import read_run
+from tasks.errors import RecordError
+from tests.make_run_dir import make_run_dir
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole episode of a simulated student, in the Skill-List environment."""
+    run = dataenvgym.run(
+        [
+            "tasks/math_procedural",
+            "students/simulated_math",
+            "environments/skill_list",
+            "teachers/skill_list_procedural",
+        ],
+        max_records=120,
+        max_steps=3,
+        run_dir=tmp_path_factory.mktemp("runs") / "simulated",
+    )
+    return run.path
+
+
+def test_the_ledger_adds_up_to_the_accuracies(simulated: Path) -> None:
+    run = read_run(simulated)
+    rows = run.ledger()
+    for split in ("val", "test"):
+        for step in (1, 2, 3):
+            mine = rows[(rows.step == step) & (rows.split == split)]
+            changes = Counter(mine.change)
+            n = len(run.scores[step][split])
+            change = run.accuracy(step, split) - run.accuracy(step - 1, split)
+            assert (changes["won"] - changes["lost"]) / n == pytest.approx(change)
+            assert len(mine.instance_id.unique()) == len(mine)
+            assert changes["won"] and changes["lost"]
+    assert set(run.ledger("test").split) == {"test"}
+    records = run.records()
+    for row in rows.sample(20, random_state=0).itertuples():
+        step = records[records.step == row.step]
+        assert (row.own_records, row.records) == ((step.skill == row.skill).sum(), len(step))
+        assert (row.score == 1) == (row.change == "won")
+
+
+def test_the_lineage_follows_orders_to_what_came_of_them(simulated: Path) -> None:
+    run = read_run(simulated)
+    rows = run.lineage()
+    for line, before in zip(run.steps[1:], run.steps, strict=False):
+        mine = rows[rows.step == line["step"]]
+        assert mine.accepted.sum() == line["records"] and (mine.accepted <= mine.ordered).all()
+        for row in mine.itertuples():
+            assert row.accepted == line["allocation"].get(row.skill, 0)
+            assert row.seen == before["val"]["skills"][row.skill]["value"]
+            assert row.after == line["val"]["skills"][row.skill]["value"]
+            assert row.change == pytest.approx(row.after - row.seen, abs=1e-6)
+    assert not rows.prompts.map(len).any(), "no chat model was asked"
+
+
+def test_orders_like_errors_and_of_subskills_get_their_own_records(tmp_path: Path) -> None:
+    folder = make_run_dir(tmp_path / "run", steps=2)
+    step = folder / "step_01"
+    specs = [
+        {"count": 2, "skill": "a", "subskill": "x", "like": None, "description": "in words"},
+        {"count": 2, "skill": "a", "subskill": None, "like": None, "description": ""},
+        {"count": 5, "skill": "b", "subskill": None, "like": "val-00007", "description": ""},
+    ]
+    kinds = [
+        ("a", "x", "s"),
+        ("a", "y", "s"),
+        ("a", "x", "s"),
+        ("a", "x", "s"),
+        ("b", "y", "procedural: like val-00007"),
+    ]
+    rows = [
+        {"instruction": "q", "response": "r", "answer": "a", "skill": skill, "subskill": subskill, "source": source}
+        for skill, subskill, source in kinds
+    ]
+    (step / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (step / "plan.json").write_text(json.dumps({"calls": [{"plan": {"specs": specs}, "accepted": 5}]}))
+    keyed = [
+        {"key": "k1", "purpose": "engine", "step": 1, "item": 1},
+        {"key": "k2", "purpose": "engine", "step": 1, "item": 1, "failure": "gave_up"},
+        {"key": "k3", "purpose": "policy", "step": 1, "item": 1},
+    ]
+    (folder / "calls.jsonl").write_text("".join(json.dumps(row) + "\n" for row in keyed))
+    found = read_run(folder).lineage()
+    mine = found[found.step == 1]
+    assert list(mine.accepted) == [2, 2, 1] and list(mine.ordered) == [2, 2, 5]
+    assert list(mine.prompts) == [(), ("k1",), ()] and mine.description.iloc[0] == "in words"
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    folder = make_run_dir(tmp_path / "run", steps=2)
+    for content in ({"calls": [{"plan": {}}]}, {"calls": [{"plan": {"specs": [{"count": "2"}]}}]}, {"calls": [3]}):
+        (folder / "step_01" / "plan.json").write_text(json.dumps(content))
+        with pytest.raises(RecordError, match=r"plan.json is damaged, no plans"):
+            read_run(folder).lineage()
+
+
+def test_a_run_without_steps_has_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(json.dumps({"status": "running", "seed": 0}))
+    assert len(read_run(tmp_path).ledger()) == 0 and list(read_run(tmp_path).lineage().columns)[:2] == ["step", "call"]
