@@ -13,5 +13,5 @@ def report(words: Sequence[str]) -> int:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory")
     parser.add_argument("--output", type=Path, help="where to write it (default: report.html of the first run)")
     arguments = parser.parse_args(words)
-    print(write_report(arguments.runs, arguments.output))
+    print(write_report(arguments.runs, arguments.output, regrets=True))
     return 0

@@ -28,10 +28,12 @@ _SHOWN_RECORDS, _SHOWN_ERRORS, _SHOWN_FORGOTTEN = 6, 12, 4
 Curves = Mapping[Split, list[CurvePoint]]
 
 
-def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
+def write_report(run_dirs: Sequence[Path], output: Path | None = None, regrets: bool = False) -> Path:
     """Writes the report of one run, or a comparison of several with a section for each; returns its path.
 
-    By default it is report.html in the run directory, or in the folder that holds all of them.
+    By default it is report.html in the run directory, or in the folder that holds all of them. With ``regrets`` it says
+    what runs whose student has a simulated twin fell short of the best allocation (``dataenvgym.suite.twins``), which
+    takes some seconds for each.
 
     Raises:
         MissingFileError: A folder is not a run directory.
@@ -48,13 +50,13 @@ def write_report(run_dirs: Sequence[Path], output: Path | None = None) -> Path:
     # No schema can find values of a file that contradict those of another.
     shown = ", ".join(str(path) for path in run_dirs)
     with failing_as(RecordError, f"The files of {shown} do not fit together", "restore them"):
-        text = render(runs)
+        text = render(runs, regrets)
     write_atomic(output, text.encode("utf-8", errors="replace"))  # a reply may hold half a surrogate pair
     return output
 
 
-def render(runs: Sequence[Run]) -> str:
-    """The page of one run or of several as HTML text."""
+def render(runs: Sequence[Run], regrets: bool = False) -> str:
+    """The page of one run or of several as HTML text; see ``write_report``."""
     names = [run.name for run in runs]
     if len(set(names)) < len(names):  # as much of the paths as tells folders of the same name apart
         paths = [run.path.resolve() for run in runs]
@@ -65,7 +67,10 @@ def render(runs: Sequence[Run]) -> str:
     return page(
         "report.html.jinja",
         title=f"Run {names[0]}" if len(runs) == 1 else f"{len(runs)} runs compared",
-        runs=[_section(run, f"r{index}", own) | {"name": name} for index, (name, run, own) in enumerate(pairs)],
+        runs=[
+            _section(run, f"r{index}", own) | {"name": name, "regret": _regret(run) if regrets else None}
+            for index, (name, run, own) in enumerate(pairs)
+        ],
         comparison={
             "charts": [
                 {
@@ -143,6 +148,13 @@ def _section(run: Run, prefix: str, curves: Curves) -> Json:
             _sample(run, step, rows, _SHOWN_ERRORS) for step, rows in errors.items() if step in (0, max(errors))
         ],
     }
+
+
+def _regret(run: Run) -> Json | None:
+    from dataenvgym.suite.twins import regret_of
+
+    found = regret_of(run)
+    return None if found is None else {"law": found.law, "best": found.best, "points": found.points}
 
 
 def _ledger(run: Run) -> list[Json]:

@@ -16,9 +16,9 @@ from tasks.errors import ConfigurationError
 
 # What a student's results rest on, beside allocation and seed: the blocks of a configuration, without what only says
 # what is asked of it and how often.
-_WORLD = ("task", "model", "data", "trainer")
+WORLD = ("task", "model", "data", "trainer")
 _OF_THE_STUDENT = ("*.safetensors", "*config.json", "tokenizer.json", "*.jinja", "replay.jsonl")
-_OF_THE_EXAM = ("exam", "seed", "val_size", "test_size")
+OF_THE_EXAM = ("exam", "seed", "val_size", "test_size")
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ class Challenge:
 
         It covers settings, engine and the student's files; code that changes results is what the canary is for.
         """
-        blocks: dict[str, Any] = {block: self.config[block] for block in _WORLD}
+        blocks: dict[str, Any] = {block: self.config[block] for block in WORLD}
         blocks["student"] = self.student
         settings = dict(self._settings("task"))
         variant = {key: value for key, value in (settings.pop("variant", None) or {}).items() if key != "exam"}
-        kept = {key: value for key, value in settings.items() if key not in _OF_THE_EXAM}
+        kept = {key: value for key, value in settings.items() if key not in OF_THE_EXAM}
         blocks["task"] = [
             self.config["task"]["class_path"],
             kept,

@@ -1,13 +1,21 @@
 """What a run's files say of single answers and single orders."""
 
+import copy
 import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 import dataenvgym
 from dataenvgym.reading import read_run
+from dataenvgym.reporting.report import write_report
+from dataenvgym.suite.challenges import challenge
+from dataenvgym.suite.fits import built
+from dataenvgym.suite.twins import regret_of, twin_of
+from environments.simulation.law_files import read_law
 from tasks.errors import RecordError
 from tests.make_run_dir import make_run_dir
 
@@ -107,3 +115,40 @@ def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
 def test_a_run_without_steps_has_no_rows(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text(json.dumps({"status": "running", "seed": 0}))
     assert len(read_run(tmp_path).ledger()) == 0 and list(read_run(tmp_path).lineage().columns)[:2] == ["step", "call"]
+
+
+def test_regret_is_what_the_best_allocation_would_have_been_worth(simulated: Path, tmp_path: Path) -> None:
+    """Of a run on a challenge's student; a run of another student or training has no twin."""
+    assert regret_of(read_run(simulated)) is None, "a simulated student is nobody's twin"
+    one = challenge("relevance-v1")
+    config = yaml.safe_load(built(one).config_text())
+    config["task"]["init_args"] |= {"seed": 77, "val_size": 5, "test_size": 5}
+    assert twin_of(config) == "math"
+    for block, setting, value in (
+        ("trainer", "max_epochs", 9),
+        ("model", "lr", 1.0),
+        ("data", "replay", 0),
+        ("environment", "start", "previous"),
+        ("teacher", "engine", {"class_path": "teachers.engines.WeakProceduralEngine"}),
+    ):
+        other = copy.deepcopy(config)
+        place = other[block] if block == "trainer" else other[block]["init_args"]
+        place[setting] = value
+        assert twin_of(other) is None, setting
+    folder = make_run_dir(tmp_path / "run", steps=2)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    for skill in ("alchemy", "money"):
+        for step in range(3):
+            path = folder / f"step_{step:02d}" / "predictions.jsonl"
+            rows = [json.loads(line) | {"skill": skill} for line in path.read_text().splitlines()]
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert skill == "money" or regret_of(read_run(folder)) is None, "a skill that the law does not know"
+    run = read_run(folder)
+    found = regret_of(run)
+    records = sum(line["records"] for line in run.steps)
+    law = read_law("math").law
+    counts = np.array([[records if skill == "money" else 0 for skill in law.skills]])
+    alone = law.accuracy(counts)[:, 0, law.skills.index("money")].mean()
+    assert found.best == pytest.approx(alone, abs=0.02) and found.achieved == run.accuracy(2)
+    page = write_report([folder], tmp_path / "page.html", regrets=True).read_text()
+    assert "Regret:" in page and "Regret:" not in write_report([folder], tmp_path / "page.html").read_text()

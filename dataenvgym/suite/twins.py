@@ -1,0 +1,101 @@
+"""The simulated twin of a run's student, and what a run fell short of the best that could have been taught.
+
+A run has a twin if its task, student, replay, training and engine are those of a challenge whose law ships; what its
+exam asks, its budget and its seeds may be others. The law then says which allocation of the run's records would have
+done best on its exam: *regret* is that expected accuracy minus the run's own, on test. It may be negative, by noise.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from dataenvgym.reading.run import Run
+from dataenvgym.suite.challenges import OF_THE_EXAM, WORLD, Challenge, challenges
+from dataenvgym.suite.fits import built
+from dataenvgym.suite.simulated import law_of
+
+
+@dataclass(frozen=True)
+class Regret:
+    """What a run fell short of.
+
+    Args:
+        law: The law of its student.
+        best: Expected test accuracy of the best allocation of as many records.
+        achieved: The run's test accuracy after its last step.
+    """
+
+    law: str
+    best: float
+    achieved: float
+
+    @property
+    def points(self) -> float:
+        """The regret in points."""
+        return 100 * (self.best - self.achieved)
+
+
+def regret_of(run: Run) -> Regret | None:
+    """The regret of a run; None if no simulated twin of its student ships, or nothing was taught yet.
+
+    Takes some seconds.
+    """
+    from environments.simulation import best_allocation
+    from environments.simulation.law_files import read_law
+    from environments.simulation.optimum import exam_accuracy
+
+    records = sum(int(line.get("records") or 0) for line in run.steps)
+    law_name = twin_of(run.config) if records else None
+    if law_name is None:
+        return None
+    import numpy as np
+
+    law = read_law(law_name).law
+    exam = Counter(str(row.get("skill")) for row in run.answers(run.last_step) if row["split"] == "test")
+    if not set(exam) <= set(law.skills):
+        return None
+    best = best_allocation(law, exam, records)
+    counts = np.array([[best.get(skill, 0) for skill in law.skills]])
+    expected = float(exam_accuracy(law.accuracy(counts), law.skills, exam).mean())
+    return Regret(law_name, expected, run.accuracy(run.last_step))
+
+
+def twin_of(config: Mapping[str, Any]) -> str | None:
+    """The law of a run's student, by the run's configuration; None if none ships."""
+    own = _world(config)
+    for one in {each.world: each for each in challenges() if law_of(each)}.values():
+        # Composing a challenge takes a second: first a look at its file, whose settings the run has to share.
+        if _within(_world(one.config), own) and _composed(one) == own:
+            return law_of(one)
+    return None
+
+
+def _world(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a configuration its student's results rest on, besides exam, budget, allocation and seeds."""
+    blocks: dict[str, Any] = {name: config.get(name) for name in WORLD}
+    task = dict(blocks["task"] or {})
+    settings = {key: value for key, value in (task.get("init_args") or {}).items() if key not in OF_THE_EXAM}
+    variant = {key: value for key, value in (settings.pop("variant", None) or {}).items() if key != "exam" and value}
+    blocks["task"] = {"class_path": task.get("class_path"), **settings, **variant}
+    blocks["engine"] = ((config.get("teacher") or {}).get("init_args") or {}).get("engine")
+    environment = (config.get("environment") or {}).get("init_args") or {}
+    blocks["start"], blocks["pool"] = environment.get("start") or "base", environment.get("pool") or "all"
+    return blocks
+
+
+@lru_cache(maxsize=16)
+def _composed(one: Challenge) -> dict[str, Any]:
+    return _world(yaml.safe_load(built(one).config_text()))
+
+
+def _within(part: Any, whole: Any) -> bool:
+    """Whether every setting of one is in the other, with the same value."""
+    if isinstance(part, Mapping):
+        return isinstance(whole, Mapping) and all(
+            name in whole and _within(value, whole[name]) for name, value in part.items()
+        )
+    return bool(part == whole)
