@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported where they are used, since reading a bank needs ne
 # Instances of a skill that a fit's accuracy counts for: fewer than there are, since two fits of one allocation differ
 # by more than the drawing of instances.
 _EFFECTIVE = 24.0
-_TRANSFER_PENALTY = 60.0
+TRANSFER_PENALTY = 60.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def fit_law(
     fits: Sequence[Fit],
     skills: Sequence[str],
     weights: "NDArray[np.float64] | None" = None,
-    transfer_penalty: float = _TRANSFER_PENALTY,
+    transfer_penalty: float = TRANSFER_PENALTY,
     iterations: int = 150,
 ) -> StaticLaw:
     """The laws of a bank's fits.

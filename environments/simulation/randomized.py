@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from environments.simulation.bank import Fit
 from environments.simulation.calibration import resampled_weights
-from environments.simulation.law import StaticLaw, allocation_key, fit_law, logits, rates
+from environments.simulation.law import TRANSFER_PENALTY, StaticLaw, allocation_key, fit_law, logits, rates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,13 +51,14 @@ def half_of(fits: Sequence[Fit], half: int, seed: int = 5) -> list[Fit]:
     return [fit for fit in fits if not fit.allocation or allocation_key(fit.allocation) in mine]
 
 
-def laws_of(fits: Sequence[Fit], half: int | None, members: int = 12) -> list[StaticLaw]:
+def laws_of(fits: Sequence[Fit], half: int | None, members: int = 12, transfer: bool = True) -> list[StaticLaw]:
     """Laws of each world of a bank: one of all fits of a half (None for all), the others of resampled ones."""
+    penalty = TRANSFER_PENALTY if transfer else 1e9
     found = []
     for world in dict.fromkeys(fit.world for fit in fits):
         of = [fit for fit in fits if fit.world == world]
         chosen = of if half is None else half_of(of, half)
-        found.append(fit_law(chosen, tuple(of[0].scores["val"]), resampled_weights(chosen, members, 0)))
+        found.append(fit_law(chosen, tuple(of[0].scores["val"]), resampled_weights(chosen, members, 0), penalty))
     return found
 
 
