@@ -64,6 +64,7 @@ class Games:
         self._of_member |= {"h": of["h"], "1/F": 1 / of["F"], "1/R": 1 / of["R"]}
         self._transfer = np.ascontiguousarray(of["W"].swapaxes(1, 2))
         self._base = self.file.base.astype(np.float32)
+        self._rows = np.arange(number)[:, None]
         self._ones = np.ones((len(self.skills), 1), dtype=np.float32)
         # The noise of a run and that of few instances are drawn as one; instances that keep their difficulty differ
         # less from run to run than new ones would.
@@ -87,7 +88,10 @@ class Games:
         if member is not None and not 0 <= member < self.file.members:
             raise ConfigurationError(f"options: member is {member}; the law has 0 to {self.file.members - 1}.")
         drawn = rng.integers(self.file.members, size=self.number) if member is None else np.full(self.number, member)
-        self._own = {name: np.take(of, drawn, axis=0) for name, of in self._of_member.items()}
+        if self.number == 1:  # without copies
+            self._own = {name: of[drawn[0], None] for name, of in self._of_member.items()}
+        else:
+            self._own = {name: np.take(of, drawn, axis=0) for name, of in self._of_member.items()}
         # Games of one student share a product of matrices.
         self._groups: list[tuple[Any, Any]] = [(drawn[0], slice(None))]
         if self.number > 1:
@@ -99,10 +103,13 @@ class Games:
             self.asked = np.broadcast_to(fixed, size)
         else:
             keys = rng.random(size, dtype=np.float32)
-            last = rng.integers(3, min(10, size[1]), (self.number, 1))  # of 4 to 10 skills, those of the least keys
+            last = rng.integers(
+                min(3, size[1] - 1), min(10, size[1]), (self.number, 1)
+            )  # of 4 to 10 skills, those of the least keys
             weights = rng.standard_exponential(size, dtype=np.float32)
-            weights *= keys <= np.take_along_axis(np.sort(keys, 1), last, 1)
-            self.asked = weights / weights.sum(1, keepdims=True)
+            weights *= keys <= np.sort(keys, 1)[self._rows, last]
+            weights /= weights @ self._ones
+            self.asked = weights
         self._mask = (self.asked > 0).astype(np.float32)
         self._of_instances = self._fresh / np.maximum(self.asked * np.float32(self.val_size), np.float32(1))
         self.step_number = 0
