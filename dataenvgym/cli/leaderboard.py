@@ -28,7 +28,7 @@ def leaderboard(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     for run in arguments.runs:
         read_run(run)
-    made = make_leaderboard(arguments.runs, arguments.by)
+    made = make_leaderboard(arguments.runs, arguments.by, regrets=True)
     unread = [refusal for refusal in made.refused if refusal.unread]
     if unread and len(unread) == len(made.refused) and not made.boards:
         raise RecordError(f"No run can be ranked: {unread[0].reason}")

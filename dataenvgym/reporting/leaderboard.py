@@ -29,8 +29,12 @@ _NO_STATE = ("NoStatePolicy", "LLMNoStatePolicy")
 _FIRST_STEP = "FirstStepPolicy"
 
 
-def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard:
-    """Ranks the teachers of some runs by test accuracy; what cannot be ranked is refused with its reason."""
+def make_leaderboard(paths: Sequence[Path], by: Ranking = "last", regrets: bool = False) -> Leaderboard:
+    """Ranks the teachers of some runs by test accuracy; what cannot be ranked is refused with its reason.
+
+    With ``regrets``, a note says what teachers of a student that has a simulated twin fell short of the best allocation
+    (``dataenvgym.suite.twins``).
+    """
     refused: list[Refusal] = []
     audit = Audit()
     notes: dict[Path, list[str]] = {}
@@ -63,8 +67,22 @@ def make_leaderboard(paths: Sequence[Path], by: Ranking = "last") -> Leaderboard
             continue
         first = firsts.setdefault((board.task, board.environment, board.student, board.budget), key)
         boards.append(replace(board, apart=", ".join(differences(key, first))))
+    for one in [line for board in boards for line in board.lines] if regrets else ():
+        one.notes += _regret(one)
     boards.sort(key=lambda board: (board.task, board.environment, board.student, board.budget, board.apart))
     return Leaderboard(tuple(boards), tuple(refused), by)
+
+
+def _regret(one: Standing) -> tuple[str, ...]:
+    """A note of the mean regret of a teacher's runs after the last step, if all have one."""
+    from dataenvgym.suite.twins import regret_of
+
+    found = [regret_of(run) for run in one.teacher.runs.values()]
+    known = [regret for regret in found if regret is not None]
+    if len(known) < len(found):
+        return ()
+    mean = sum(regret.points for regret in known) / len(known)
+    return (f"regret after the last step {mean:.1f} points, by the simulated student {known[0].law}",)
 
 
 def _grouped(runs: Sequence[Run], refused: list[Refusal]) -> dict[str, Groups]:

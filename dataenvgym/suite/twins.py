@@ -44,24 +44,31 @@ def regret_of(run: Run) -> Regret | None:
 
     Takes some seconds.
     """
+    from environments.simulation.law_files import read_law
+
+    records = sum(int(line.get("records") or 0) for line in run.steps)
+    law = twin_of(run.config) if records else None
+    if law is None:
+        return None
+    exam = Counter(str(row.get("skill")) for row in run.answers(run.last_step) if row["split"] == "test")
+    if not set(exam) <= set(read_law(law).law.skills):
+        return None
+    return Regret(law, _best(law, tuple(sorted(exam.items())), records), run.accuracy(run.last_step))
+
+
+@lru_cache(maxsize=256)
+def _best(name: str, exam: tuple[tuple[str, int], ...], records: int) -> float:
+    """The expected accuracy of the best allocation, by the mean of a law's members."""
+    import numpy as np
+
     from environments.simulation import best_allocation
     from environments.simulation.law_files import read_law
     from environments.simulation.optimum import exam_accuracy
 
-    records = sum(int(line.get("records") or 0) for line in run.steps)
-    law_name = twin_of(run.config) if records else None
-    if law_name is None:
-        return None
-    import numpy as np
-
-    law = read_law(law_name).law
-    exam = Counter(str(row.get("skill")) for row in run.answers(run.last_step) if row["split"] == "test")
-    if not set(exam) <= set(law.skills):
-        return None
-    best = best_allocation(law, exam, records)
+    law, weights = read_law(name).law, dict(exam)
+    best = best_allocation(law, weights, records)
     counts = np.array([[best.get(skill, 0) for skill in law.skills]])
-    expected = float(exam_accuracy(law.accuracy(counts), law.skills, exam).mean())
-    return Regret(law_name, expected, run.accuracy(run.last_step))
+    return float(exam_accuracy(law.accuracy(counts), law.skills, weights).mean())
 
 
 def twin_of(config: Mapping[str, Any]) -> str | None:

@@ -10,13 +10,16 @@ import pytest
 import yaml
 
 import dataenvgym
-from dataenvgym.reading import read_run
+from dataenvgym.reading import Run, read_run
+from dataenvgym.reporting.leaderboard import make_leaderboard
 from dataenvgym.reporting.report import write_report
+from dataenvgym.reporting.standings import Leaderboard
 from dataenvgym.suite.challenges import challenge
 from dataenvgym.suite.fits import built
-from dataenvgym.suite.twins import regret_of, twin_of
+from dataenvgym.suite.twins import Regret, regret_of, twin_of
 from environments.simulation.law_files import read_law
 from tasks.errors import RecordError
+from tests.dataenvgym.test_leaderboard import floors, teacher
 from tests.make_run_dir import make_run_dir
 
 
@@ -152,3 +155,22 @@ def test_regret_is_what_the_best_allocation_would_have_been_worth(simulated: Pat
     assert found.best == pytest.approx(alone, abs=0.02) and found.achieved == run.accuracy(2)
     page = write_report([folder], tmp_path / "page.html", regrets=True).read_text()
     assert "Regret:" in page and "Regret:" not in write_report([folder], tmp_path / "page.html").read_text()
+
+
+def test_a_board_says_the_regret_of_its_teachers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [*floors(tmp_path), *teacher(tmp_path)]
+    assert not any("regret" in note for note in _notes(make_leaderboard(paths, regrets=True))), "no twins"
+
+    def regret(run: Run) -> Regret:
+        return Regret("math", 0.9, run.accuracy(run.last_step))
+
+    monkeypatch.setattr("dataenvgym.suite.twins.regret_of", regret)
+    made = make_leaderboard(paths, regrets=True)
+    for one in (line for board in made.boards for line in board.lines):
+        mean = 100 * (0.9 - np.mean([run.accuracy(run.last_step) for run in one.teacher.runs.values()]))
+        assert f"regret after the last step {mean:.1f} points, by the simulated student math" in one.notes
+    assert made.boards and not any("regret" in note for note in _notes(make_leaderboard(paths)))
+
+
+def _notes(board: Leaderboard) -> list[str]:
+    return [note for one in board.boards for line in one.lines for note in line.notes]
