@@ -24,7 +24,7 @@ def single(name: str) -> tuple[Callable[[], None], int]:
     """Two episodes of one environment, as gymnasium.make gives it."""
     env = gymnasium.make(name)
     rng = np.random.default_rng(0)
-    actions = rng.uniform(-1, 1, (10, *env.action_space.shape)).astype(np.float32)
+    actions = rng.uniform(-1, 1, (10, *(env.action_space.shape or ()))).astype(np.float32)
     env.reset(seed=0)
 
     def run() -> None:
@@ -40,7 +40,7 @@ def vectorized(name: str, number: int) -> tuple[Callable[[], None], int]:
     """Six steps of many environments, of which one is the reset."""
     env = gymnasium.make_vec(name, num_envs=number, vectorization_mode="vector_entry_point")
     rng = np.random.default_rng(0)
-    actions = rng.uniform(-1, 1, (6, *env.action_space.shape)).astype(np.float32)
+    actions = rng.uniform(-1, 1, (6, *(env.action_space.shape or ()))).astype(np.float32)
     env.reset(seed=0)
 
     def run() -> None:

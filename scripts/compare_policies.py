@@ -31,7 +31,7 @@ from dataenvgym.suite.shipped import policies_for
 from environments.simulation import read_bank
 from environments.simulation.play import best_of, play
 from environments.simulation.randomized import draw_games, laws_of
-from tasks.errors import ConfigurationError, DataEnvGymError
+from tasks.errors import ConfigurationError, DataEnvGymError, check_range, failing_as
 from tasks.markdown import markdown_table
 from teachers.teacher import Policy
 
@@ -57,6 +57,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     try:
+        check_range("compare_policies", games=arguments.games, records=arguments.records, steps=arguments.steps)
         print(compare(arguments))
     except DataEnvGymError as error:
         print(f"compare_policies: error: {error}", file=sys.stderr)
@@ -93,7 +94,8 @@ def made(wanted: list[str] | None, name: str) -> dict[str, Policy]:
     for each in dict.fromkeys([LOW, *(wanted or shipped)]):
         key, _, settings = each.partition("=")
         if settings:
-            policy: Any = json.loads(settings)
+            with failing_as(ConfigurationError, f"{each} is not NAME=JSON", "see --help"):
+                policy: Any = json.loads(settings)
         elif key in shipped:
             policy = shipped[key].policy
         elif "." in key:

@@ -31,6 +31,7 @@ from rich.progress import track
 
 from environments.simulation import StaticLaw, read_bank
 from environments.simulation.randomized import DrawnGames, draw_games, laws_of, rates_of
+from tasks.errors import DataEnvGymError, check_range
 from tasks.records import write_atomic
 from teachers.policies.learned import features, forward, shapes
 
@@ -67,7 +68,7 @@ def played(weights: dict[str, Any], games: DrawnGames, records: float, steps: in
 
 
 def fresh_weights(width: int, seed: int) -> dict[str, Any]:
-    """Weights before training; at first the policy gives more to what is asked more."""
+    """Weights before training."""
     generator = torch.Generator().manual_seed(seed)
     made = {}
     for name, shape in shapes(width).items():
@@ -89,7 +90,7 @@ def train(laws: list[StaticLaw], arguments: argparse.Namespace) -> tuple[dict[st
     for _ in track(range(arguments.iterations), "training", console=console, transient=True):
         law = laws[int(rng.integers(len(laws)))]
         most = len(law.skills)
-        size = int(rng.choice([most, most, max(2, most // 2), max(2, int(rng.integers(4, most + 1)))]))
+        size = int(rng.choice([most, most, max(2, most // 2), int(rng.integers(min(4, most), most + 1))]))
         games = draw_games([law], arguments.games, rng, size)
         records = float(np.exp(rng.uniform(np.log(LEAST_RECORDS), np.log(MOST_RECORDS))))
         final = played(weights, games, records, int(rng.choice(STEPS)), noise)
@@ -118,7 +119,13 @@ def main() -> int:
 
     torch.set_num_threads(1)
     began = time.monotonic()
-    laws = laws_of(read_bank(arguments.bank), arguments.half)
+    try:
+        sizes = {"iterations": arguments.iterations, "games": arguments.games, "width": arguments.width}
+        check_range("train_policy", **sizes)
+        laws = laws_of(read_bank(arguments.bank), arguments.half)
+    except DataEnvGymError as error:
+        print(f"train_policy: error: {error}", file=sys.stderr)
+        return 2
     weights, curve = train(laws, arguments)
     facts = {
         "command": "python scripts/train_policy.py " + shlex.join(sys.argv[1:]),

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from tasks.base import ProceduralTask, Task
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, failing_as
 from teachers.allocation import apportion
 from teachers.observation import Observation, SkillListObservation, SkillTreeObservation
 from teachers.plan import Action, DataSpec, Exploit, Explore, TreeAction
@@ -65,7 +66,7 @@ class Face(ABC):
         return [(observation.records_left or 0) / self.records, (observation.calls_left or 0) / self.steps]
 
 
-def flat_spaces(observed: int, acted: int) -> tuple[spaces.Box, spaces.Box]:
+def flat_spaces(observed: int, acted: int) -> tuple[Any, Any]:
     """Boxes in [-1, 1] of so many numbers."""
     return spaces.Box(-1.0, 1.0, (observed,), np.float32), spaces.Box(-1.0, 1.0, (acted,), np.float32)
 
@@ -79,7 +80,7 @@ class FlatOpenEnded(Face):
     """
 
     @property
-    def spaces(self) -> tuple[spaces.Box, spaces.Box]:
+    def spaces(self) -> tuple[Any, Any]:
         """Of observations and of actions."""
         return flat_spaces(4, 2)
 
@@ -90,7 +91,7 @@ class FlatOpenEnded(Face):
 
     def done(self, action: Any, observation: Observation) -> Action:
         """What an action orders after an observation."""
-        much, like = (float(value) for value in np.clip(action, -1, 1))
+        much, like = (float(value) for value in checked(action, 2))
         total = min(round((1 + much) * observation.even_share()), observation.records_left or 0)
         errors = [error.instance_id for error in observation.errors]
         observation.generator("errors").shuffle(errors)
@@ -110,7 +111,7 @@ class FlatSkillList(Face):
     """
 
     @property
-    def spaces(self) -> tuple[spaces.Box, spaces.Box]:
+    def spaces(self) -> tuple[Any, Any]:
         """Of observations and of actions."""
         return flat_spaces(5 * len(self.skills) + 2, len(self.skills))
 
@@ -138,11 +139,11 @@ class FlatSkillList(Face):
 
     def done(self, action: Any, observation: Observation) -> Action:
         """What an action orders after an observation."""
-        counts = self._dealt(action, observation)
+        counts = self._dealt(checked(action, len(self.skills)), observation)
         return [DataSpec(n, skill=skill) for skill, n in zip(self.skills, counts, strict=True) if n]
 
-    def _dealt(self, action: Any, observation: Observation) -> list[int]:
-        shares = np.exp(SHARPNESS * np.clip(np.asarray(action, dtype=np.float64), -1, 1))
+    def _dealt(self, action: NDArray[np.float64], observation: Observation) -> list[int]:
+        shares = np.exp(SHARPNESS * action)
         return apportion(observation.even_share(), shares.tolist(), observation.generator("ties"))
 
 
@@ -157,7 +158,7 @@ class FlatSkillTree(FlatSkillList):
     """
 
     @property
-    def spaces(self) -> tuple[spaces.Box, spaces.Box]:
+    def spaces(self) -> tuple[Any, Any]:
         """Of observations and of actions."""
         return flat_spaces(7 * len(self.skills) + 2, 2 * len(self.skills))
 
@@ -177,9 +178,10 @@ class FlatSkillTree(FlatSkillList):
         """What an action orders after an observation."""
         assert isinstance(observation, SkillTreeObservation), "the face of another environment"
         size = len(self.skills)
-        wanted = self._dealt(action[:size], observation)
+        numbers = checked(action, 2 * size)
+        wanted = self._dealt(numbers[:size], observation)
         made: dict[str, TreeAction] = {}
-        for skill, n, explores in zip(self.skills, wanted, np.asarray(action[size:]) > 0, strict=True):
+        for skill, n, explores in zip(self.skills, wanted, numbers[size:] > 0, strict=True):
             nodes = observation.trees[skill].subskills
             names = {node.name for node in nodes}
             new = [name for name in self.task.subskills(skill) if name not in names]
@@ -192,7 +194,7 @@ class FlatSkillTree(FlatSkillList):
 
 
 class Rich(Face):
-    """For teachers that read, in all environments.
+    """For teachers that read, in all environments; skill trees are shown, and orders go past them.
 
     Observation, a dictionary: ``text``, everything that the environment shows as JSON in ASCII, errors with questions
     and answers included (those of earlier steps are left out); ``accuracy`` of validation; and ``left``, the shares of
@@ -226,10 +228,11 @@ class Rich(Face):
         for past in shown["history"]:
             del past["errors"]
         text = json.dumps(shown)
-        while len(text) > _LONGEST:  # some megabytes of errors; ``errors_not_shown`` says how many
-            kept = len(shown["errors"]) // 2
-            shown["errors_not_shown"] = shown.get("errors_not_shown", 0) + len(shown["errors"]) - kept
-            shown["errors"] = shown["errors"][:kept]
+        while len(text) > _LONGEST:  # half of the errors are left out, then half of the earliest steps, and counted
+            longest = "errors" if shown["errors"] else "history"
+            left_out = (len(shown[longest]) + 1) // 2
+            shown[f"{longest}_not_shown"] = shown.get(f"{longest}_not_shown", 0) + left_out
+            shown[longest] = shown[longest][left_out:] if longest == "history" else shown[longest][:-left_out]
             text = json.dumps(shown)
         return {
             "text": text,
@@ -242,7 +245,7 @@ class Rich(Face):
         instances = self.task.instances("val")
         listed = isinstance(observation, SkillListObservation)
         specs = []
-        for order in list(action)[:_MOST_ORDERS]:
+        for order in self._orders(action):
             place, example = int(order["skill"]), int(order["like"])
             like = instances[example] if example < len(instances) else None
             skill = self.skills[place] if place < len(self.skills) and listed else None
@@ -251,6 +254,32 @@ class Rich(Face):
             name = like.instance_id if like is not None else None
             specs.append(DataSpec(int(order["count"]), skill, like=name, description=str(order["description"])))
         return specs
+
+    def _orders(self, action: Any) -> list[dict[str, Any]]:
+        """The orders of an action, checked."""
+        orders = list(action) if isinstance(action, list | tuple) else [None]
+        for order in orders[:_MOST_ORDERS]:
+            numbers = [order.get(name) for name in ("count", "skill", "like")] if isinstance(order, dict) else [None]
+            if not all(isinstance(number, int | np.integer) and number >= 0 for number in numbers):
+                raise ConfigurationError(
+                    "A rich action is a list of orders, each with count, skill and like as whole numbers of at least 0 "
+                    f"and a description, got {str(order)[:80]!r}."
+                )
+            order.setdefault("description", "")
+        return orders[:_MOST_ORDERS]
+
+
+def checked(action: Any, size: int) -> NDArray[np.float64]:
+    """An action of a flat face, clipped to [-1, 1].
+
+    Raises:
+        ConfigurationError: It is not so many finite numbers.
+    """
+    with failing_as(ConfigurationError, f"An action is {size} numbers, got {str(action)[:80]!r}"):
+        numbers = np.asarray(action, dtype=np.float64)
+    if numbers.shape != (size,) or not np.isfinite(numbers).all():
+        raise ConfigurationError(f"An action is {size} finite numbers, got {str(action)[:80]!r}.")
+    return np.clip(numbers, -1, 1)
 
 
 FLAT = {"OpenEnded": FlatOpenEnded, "SkillList": FlatSkillList, "SkillTree": FlatSkillTree}

@@ -21,12 +21,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from dataenvgym.envs.faces import SHARPNESS, flat_spaces
 from environments.simulation.law import rates
 from environments.simulation.law_files import read_law
 from tasks.errors import ConfigurationError, check_range
 
 Floats = NDArray[np.float32]
-SHARPNESS = 5.0  # of actions: exp(5) for exp(-5) is 22,000 times as many records
 
 
 class Games:
@@ -65,6 +65,8 @@ class Games:
         self._transfer = np.ascontiguousarray(of["W"].swapaxes(1, 2))
         self._base = self.file.base.astype(np.float32)
         self._rows = np.arange(number)[:, None]
+        self._shape = (number, len(self.skills))
+        self.step_number = steps  # until the first reset
         self._ones = np.ones((len(self.skills), 1), dtype=np.float32)
         # The noise of a run and that of few instances are drawn as one; instances that keep their difficulty differ
         # less from run to run than new ones would.
@@ -72,11 +74,12 @@ class Games:
         self._fresh = np.float32(1 - self.file.persistence)
 
     def _weights(self, exam: Mapping[str, float]) -> Floats:
-        weights = np.array([float(exam.get(skill, 0)) for skill in self.skills], dtype=np.float32)
-        if set(exam) - set(self.skills) or weights.min() < 0 or not weights.sum() > 0:
+        given = dict(exam) if isinstance(exam, Mapping) else {"": 0}
+        numbers = all(isinstance(weight, int | float) for weight in given.values())
+        weights = np.array([given.get(skill, 0) if numbers else 0 for skill in self.skills], dtype=np.float32)
+        if set(given) - set(self.skills) or weights.min() < 0 or not 0 < weights.sum() < np.inf:
             raise ConfigurationError(
-                f"exam is {dict(exam)}: give weights of 0 or more, one of them above 0, to some of "
-                f"{', '.join(self.skills)}."
+                f"exam is {exam}: give weights of 0 or more, one of them above 0, to some of {', '.join(self.skills)}."
             )
         return np.asarray(weights / weights.sum())
 
@@ -85,7 +88,7 @@ class Games:
     ) -> None:
         """Begins an episode in all games, each with a student (one of the law's members) and an exam of its own."""
         size = (self.number, len(self.skills))
-        if member is not None and not 0 <= member < self.file.members:
+        if member is not None and not (type(member) is int and 0 <= member < self.file.members):
             raise ConfigurationError(f"options: member is {member}; the law has 0 to {self.file.members - 1}.")
         drawn = rng.integers(self.file.members, size=self.number) if member is None else np.full(self.number, member)
         if self.number == 1:  # without copies
@@ -124,6 +127,10 @@ class Games:
 
     def step(self, actions: Floats, rng: np.random.Generator) -> Floats:
         """Deals a step's records and measures; returns the rewards, of shape (games,)."""
+        if self.step_number >= self.steps:
+            raise ConfigurationError("step() was called before reset(), or after the last step of an episode.")
+        if actions.shape != self._shape or not np.isfinite(actions @ self._ones).all():
+            raise ConfigurationError(f"Actions are finite numbers of shape {self._shape}, got {actions.shape}.")
         shares = np.minimum(np.maximum(actions, np.float32(-1)), np.float32(1))
         shares *= np.float32(SHARPNESS)
         np.exp(shares, out=shares)
@@ -189,12 +196,6 @@ def _log_of(values: Floats) -> Floats:
     return np.asarray(np.log(values, out=values))
 
 
-def _spaces(skills: int) -> tuple[Any, Any]:
-    """Of observations and actions."""
-    box = gymnasium.spaces.Box
-    return box(-1.0, 1.0, (5 * skills + 2,), np.float32), box(-1.0, 1.0, (skills,), np.float32)
-
-
 class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
     """One game; see the module for what is observed, done and rewarded.
 
@@ -213,7 +214,7 @@ class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigurationError(f"render_mode is {render_mode!r}; it can be ansi, rgb_array or None.")
         self.games = Games(law, **settings)
-        self.observation_space, self.action_space = _spaces(len(self.games.skills))
+        self.observation_space, self.action_space = flat_spaces(5 * len(self.games.skills) + 2, len(self.games.skills))
         self.render_mode = render_mode
         self._curve: list[float] = []
 
@@ -255,7 +256,9 @@ class SimulatedTeachingVectorEnv(VectorEnv[Floats, Floats, NDArray[Any]]):
     def __init__(self, num_envs: int, law: str, **settings: Any) -> None:
         self.num_envs = num_envs
         self.games = Games(law, number=num_envs, **settings)
-        self.single_observation_space, self.single_action_space = _spaces(len(self.games.skills))
+        self.single_observation_space, self.single_action_space = flat_spaces(
+            5 * len(self.games.skills) + 2, len(self.games.skills)
+        )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 

@@ -48,6 +48,12 @@ def make_env(
         settings: Further ones of TeachingEnv; of Games, in the Skill-List environment of a simulated student.
     """
     if law is not None and kind == "SkillList" and face == "flat":
+        known = ("records", "steps", "val_size", "exam")
+        if wrong := sorted(set(settings) - set(known)):
+            raise ConfigurationError(
+                f"The fast game has no {', '.join(wrong)}; it has {', '.join(known)}, and reset(options=…) fixes the "
+                "member and the exam of an episode."
+            )
         return SimulatedTeachingEnv(law, render_mode, **settings)
     return TeachingEnv(kind, face, law, configs, render_mode, **settings)
 
@@ -102,6 +108,10 @@ class TeachingEnv(gymnasium.Env[Any, Any]):
             )
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigurationError(f"render_mode is {render_mode!r}; it can be ansi, rgb_array or None.")
+        if (law is None and member) or (law is not None and runs is not None):
+            raise ConfigurationError("member is for simulated students, and runs for real ones: leave the other away.")
+        if wrong := [name for name in options or {} if "calls_per_step" in name or "environment.budget" in name]:
+            raise ConfigurationError(f"options has {wrong[0]}: a step is one call here, and budgets have arguments.")
         check_range("TeachingEnv", records=records, steps=steps)
         check_range("TeachingEnv", 0, open_ends=True, seconds=seconds)
         self.render_mode = render_mode
@@ -140,7 +150,10 @@ class TeachingEnv(gymnasium.Env[Any, Any]):
         now = environment.step(batch)
         self._observation, result = now, environment.results[-1]
         reward = float((now.accuracy.value or 0.0) - (before.accuracy.value or 0.0))
-        spent = self.budget.spent(sum(past.records for past in now.history), now.step, 0.0)
+        # Without a limit of time every end is the budget's, idle steps included.
+        idle = next((i for i, past in enumerate(reversed(now.history[1:])) if past.records), now.step)
+        records = sum(past.records for past in now.history)
+        spent = self.budget.max_seconds is None or self.budget.spent(records, now.step, 0.0, idle)
         info = {"accepted": result.records, "refused": sum(result.rejected.values())}
         return self._face.seen(now), reward, now.last and spent, now.last and not spent, info
 

@@ -49,8 +49,10 @@ class LineageRow:
         description: What to write, in words.
         seen: Validation accuracy that the teacher was shown of the skill before the order (of all, without a skill).
         ordered: Records ordered.
-        accepted: Accepted records of the order: those of its skill, subskill and example, as far as it asked for them.
-        prompts: Keys of the requests to a chat model that the order caused, as in calls.jsonl.
+        accepted: Accepted records of the order: those of its skill, subskill and example, as far as it asked for them;
+            None for an example if the engine's records do not say which they resemble.
+        prompts: Keys of the requests to a chat model that the order caused, as in calls.jsonl, which knows the step and
+            the order: none where a step has several teacher calls.
         after: Validation accuracy of the skill after the step.
         change: ``after`` minus ``seen``; it follows all records of the step and not these alone.
     """
@@ -64,7 +66,7 @@ class LineageRow:
     description: str
     seen: float | None
     ordered: int
-    accepted: int
+    accepted: int | None
     prompts: tuple[str, ...]
     after: float | None
     change: float | None
@@ -80,6 +82,7 @@ def ledger(run: Run, split: Split | None = None) -> list[LedgerRow]:
     found, before = [], run.answers(0) if run.steps else []
     for line in run.steps[1:]:
         step, fresh = int(line["step"]), Counter[str | None](row.get("skill") for row in run.record_rows(line["step"]))
+        # A step whose answers are missing has no rows, nor has the one after it.
         held = {(row["split"], row["instance_id"]): float(row["score"]) for row in before}
         now = run.answers(step)
         for row in now:
@@ -96,48 +99,58 @@ def ledger(run: Run, split: Split | None = None) -> list[LedgerRow]:
 
 def lineage(run: Run) -> list[LineageRow]:
     """Every order of the finished steps."""
-    prompts: dict[tuple[int, int], list[str]] = {}
-    for call in run.call_rows():
-        if call.get("purpose") == "engine" and "failure" not in call and call.get("item") is not None:
-            prompts.setdefault((int(call["step"]), int(call["item"])), []).append(str(call["key"]))
     found, before = [], run.steps[0] if run.steps else {}
     for line in run.steps[1:]:
-        step = int(line["step"])
-        waiting = run.record_rows(step)
-        where = run.folder(step) / "plan.json"
-        with failing_as(RecordError, f"{where} is damaged, no plans", "restore it"):
-            plans = [list(kept["plan"]["specs"]) for kept in RunDir(run.path).calls(step)]
-            assert all(type(spec["count"]) is int for specs in plans for spec in specs), "a count is no number"
-        for number, specs in enumerate(plans):
-            for order, spec in enumerate(specs):
-                mine = _taken(spec, waiting)
-                seen, after = (_accuracy(of, spec.get("skill")) for of in (before, line))
-                found.append(
-                    LineageRow(
-                        step=step,
-                        call=number,
-                        order=order,
-                        skill=spec.get("skill"),
-                        subskill=spec.get("subskill"),
-                        like=spec.get("like"),
-                        description=spec.get("description") or "",
-                        seen=seen,
-                        ordered=spec["count"],
-                        accepted=mine,
-                        prompts=tuple(prompts.get((step, order), ())),
-                        after=after,
-                        change=None if seen is None or after is None else round(after - seen, 6),
-                    )
-                )
+        with failing_as(
+            RecordError, f"{run.folder(int(line['step'])) / 'plan.json'} is damaged, no plans", "restore it"
+        ):
+            found += _orders(run, line, before)
         before = line
     return found
 
 
-def _taken(spec: Json, waiting: list[Json]) -> int:
+def _orders(run: Run, line: Json, before: Json) -> list[LineageRow]:
+    step = int(line["step"])
+    waiting, found = run.record_rows(step), []
+    plans = [list(kept["plan"]["specs"]) for kept in RunDir(run.path).calls(step)]
+    exemplified = any("like" in str(row.get("source")) for row in waiting)
+    prompts: dict[int, list[str]] = {}
+    for call in run.call_rows() if len(plans) == 1 else ():
+        named = (call.get("purpose"), call.get("step")) == ("engine", step) and "failure" not in call
+        if named and call.get("item") is not None:
+            prompts.setdefault(int(call["item"]), []).append(str(call.get("key")))
+    for number, specs in enumerate(plans):
+        for order, spec in enumerate(specs):
+            if type(spec["count"]) is not int:
+                raise ValueError("a count is no number")
+            seen, after = (_accuracy(of, spec.get("skill")) for of in (before, line))
+            found.append(
+                LineageRow(
+                    step=step,
+                    call=number,
+                    order=order,
+                    skill=spec.get("skill"),
+                    subskill=spec.get("subskill"),
+                    like=spec.get("like"),
+                    description=spec.get("description") or "",
+                    seen=seen,
+                    ordered=spec["count"],
+                    accepted=_taken(spec, waiting, exemplified),
+                    prompts=tuple(prompts.get(order, ())),
+                    after=after,
+                    change=None if seen is None or after is None else round(after - seen, 6),
+                )
+            )
+    return found
+
+
+def _taken(spec: Json, waiting: list[Json], exemplified: bool) -> int | None:
     """How many of the waiting records are of an order; takes them out."""
+    if spec.get("like") is not None and not exemplified:
+        return None
 
     def fits(row: Json) -> bool:
-        if spec.get("like") is not None and spec["like"] not in str(row.get("source")):
+        if spec.get("like") is not None and str(spec["like"]) not in str(row.get("source")):
             return False
         named = [name for name in ("skill", "subskill") if spec.get(name) is not None and spec.get("like") is None]
         return all(row.get(name) == spec[name] for name in named)

@@ -162,6 +162,8 @@ def _ledger(run: Run) -> list[Json]:
     rows = ledger(run)
     found = []
     for line in run.steps[1:]:
+        if not run.answers(line["step"]) or not run.answers(line["step"] - 1):
+            continue  # not recorded, as the notes say
         mine = [row for row in rows if row.step == line["step"]]
         lost = Counter(row.skill or UNKNOWN for row in mine if (row.split, row.change) == ("test", "lost"))
         counts = Counter((row.split, row.change) for row in mine)
@@ -178,8 +180,9 @@ def _lineage(run: Run) -> list[Json]:
         for row in rows:
             key = (row.skill, row.subskill, row.like is not None)
             one = orders.setdefault(key, {**asdict(row), "ordered": 0, "accepted": 0, "prompts": 0, "like": 0})
-            for name, more in (("ordered", row.ordered), ("accepted", row.accepted), ("prompts", len(row.prompts))):
+            for name, more in (("ordered", row.ordered), ("prompts", len(row.prompts))):
                 one[name] += more
+            one["accepted"] = None if None in (one["accepted"], row.accepted) else one["accepted"] + row.accepted
             one["like"] += row.like is not None
         found.append({"step": step, "rows": sorted(orders.values(), key=lambda one: -one["ordered"])})
     return found

@@ -16,9 +16,9 @@ from tasks.errors import ConfigurationError
 
 # What a student's results rest on, beside allocation and seed: the blocks of a configuration, without what only says
 # what is asked of it and how often.
-WORLD = ("task", "model", "data", "trainer")
+_WORLD = ("task", "model", "data", "trainer")
 _OF_THE_STUDENT = ("*.safetensors", "*config.json", "tokenizer.json", "*.jinja", "replay.jsonl")
-OF_THE_EXAM = ("exam", "seed", "val_size", "test_size")
+_OF_THE_EXAM = ("exam", "seed", "val_size", "test_size")
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,7 @@ class Challenge:
 
         It covers settings, engine and the student's files; code that changes results is what the canary is for.
         """
-        blocks: dict[str, Any] = {block: self.config[block] for block in WORLD}
-        blocks["student"] = self.student
-        settings = dict(self._settings("task"))
-        variant = {key: value for key, value in (settings.pop("variant", None) or {}).items() if key != "exam"}
-        kept = {key: value for key, value in settings.items() if key not in OF_THE_EXAM}
-        blocks["task"] = [
-            self.config["task"]["class_path"],
-            kept,
-            {key: variant[key] for key in variant if variant[key]},
-        ]
-        blocks["engine"] = self._settings("teacher")["engine"]
-        said = json.dumps(blocks, sort_keys=True)
+        said = json.dumps({**world_of(self.config), "student": self.student}, sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     @cached_property
@@ -91,6 +80,18 @@ class Challenge:
 
     def _settings(self, block: str) -> Mapping[str, Any]:
         return dict(self.config[block].get("init_args") or {})
+
+
+def world_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a configuration that its student's results rest on, besides allocation and seed."""
+    blocks: dict[str, Any] = {block: config.get(block) for block in _WORLD}
+    task = config["task"]
+    settings = dict(task.get("init_args") or {})
+    variant = {key: value for key, value in (settings.pop("variant", None) or {}).items() if key != "exam" and value}
+    kept = {key: value for key, value in settings.items() if key not in _OF_THE_EXAM}
+    blocks["task"] = [task["class_path"], kept, variant]
+    blocks["engine"] = ((config.get("teacher") or {}).get("init_args") or {}).get("engine")
+    return blocks
 
 
 def challenge(name: str) -> Challenge:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from dataenvgym.reading.run import Run
-from dataenvgym.suite.challenges import OF_THE_EXAM, WORLD, Challenge, challenges
+from dataenvgym.suite.challenges import Challenge, challenges, world_of
 from dataenvgym.suite.fits import built
 from dataenvgym.suite.simulated import law_of
 
@@ -51,7 +51,7 @@ def regret_of(run: Run) -> Regret | None:
     if law is None:
         return None
     exam = Counter(str(row.get("skill")) for row in run.answers(run.last_step) if row["split"] == "test")
-    if not set(exam) <= set(read_law(law).law.skills):
+    if not exam or not set(exam) <= set(read_law(law).law.skills):
         return None
     return Regret(law, _best(law, tuple(sorted(exam.items())), records), run.accuracy(run.last_step))
 
@@ -73,6 +73,8 @@ def _best(name: str, exam: tuple[tuple[str, int], ...], records: int) -> float:
 
 def twin_of(config: Mapping[str, Any]) -> str | None:
     """The law of a run's student, by the run's configuration; None if none ships."""
+    if not (config.get("task") or {}).get("class_path"):
+        return None
     own = _world(config)
     for one in {each.world: each for each in challenges() if law_of(each)}.values():
         # Composing a challenge takes a second: first a look at its file, whose settings the run has to share.
@@ -82,16 +84,10 @@ def twin_of(config: Mapping[str, Any]) -> str | None:
 
 
 def _world(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a configuration its student's results rest on, besides exam, budget, allocation and seeds."""
-    blocks: dict[str, Any] = {name: config.get(name) for name in WORLD}
-    task = dict(blocks["task"] or {})
-    settings = {key: value for key, value in (task.get("init_args") or {}).items() if key not in OF_THE_EXAM}
-    variant = {key: value for key, value in (settings.pop("variant", None) or {}).items() if key != "exam" and value}
-    blocks["task"] = {"class_path": task.get("class_path"), **settings, **variant}
-    blocks["engine"] = ((config.get("teacher") or {}).get("init_args") or {}).get("engine")
+    """What a twin has to share: all but exam, budget, allocation and seeds."""
     environment = (config.get("environment") or {}).get("init_args") or {}
-    blocks["start"], blocks["pool"] = environment.get("start") or "base", environment.get("pool") or "all"
-    return blocks
+    ordered = {name: environment.get(name) or usual for name, usual in (("start", "base"), ("pool", "all"))}
+    return {**world_of(config), **ordered}
 
 
 @lru_cache(maxsize=16)
@@ -105,4 +101,6 @@ def _within(part: Any, whole: Any) -> bool:
         return isinstance(whole, Mapping) and all(
             name in whole and _within(value, whole[name]) for name, value in part.items()
         )
+    if isinstance(part, list) and isinstance(whole, list) and len(part) == len(whole):
+        return all(_within(one, other) for one, other in zip(part, whole, strict=True))
     return bool(part == whole)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from environments.simulation.bank import Fit
 from environments.simulation.calibration import resampled_weights
 from environments.simulation.law import TRANSFER_PENALTY, StaticLaw, allocation_key, fit_law, logits, rates
+from tasks.errors import ConfigurationError, check_range
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,9 +74,9 @@ def draw_games(
     """Draws games.
 
     A student is one of the laws' members; ``perturbed``, half of them learn a skill as another one is learnt, all
-    parameters are moved, transfer goes between other skills, some skills do not move at all and the records of some
-    teach errors. The exam asks 3 or more skills, evenly or with uneven weights (Dirichlet), in 100 to 500 validation
-    instances.
+    parameters are moved, transfer goes between other skills, some skills learn nothing (and may be forgotten) and the
+    records of some teach errors. The exam asks 3 or more skills, evenly or with uneven weights (Dirichlet), in 100 to
+    500 validation instances.
 
     Args:
         laws: Laws of as many skills each.
@@ -84,12 +85,18 @@ def draw_games(
         skills: How many of the skills a game has, drawn from the law's; None for all.
         perturbed: False for the students as they were fitted.
         fresh: See DrawnGames.
+
+    Raises:
+        ConfigurationError: The laws have fewer skills, or a number is below 1.
     """
     import numpy as np
 
     members = {name: np.concatenate([law.parameters[name] for law in laws]) for name in laws[0].parameters}
     drawn = rng.integers(len(members["z"]), size=number)
     width = len(laws[0].skills)
+    check_range("draw_games", number=number, skills=skills)
+    if skills is not None and skills > width:
+        raise ConfigurationError(f"A game of {skills} skills cannot be drawn from laws of {width}: ask for fewer.")
     size = skills or width
     own = {name: of[drawn] for name, of in members.items()}
     kept = rng.permuted(np.tile(np.arange(width), (number, 1)), axis=1)[:, :size]

@@ -120,6 +120,11 @@ def main() -> int:
         path = arguments.out / "results.jsonl.gz"
         kept = {(one.challenge, one.policy): one for one in [*(read_results(path) if path.is_file() else []), *results]}
         write_results(path, kept.values())
+        # What ships of the same games is shown beside it: yardsticks need not be run again.
+        played = {_game(one) for one in kept.values()}
+        for one in read_results(SHIPPED):
+            if _game(one) in played:
+                kept.setdefault((one.challenge, one.policy), one)
         for folder, why in failures.items():
             print(f"failed: {folder}: {why}", file=sys.stderr)
         print(table(list(kept.values()), arguments.against))
@@ -131,13 +136,15 @@ def main() -> int:
 
 def table(results: Sequence[Result], against: str, resamples: int = 5000) -> str:
     """By policy, over the games that it played with both yardsticks: accuracy, share of the gap, differences."""
-    scores: dict[str, dict[int, float]] = {}
+    scores: dict[str, dict[str, float]] = {}
     for one in results:
-        scores.setdefault(one.policy, {})[one.seed] = one.accuracy
+        scores.setdefault(one.policy, {})[_game(one)] = one.accuracy
     rows = []
     for name in sorted(scores, key=lambda one: -np.mean(list(scores[one].values()))):
-        games = sorted(set(scores[name]) & set(scores[LOW]) & set(scores[HIGH]))
-        if not games:
+        games = sorted(set(scores[name]) & set(scores.get(LOW, ())) & set(scores.get(HIGH, ())))
+        if not games:  # played without yardsticks
+            mean = f"{100 * np.mean(list(scores[name].values())):.1f}"
+            rows.append([name, str(len(scores[name])), mean, "", *_ahead(scores, against, name)])
             continue
         own, low, high = (np.array([scores[one][game] for game in games]) for one in (name, LOW, HIGH))
         rng = np.random.default_rng(0)
@@ -150,7 +157,11 @@ def table(results: Sequence[Result], against: str, resamples: int = 5000) -> str
     return "\n".join(markdown_table(heads, rows))
 
 
-def _ahead(scores: Mapping[str, Mapping[int, float]], against: str, name: str) -> tuple[str, str]:
+def _game(result: Result) -> str:
+    return result.challenge.removesuffix("-at-once")
+
+
+def _ahead(scores: Mapping[str, Mapping[str, float]], against: str, name: str) -> tuple[str, str]:
     """How much better one policy is than another on the games that both played, and the paired t-test's p."""
     games = sorted(set(scores.get(against, {})) & set(scores[name]))
     if name == against or len(games) < 2:

@@ -105,11 +105,37 @@ def test_orders_like_errors_and_of_subskills_get_their_own_records(tmp_path: Pat
     mine = found[found.step == 1]
     assert list(mine.accepted) == [2, 2, 1] and list(mine.ordered) == [2, 2, 5]
     assert list(mine.prompts) == [(), ("k1",), ()] and mine.description.iloc[0] == "in words"
+    rows = [{**row, "source": "a model"} for row in rows]
+    (step / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    calls = [{"plan": {"specs": part}, "accepted": 3} for part in (specs[:1], specs[1:])]
+    (step / "plan.json").write_text(json.dumps({"calls": calls}))
+    found = read_run(folder).lineage()
+    mine = found[found.step == 1]
+    assert mine.accepted.iloc[:2].tolist() == [2, 2] and mine.accepted.isna().iloc[2], "who wrote it does not say"
+    assert list(mine.prompts) == [()] * 3, "of which call a prompt was is not kept"
+
+
+def test_steps_whose_answers_are_missing_are_left_out(tmp_path: Path) -> None:
+    folder = make_run_dir(tmp_path / "run", steps=3)
+    whole = read_run(folder).ledger()
+    (folder / "step_01" / "predictions.jsonl").unlink()
+    found = read_run(folder).ledger()
+    assert set(whole.step) == {1, 2, 3} and set(found.step) == {3}
+    text = write_report([folder], tmp_path / "page.html", regrets=True).read_text()
+    shown = text[text.index("<h2>Won and lost</h2>") :]
+    assert '<tr><td class="n">3</td>' in shown and '<tr><td class="n">1</td>' not in shown.split("</table>")[0]
 
 
 def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
     folder = make_run_dir(tmp_path / "run", steps=2)
-    for content in ({"calls": [{"plan": {}}]}, {"calls": [{"plan": {"specs": [{"count": "2"}]}}]}, {"calls": [3]}):
+    wrong = {"count": 2, "skill": "a", "like": 7}
+    assert read_run(folder).lineage() is not None
+    for content in (
+        {"calls": [{"plan": {"specs": [wrong, {}]}}]},
+        {"calls": [{"plan": {}}]},
+        {"calls": [{"plan": {"specs": [{"count": "2"}]}}]},
+        {"calls": [3]},
+    ):
         (folder / "step_01" / "plan.json").write_text(json.dumps(content))
         with pytest.raises(RecordError, match=r"plan.json is damaged, no plans"):
             read_run(folder).lineage()

@@ -51,7 +51,9 @@ def test_the_runs_of_a_game(tmp_path: Path) -> None:
 
 def test_the_table_pairs_games() -> None:
     def result(policy: str, seed: int, right: int) -> Result:
-        return Result("game", policy, seed, [1.0] * right + [0.0] * (100 - right), None, [], {}, 0.0, {}, "", "")
+        return Result(
+            f"game-{seed}", policy, seed, [1.0] * right + [0.0] * (100 - right), None, [], {}, 0.0, {}, "", ""
+        )
 
     scores = {"even": [20, 40, 30], "oracle": [40, 50, 50], "learned": [30, 45, 40], "other": [20, 40]}
     results = [result(name, seed, right) for name, own in scores.items() for seed, right in enumerate(own)]
@@ -62,6 +64,18 @@ def test_the_table_pairs_games() -> None:
     assert lines["learned"][:3] == ["3", "38.3", "0.50 [0.50, 0.50]"]
     assert lines["other"][:2] == ["2", "30.0"] and lines["other"][2].startswith("0.00")
     assert lines["other"][3].startswith("+7.5") and lines["even"][3].startswith("+8.3 [+1.2")
+
+
+def test_games_of_two_worlds_are_two_games_and_without_yardsticks_there_is_no_share() -> None:
+    def result(game: str, policy: str, right: int) -> Result:
+        return Result(game, policy, 1000, [1.0] * right + [0.0] * (100 - right), None, [], {}, 0.0, {}, "", "")
+
+    played = [result("game-000-a", "learned", 30), result("game-000-b", "learned", 50)]
+    assert "| learned | 2 | 40.0 |  |  |  |" in table(played, "learned"), "nothing says what the gap is"
+    yardsticks = [
+        result(f"game-000-{world}-at-once", name, n) for world, name, n in (("a", "even", 20), ("a", "oracle", 40))
+    ]
+    assert "| learned | 1 | 30.0 | 0.50 [0.50, 0.50] |" in table([*played, *yardsticks], "learned")
 
 
 def test_what_ships_is_on_seeds_of_its_own_and_says_what_the_document_says() -> None:
