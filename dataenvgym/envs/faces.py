@@ -257,7 +257,7 @@ class Rich(Face):
 
     def _orders(self, action: Any) -> list[dict[str, Any]]:
         """The orders of an action, checked."""
-        orders = list(action) if isinstance(action, list | tuple) else [None]
+        orders: list[Any] = list(action) if isinstance(action, list | tuple) else [None]
         for order in orders[:_MOST_ORDERS]:
             numbers = [order.get(name) for name in ("count", "skill", "like")] if isinstance(order, dict) else [None]
             if not all(isinstance(number, int | np.integer) and number >= 0 for number in numbers):
@@ -265,8 +265,7 @@ class Rich(Face):
                     "A rich action is a list of orders, each with count, skill and like as whole numbers of at least 0 "
                     f"and a description, got {str(order)[:80]!r}."
                 )
-            order.setdefault("description", "")
-        return orders[:_MOST_ORDERS]
+        return [{"description": "", **order} for order in orders[:_MOST_ORDERS]]
 
 
 def checked(action: Any, size: int) -> NDArray[np.float64]:
