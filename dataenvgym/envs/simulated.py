@@ -106,9 +106,8 @@ class Games:
             self.asked = np.broadcast_to(fixed, size)
         else:
             keys = rng.random(size, dtype=np.float32)
-            last = rng.integers(
-                min(3, size[1] - 1), min(10, size[1]), (self.number, 1)
-            )  # of 4 to 10 skills, those of the least keys
+            # Asked are the 4 to 10 skills of the least keys.
+            last = rng.integers(min(3, size[1] - 1), min(10, size[1]), (self.number, 1))
             weights = rng.standard_exponential(size, dtype=np.float32)
             weights *= keys <= np.sort(keys, 1)[self._rows, last]
             weights /= weights @ self._ones
