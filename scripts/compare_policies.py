@@ -29,7 +29,7 @@ from dataenvgym.suite.challenges import challenge
 from dataenvgym.suite.fits import built
 from dataenvgym.suite.shipped import policies_for
 from environments.simulation import read_bank
-from environments.simulation.play import best_of, play
+from environments.simulation.play import best_of, finals
 from environments.simulation.randomized import draw_games, laws_of
 from tasks.errors import ConfigurationError, DataEnvGymError, check_range, failing_as
 from tasks.markdown import markdown_table
@@ -74,16 +74,9 @@ def compare(arguments: argparse.Namespace) -> str:
         for law in laws
     ]
     policies = made(arguments.policies, arguments.challenge)
-    names = [f"skill {place}" for place in range(games[0].exam.shape[1])]
     scores: dict[str, NDArray[np.float64]] = {HIGH: np.concatenate([best_of(one, arguments.records) for one in games])}
     for name, policy in track(policies.items(), "policies", console=Console(stderr=True), transient=True):
-        scores[name] = np.array(
-            [
-                play(policy, one, place, names, arguments.records, arguments.steps).expected
-                for one in games
-                for place in range(len(one.exam))
-            ]
-        )
+        scores[name] = finals(policy, games, arguments.records, arguments.steps)
     return table(scores, arguments.against)
 
 

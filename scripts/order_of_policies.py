@@ -17,18 +17,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from compare_policies import made
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from scipy.stats import spearmanr
 
 from dataenvgym.suite.shipped import BANKS
 from environments.simulation import StaticLaw, read_bank
-from environments.simulation.play import play
+from environments.simulation.play import finals
 from environments.simulation.randomized import DrawnGames, draw_games, laws_of
 from tasks.errors import DataEnvGymError
 from tasks.markdown import markdown_table
-from teachers.teacher import Policy
 
 
 def students(games: int, seed: int) -> dict[str, list[DrawnGames]]:
@@ -54,19 +52,6 @@ def students(games: int, seed: int) -> dict[str, list[DrawnGames]]:
     }
 
 
-def places(policies: dict[str, Policy], games: list[DrawnGames], records: int, steps: int) -> NDArray[np.float64]:
-    """The mean final accuracy of each policy."""
-    means = []
-    for policy in policies.values():
-        found = [
-            play(policy, one, place, [f"skill {n}" for n in range(one.exam.shape[1])], records, steps).expected
-            for one in games
-            for place in range(len(one.exam))
-        ]
-        means.append(float(np.mean(found)))
-    return np.array(means)
-
-
 def main() -> int:
     """Plays, and prints the accuracies and the matrix."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -83,7 +68,10 @@ def main() -> int:
         print(f"order_of_policies: error: {error}", file=sys.stderr)
         return 2
     shown = track(drawn.items(), "students", console=Console(stderr=True), transient=True)
-    means = {name: places(policies, games, arguments.records, arguments.steps) for name, games in shown}
+    means = {
+        name: [float(finals(policy, games, arguments.records, arguments.steps).mean()) for policy in policies.values()]
+        for name, games in shown
+    }
     first = next(iter(means.values()))
     rows = [
         [name, *(f"{100 * means[student][place]:.1f}" for student in means)]

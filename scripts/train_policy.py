@@ -33,7 +33,7 @@ from environments.simulation import StaticLaw, read_bank
 from environments.simulation.randomized import DrawnGames, draw_games, laws_of, rates_of
 from tasks.errors import DataEnvGymError, check_range
 from tasks.records import write_atomic
-from teachers.policies.learned import features, forward, shapes
+from teachers.policies.learned import features, forward, shapes, width_of
 
 STEPS = (3, 4, 5, 5, 6, 8)
 LEAST_RECORDS, MOST_RECORDS = 20, 120  # of a step
@@ -48,14 +48,11 @@ def played(weights: dict[str, Any], games: DrawnGames, records: float, steps: in
     rates, sizes, exam = rates_of(games, torch, tensor), tensor(games.sizes), tensor(games.exam)
     asked, run_sd = sizes.clamp(max=1), tensor(games.run_sd)
     counts = last = torch.zeros_like(sizes)
-    hidden = torch.zeros(*sizes.shape, weights["output.weight"].shape[0] // 3)
+    hidden = torch.zeros(*sizes.shape, width_of(weights))
     before = None
     for step in range(steps):
         expected = games.expected(rates, counts, torch)
-        slope = expected * (1 - expected)
-        variance = slope * ((games.fresh if step else 1.0) / sizes.clamp(min=1))
-        if step:
-            variance = variance + (slope * run_sd).square()
+        variance = games.variance(expected, sizes, run_sd, step > 0, torch)
         drawn = torch.randn(sizes.shape, generator=rng)
         seen = (expected + (variance + 1e-8).sqrt() * drawn).clamp(0, 1) * asked
         left = torch.full((len(sizes), 1), records * (steps - step))

@@ -23,7 +23,6 @@ def register() -> None:
     makes = "dataenvgym.envs.teaching:make_env"
     for domain, configs in json.loads(_DOMAINS.read_text(encoding="utf-8")).items():
         for kind in _KINDS:
-            # What a step trains: GPUs are not exact, but a CPU is, with the same versions and threads.
             gymnasium.register(f"DataEnvGym/{kind}-{domain}-v0", makes, kwargs={"kind": kind, "configs": configs})
     for law in sorted(path.stem for path in _LAWS.glob("*.npz")):
         # Three letters are an abbreviation.

@@ -258,14 +258,16 @@ class Rich(Face):
     def _orders(self, action: Any) -> list[dict[str, Any]]:
         """The orders of an action, checked."""
         orders: list[Any] = list(action) if isinstance(action, list | tuple) else [None]
-        for order in orders[:_MOST_ORDERS]:
+        if len(orders) > _MOST_ORDERS:
+            raise ConfigurationError(f"A rich action has up to {_MOST_ORDERS} orders, got {len(orders)}.")
+        for order in orders:
             numbers = [order.get(name) for name in ("count", "skill", "like")] if isinstance(order, dict) else [None]
             if not all(isinstance(number, int | np.integer) and number >= 0 for number in numbers):
                 raise ConfigurationError(
                     "A rich action is a list of orders, each with count, skill and like as whole numbers of at least 0 "
                     f"and a description, got {str(order)[:80]!r}."
                 )
-        return [{"description": "", **order} for order in orders[:_MOST_ORDERS]]
+        return [{"description": "", **order} for order in orders]
 
 
 def checked(action: Any, size: int) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ from environments.simulation.law_files import read_law
 from tasks.errors import ConfigurationError, check_range
 
 Floats = NDArray[np.float32]
+RENDERING: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}
 
 
 class Games:
@@ -207,14 +208,12 @@ class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
         settings: Those of Games: ``records``, ``steps``, ``val_size`` and ``exam``.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012  (as in Env)
+    metadata = RENDERING
 
     def __init__(self, law: str, render_mode: str | None = None, **settings: Any) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ConfigurationError(f"render_mode is {render_mode!r}; it can be ansi, rgb_array or None.")
         self.games = Games(law, **settings)
         self.observation_space, self.action_space = flat_spaces(5 * len(self.games.skills) + 2, len(self.games.skills))
-        self.render_mode = render_mode
+        self.render_mode = checked_mode(render_mode)
         self._curve: list[float] = []
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
@@ -231,9 +230,7 @@ class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
 
     def render(self) -> Any:
         """The validation accuracy after each step, as a line of text or a picture."""
-        if self.render_mode == "ansi":
-            return "validation " + " → ".join(f"{100 * value:.1f} %" for value in self._curve)
-        return picture(self._curve, self.games.steps) if self.render_mode == "rgb_array" else None
+        return rendered(self.render_mode, self._curve, self.games.steps)
 
     def _shown(self) -> tuple[Floats, dict[str, Any]]:
         observation = self.games.observations()[0]
@@ -295,7 +292,21 @@ def make_vec_env(num_envs: int, law: str, kind: str, face: str = "flat", **setti
     return SimulatedTeachingVectorEnv(num_envs, law, **settings)
 
 
-def picture(curve: list[float], steps: int) -> NDArray[np.uint8]:
+def checked_mode(mode: str | None) -> str | None:
+    """A render mode, or a ConfigurationError."""
+    if mode not in (None, *RENDERING["render_modes"]):
+        raise ConfigurationError(f"render_mode is {mode!r}; it can be ansi, rgb_array or None.")
+    return mode
+
+
+def rendered(mode: str | None, curve: list[float], steps: int) -> Any:
+    """Validation accuracies by step as a line of text or a picture; None without a mode."""
+    if mode == "ansi":
+        return "validation " + " → ".join(f"{100 * value:.1f} %" for value in curve)
+    return _picture(curve, steps) if mode == "rgb_array" else None
+
+
+def _picture(curve: list[float], steps: int) -> NDArray[np.uint8]:
     """Validation accuracies by step, of shape (300, 400, 3)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 import gymnasium
 
 from dataenvgym.envs.faces import FLAT, Face, FaceName, Rich
-from dataenvgym.envs.simulated import SimulatedTeachingEnv, picture
+from dataenvgym.envs.simulated import RENDERING, SimulatedTeachingEnv, checked_mode, rendered
 from environments.budget import Budget
 from environments.loop.protocol import Recorder
 from tasks.errors import ConfigurationError, check_range
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from dataenvgym.cli.episode import EpisodeCLI
     from environments.base import Environment
     from teachers.observation import Observation
-
-KINDS = {
-    "OpenEnded": "environments.OpenEndedEnvironment",
-    "SkillList": "environments.SkillListEnvironment",
-    "SkillTree": "environments.SkillTreeEnvironment",
-}
 
 
 def make_env(
@@ -40,7 +34,7 @@ def make_env(
     """What ``gymnasium.make`` calls: the fast game of numbers where there is one, else the environment itself.
 
     Args:
-        kind: One of KINDS.
+        kind: ``OpenEnded``, ``SkillList`` or ``SkillTree``.
         face: ``flat`` or ``rich`` (``faces.py``).
         law: Name of the law of a simulated student; None for a real one.
         configs: Fragments of ``configs/`` that a real student's episode is composed of.
@@ -69,7 +63,7 @@ class TeachingEnv(gymnasium.Env[Any, Any]):
     or below ``runs``, where ``dataenvgym report`` finds them.
 
     Args:
-        kind: One of KINDS.
+        kind: ``OpenEnded``, ``SkillList`` or ``SkillTree``.
         face: ``flat`` or ``rich``.
         law: Name of the law of a simulated student, in the task of its challenges; None for a real one.
         configs: Fragments of ``configs/`` that a real student's episode is composed of: task, student and teacher, of
@@ -86,7 +80,7 @@ class TeachingEnv(gymnasium.Env[Any, Any]):
         ConfigurationError: A part cannot be made of these settings.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012  (as in Env)
+    metadata = RENDERING
 
     def __init__(
         self,
@@ -102,23 +96,21 @@ class TeachingEnv(gymnasium.Env[Any, Any]):
         runs: str | Path | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        if kind not in KINDS or face not in ("flat", "rich"):
+        if kind not in FLAT or face not in ("flat", "rich"):
             raise ConfigurationError(
-                f"kind is {kind!r} and face {face!r}; they can be {', '.join(KINDS)}, and flat or rich."
+                f"kind is {kind!r} and face {face!r}; they can be {', '.join(FLAT)}, and flat or rich."
             )
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ConfigurationError(f"render_mode is {render_mode!r}; it can be ansi, rgb_array or None.")
         if (law is None and member) or (law is not None and runs is not None):
             raise ConfigurationError("member is for simulated students, and runs for real ones: leave the other away.")
         if wrong := [name for name in options or {} if "calls_per_step" in name or "environment.budget" in name]:
             raise ConfigurationError(f"options has {wrong[0]}: a step is one call here, and budgets have arguments.")
         check_range("TeachingEnv", records=records, steps=steps)
         check_range("TeachingEnv", 0, open_ends=True, seconds=seconds)
-        self.render_mode = render_mode
+        self.render_mode = checked_mode(render_mode)
         self.budget = Budget(records, steps, seconds)
         self._runs = Path(runs) if runs is not None else None
         self._law, self._member, self._configs = law, member, list(configs)
-        self._options = {"environment": KINDS[kind], **(options or {})}
+        self._options = {"environment": f"environments.{kind}Environment", **(options or {})}
         self._episode = self._composed()
         self._open = ExitStack()
         self._number = 0
@@ -160,9 +152,7 @@ class TeachingEnv(gymnasium.Env[Any, Any]):
     def render(self) -> Any:
         """The validation accuracy after each step, as a line of text or a picture."""
         curve = [past.accuracy.value or 0.0 for past in self._observation.history] if self._observation else []
-        if self.render_mode == "ansi":
-            return "validation " + " → ".join(f"{100 * value:.1f} %" for value in curve)
-        return picture(curve, self.budget.max_steps or 1) if self.render_mode == "rgb_array" else None
+        return rendered(self.render_mode, curve, self.budget.max_steps or 1)
 
     def close(self) -> None:
         """Ends the episode; may be called twice."""

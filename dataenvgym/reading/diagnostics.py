@@ -99,23 +99,23 @@ def ledger(run: Run, split: Split | None = None) -> list[LedgerRow]:
 
 def lineage(run: Run) -> list[LineageRow]:
     """Every order of the finished steps."""
-    found, before = [], run.steps[0] if run.steps else {}
+    found, before, calls = [], run.steps[0] if run.steps else {}, run.call_rows()
     for line in run.steps[1:]:
         with failing_as(
             RecordError, f"{run.folder(int(line['step'])) / 'plan.json'} is damaged, no plans", "restore it"
         ):
-            found += _orders(run, line, before)
+            found += _orders(run, line, before, calls)
         before = line
     return found
 
 
-def _orders(run: Run, line: Json, before: Json) -> list[LineageRow]:
+def _orders(run: Run, line: Json, before: Json, calls: list[Json]) -> list[LineageRow]:
     step = int(line["step"])
     waiting, found = run.record_rows(step), []
     plans = [list(kept["plan"]["specs"]) for kept in RunDir(run.path).calls(step)]
     exemplified = any("like" in str(row.get("source")) for row in waiting)
     prompts: dict[int, list[str]] = {}
-    for call in run.call_rows() if len(plans) == 1 else ():
+    for call in calls if len(plans) == 1 else ():
         named = (call.get("purpose"), call.get("step")) == ("engine", step) and "failure" not in call
         if named and call.get("item") is not None:
             prompts.setdefault(int(call["item"]), []).append(str(call.get("key")))

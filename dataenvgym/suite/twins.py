@@ -76,11 +76,18 @@ def twin_of(config: Mapping[str, Any]) -> str | None:
     if not (config.get("task") or {}).get("class_path"):
         return None
     own = _world(config)
-    for one in {each.world: each for each in challenges() if law_of(each)}.values():
+    for one, law in _worlds_with_laws():
         # Composing a challenge takes a second: first a look at its file, whose settings the run has to share.
         if _within(_world(one.config), own) and _composed(one) == own:
-            return law_of(one)
+            return law
     return None
+
+
+@lru_cache(maxsize=1)
+def _worlds_with_laws() -> list[tuple[Challenge, str]]:
+    """A challenge of each world that a law ships of: to name a world, its student's files are hashed."""
+    found = {one.world: (one, law) for one in challenges() if (law := law_of(one)) is not None}
+    return list(found.values())
 
 
 def _world(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,19 @@ def play(policy: Policy, games: DrawnGames, place: int, skills: Sequence[str], r
     return Played(float(final @ one.exam[0]), counts[0], seen)
 
 
+def finals(policy: Policy, games: Sequence[DrawnGames], records: int, steps: int) -> "NDArray[np.float64]":
+    """The final accuracies that the law expects of a policy in all games, one after the other."""
+    import numpy as np
+
+    return np.array(
+        [
+            play(policy, one, place, [f"skill {n}" for n in range(one.exam.shape[1])], records, steps).expected
+            for one in games
+            for place in range(len(one.exam))
+        ]
+    )
+
+
 def _dealt(policy: Policy, action: Any, skills: Sequence[str], left: int) -> "NDArray[np.float64]":
     import numpy as np
 
@@ -91,9 +104,8 @@ def _measured(
     """Accuracy and instances by skill, as validation shows them."""
     import numpy as np
 
-    sizes, slope = games.sizes[0], expected * (1 - expected)
-    variance = slope * (1.0 if untrained else games.fresh) / np.maximum(sizes, 1)
-    variance = variance if untrained else variance + (slope * games.run_sd[0]) ** 2
+    sizes = games.sizes[0]
+    variance = games.variance(expected, sizes, games.run_sd[0], not untrained, np)
     noisy = np.clip(expected + np.sqrt(variance) * rng.standard_normal(len(sizes)), 0, 1)
     return [(round(value * n) / n if n else None, int(n)) for value, n in zip(noisy, sizes, strict=True)]
 

@@ -41,6 +41,12 @@ class DrawnGames:
         """Accuracies by skill after records of shape (games, skills); ``rates`` are those of ``parameters``."""
         return 1 / (1 + xp.exp(-logits(rates, counts[:, None, :], xp)[:, 0]))
 
+    def variance(self, expected: Any, sizes: Any, run_sd: Any, trained: bool, xp: Any) -> Any:
+        """The variance of measured accuracies, (games, skills); ``sizes`` and ``run_sd`` are the games', for ``xp``."""
+        slope = expected * (1 - expected)
+        of_instances = slope * ((self.fresh if trained else 1.0) / xp.clip(sizes, 1, None))
+        return of_instances + (slope * run_sd) ** 2 if trained else of_instances
+
 
 def half_of(fits: Sequence[Fit], half: int, seed: int = 5) -> list[Fit]:
     """Every other allocation with its replicates, in an order at random; the untrained student is in both halves."""

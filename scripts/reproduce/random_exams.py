@@ -55,6 +55,7 @@ def game_of(base: Challenge, game: int, folder: Path) -> tuple[Challenge, Challe
     law = law_of(base)
     if law is None:
         raise ConfigurationError(f"No law ships of {base.name}, by which the oracle is found: choose another.")
+    why: ConfigurationError | None = None
     for attempt in range(100):
         config: dict[str, Any] = yaml.safe_load(base.path.read_text(encoding="utf-8"))
         settings = config["task"]["init_args"]
@@ -65,11 +66,12 @@ def game_of(base: Challenge, game: int, folder: Path) -> tuple[Challenge, Challe
             task = built(asked).config_init["task"]
             for split in ("val", "test"):
                 task.instances(split)
-        except ConfigurationError:
+        except ConfigurationError as error:
+            why = error
             continue
         config["environment"]["init_args"]["budget"]["max_steps"] = 1
         return asked, _written(config, folder / f"game-{game:03d}-{base.name}-at-once.yaml")
-    raise ConfigurationError(f"No exam of {base.name} can be drawn in 100 attempts: choose another challenge.")
+    raise ConfigurationError(f"No exam of {base.name} can be drawn in 100 attempts, at last since {why}")
 
 
 def _written(config: Mapping[str, Any], path: Path) -> Challenge:
@@ -87,8 +89,8 @@ def entries_of(arguments: argparse.Namespace) -> list[Entry]:
         law = read_law(law_of(base) or "").law
         best = best_allocation(law, asked.exam, asked.max_records)
         shipped = policies_for(base)
-        static = {LOW: shipped[LOW].policy, HIGH: {"class_path": "teachers.policies.StaticPolicy"}}
-        static[HIGH] = {**static[HIGH], "init_args": {"allocation": best}}
+        oracle = {"class_path": "teachers.policies.StaticPolicy", "init_args": {"allocation": best}}
+        static = {LOW: shipped[LOW].policy, HIGH: oracle}
         seed = FIRST_SEED + game
         for name in arguments.policies:
             if name in static:

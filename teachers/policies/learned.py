@@ -52,7 +52,7 @@ class LearnedPolicy(SharingPolicy):
         total = self.share(observation)
         left = total if observation.records_left is None else observation.records_left
         calls = observation.calls_left or 1
-        size, hidden = len(skills), np.zeros((1, len(skills), self._weights["output.weight"].shape[0] // 3))
+        size, hidden = len(skills), np.zeros((1, len(skills), width_of(self._weights)))
         counts, before = np.zeros((1, size)), None
         steps = list(_measured(observation, skills))
         spent = sum(allocation.sum() for allocation, _, _ in steps)
@@ -147,6 +147,11 @@ def shapes(width: int) -> dict[str, tuple[int, ...]]:
     }
 
 
+def width_of(weights: Mapping[str, Any]) -> int:
+    """Numbers of memory for each skill."""
+    return int(weights["output.weight"].shape[0]) // 3
+
+
 def read_weights(name: str) -> "dict[str, NDArray[np.float64]]":
     """Shipped weights, or those of a file.
 
@@ -172,7 +177,7 @@ def _read(path: Path, changed: int) -> "dict[str, NDArray[np.float64]]":
     ):
         with np.load(path, allow_pickle=False) as arrays:
             weights = {key: arrays[key].astype(np.float64) for key in arrays.files if key != "facts"}
-        wanted = shapes(weights["output.weight"].shape[0] // 3)
+        wanted = shapes(width_of(weights))
         if {key: value.shape for key, value in weights.items()} != wanted:
             raise ValueError("arrays of other shapes")
         if not all(np.isfinite(value).all() for value in weights.values()):

@@ -216,6 +216,8 @@ def test_actions_that_are_none_end_in_one_line(kind: str) -> None:
     for action in (None, 3, ["more"]):
         with pytest.raises(ConfigurationError, match="A rich action is a list of orders"):
             rich.step(action)
+    with pytest.raises(ConfigurationError, match="up to 64 orders, got 65"):
+        rich.step([order] * 65)
     assert rich.step([order])[4] == {"accepted": 3, "refused": 0}
 
 
