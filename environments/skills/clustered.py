@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from itertools import count
 
 from environments.skills.assignment import Once
-from environments.skills.nearest import SkillsBySimilarity, fit_vectors, plain
+from environments.skills.nearest import SkillsBySimilarity
 from tasks.base import Task
 from tasks.errors import ConfigurationError, check_range
-
-# The same in every run: a partition is a part of the setting that runs with different seeds have in common.
-_SEED = 0
-_STARTS = 10  # k-means is begun so often, and the tightest clusters are kept
+from tasks.similarity import clusters, plain
 
 _WORD = re.compile(r"[^\W\d_][^\W_]+")
 _WORDS_OF_A_NAME = 3  # enough to tell clusters apart in a table
@@ -58,9 +55,6 @@ class ClusteredSkills(SkillsBySimilarity):
         return tuple(dict.fromkeys(self._prepared().values()))
 
     def _discover(self) -> dict[str, str]:
-        from sklearn.cluster import KMeans  # takes a second to import
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
         instances = self._task.instances("val")
         texts = [plain(instance.instruction) for instance in instances]
         if (distinct := len(set(texts))) < self._num_categories:
@@ -68,11 +62,7 @@ class ClusteredSkills(SkillsBySimilarity):
                 f"ClusteredSkills: num_categories is {self._num_categories}, and only {distinct} validation "
                 f"instructions of {self._task.name} differ, numbers aside: give at most so many."
             )
-        _, vectors = fit_vectors(texts)
-        # One thread: the order in which several sum up is not fixed, and a last digit can move a text.
-        with threadpool_limits(limits=1):
-            labels = KMeans(self._num_categories, n_init=_STARTS, random_state=_SEED).fit(vectors).labels_
-        numbers = [int(label) for label in labels]
+        numbers = clusters(texts, self._num_categories)
         names = _names(texts, numbers)
         return {instance.instance_id: names[number] for instance, number in zip(instances, numbers, strict=True)}
 

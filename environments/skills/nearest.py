@@ -1,6 +1,5 @@
 """The skill of an instance that nobody has labelled: that of the labelled instances whose texts are most like its."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -8,29 +7,11 @@ from typing import Any
 from environments.skills.assignment import SkillAssignment
 from tasks.base import Task
 from tasks.errors import ConfigurationError
+from tasks.similarity import fit_vectors
 from tasks.types import TaskInstance
-
-# Numbers, and not the digits of a name (x1, utf8).
-_NUMBER = re.compile(r"(?<![^\W\d_])(?<!\d)\d+")
 
 # What identifies an instance: a record seen as an instance may have any id.
 Key = tuple[str, str]
-
-
-def plain(text: str) -> str:
-    """A text in lower case with every number made 0: numbers tell instances apart and not skills."""
-    return _NUMBER.sub("0", text).lower()
-
-
-def fit_vectors(texts: Sequence[str]) -> tuple[Any, Any]:
-    """TF-IDF vectors of plain texts' character runs, which see symbols as well as words.
-
-    Gives the fitted scikit-learn vectoriser, and the matrix of these texts with one row of length 1 each.
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second to import
-
-    vectorizer = TfidfVectorizer(preprocessor=plain, analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
-    return vectorizer, vectorizer.fit_transform(texts)
 
 
 def key_of(instance: TaskInstance) -> Key:

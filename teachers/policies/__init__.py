@@ -7,6 +7,7 @@ from teachers.policies.bandits import (
     PrioritizedReplayPolicy,
     SuccessiveHalvingPolicy,
 )
+from teachers.policies.error_groups import ErrorGroupsPolicy
 from teachers.policies.expected_gain import ExpectedGainPolicy
 from teachers.policies.feedback_ablation import FeedbackAblationPolicy
 from teachers.policies.first_step import FirstStepPolicy
@@ -21,6 +22,7 @@ from teachers.policies.llm_skill_tree import LLMSkillTreePolicy
 from teachers.policies.mastery import MasteryPolicy
 from teachers.policies.no_state import NoStatePolicy
 from teachers.policies.open_ended import OpenEndedPolicy
+from teachers.policies.planned_tree import PlannedTreePolicy
 from teachers.policies.proposers import FixedListProposer, SubskillProposer
 from teachers.policies.skill_list import ErrorProportionalPolicy, RewardHistoryPolicy
 from teachers.policies.skill_tree import SkillTreePolicy
@@ -29,6 +31,7 @@ from teachers.policies.tree_rules import AlternatingPolicy, FillBalancedPolicy, 
 
 __all__ = [
     "AlternatingPolicy",
+    "ErrorGroupsPolicy",
     "ErrorProportionalPolicy",
     "Exp3Policy",
     "ExpectedGainPolicy",
@@ -49,6 +52,7 @@ __all__ = [
     "MasteryPolicy",
     "NoStatePolicy",
     "OpenEndedPolicy",
+    "PlannedTreePolicy",
     "PrioritizedReplayPolicy",
     "RandomPolicy",
     "RewardHistoryPolicy",

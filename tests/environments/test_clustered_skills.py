@@ -8,10 +8,10 @@ import pytest
 from dataenvgym.cli.main import main
 from environments import Budget, SkillListEnvironment
 from environments.skills import ClusteredSkills
-from environments.skills.nearest import fit_vectors, plain
 from environments.testing import check_environment
 from tasks.errors import ConfigurationError
 from tasks.math import ProceduralMathTask
+from tasks.similarity import fit_vectors, plain
 from tasks.types import TaskInstance, TrainingRecord
 from teachers.engines import ProceduralEngine
 from teachers.plan import DataSpec
