@@ -41,6 +41,8 @@ def quieten(lightning: bool = True) -> None:
     """Silences libraries for the rest of the process; with ``lightning`` also Lightning's own lines."""
     for message in _SAID_AGAIN:
         warnings.filterwarnings("ignore", message=message)
+    # A student's reply that is read as Python, by ast.parse: what is odd in it is the student's.
+    warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")
     for name, level in {**_LEVELS, **(_LIGHTNING if lightning else {})}.items():
         logging.getLogger(name).setLevel(level)
 

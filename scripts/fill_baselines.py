@@ -14,9 +14,9 @@ from pathlib import Path
 
 from dataenvgym.suite.canary import check_canary, keep_canary, kept_canary
 from dataenvgym.suite.challenges import Challenge, challenge, challenges
-from dataenvgym.suite.fingerprints import code_of, fingerprint
+from dataenvgym.suite.fingerprints import fingerprint
 from dataenvgym.suite.results import Result, write_results
-from dataenvgym.suite.runner import Entry, run_entries
+from dataenvgym.suite.runner import run_entries
 from dataenvgym.suite.shipped import BASELINES, baselines, policies_for
 from tasks.errors import ConfigurationError, DataEnvGymError
 
@@ -55,7 +55,7 @@ def fill(arguments: argparse.Namespace) -> int:
     for one in chosen:
         named = policies_for(one)
         wanted = [name for name in arguments.policies or named if name in named]
-        entries = [Entry(one, name, named[name].policy, seed) for seed in seeds for name in wanted]
+        entries = [named[name].on(one, seed) for seed in seeds for name in wanted]
         held = {(found.policy, found.seed) for found in current(one)}
         due = [entry for entry in entries if (entry.name, entry.seed) not in held]
         results, failures = run_entries(due, arguments.out, arguments.jobs, arguments.launcher)
@@ -72,7 +72,8 @@ def fill(arguments: argparse.Namespace) -> int:
 def current(one: Challenge, say: bool = False) -> list[Result]:
     """The baselines of today's challenge, settings and code; ``say`` names those of others."""
     now, named = fingerprint(one), policies_for(one)
-    shipping = {name: (now, policy.policy, code_of(policy.policy)) for name, policy in named.items()}
+    entries = {name: policy.on(one, 0) for name, policy in named.items()}
+    shipping = {name: (now, entry.settings, entry.code) for name, entry in entries.items()}
     kept, dropped = [], Counter[str]()
     for found in baselines([one]):
         if (found.fingerprint, found.settings, found.code) == shipping.get(found.policy):

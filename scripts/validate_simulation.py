@@ -21,7 +21,6 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from dataenvgym.suite.challenges import Challenge, challenge, challenges
-from dataenvgym.suite.runner import Entry
 from dataenvgym.suite.shipped import baselines, policies_for
 from dataenvgym.suite.simulated import law_of, simulate_all
 from dataenvgym.suite.standing import Table
@@ -78,7 +77,7 @@ def validate(
     """A row for each policy, how the simulated student agrees with the real one, and how further ones do."""
     table = Table(baselines([one]))
     names = sorted(table.policies(one.name), key=lambda name: -table.accuracy(one.name, name))
-    entries = [Entry(one, name, policies_for(one)[name].policy, seed) for name in names for seed in range(seeds)]
+    entries = [policies_for(one)[name].on(one, seed) for name in names for seed in range(seeds)]
     simulated = Table(simulate_all(entries, jobs))
     rows = []
     for name in names:

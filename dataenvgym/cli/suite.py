@@ -30,7 +30,13 @@ def suite(words: Sequence[str]) -> int:
     parser.add_argument("policy", nargs="?", help="path of a class (my_module.MyPolicy), or the name of a shipped one")
     parser.add_argument("--settings", help="the class's settings, as JSON: '{\"floor\": 0.2}'")
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="a YAML file with a teacher block: policy, engine")
-    parser.add_argument("--name", help="what to call it (default: the class's name)")
+    parser.add_argument(
+        "--environment",
+        choices=("open_ended", "skill_list", "skill_tree"),
+        default="skill_list",
+        help="what the teacher is shown and may order (default: skill_list); the yardsticks hold in all",
+    )
+    parser.add_argument("--name", help="what to call it (default: the class's name, and the environment's)")
     parser.add_argument("--challenges", nargs="+", metavar="NAME", help="which (default: all that have an oracle)")
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: 5)")
     parser.add_argument("--first_seed", type=int, default=0, help="the first seed (default: 0)")
@@ -75,14 +81,18 @@ def suite(words: Sequence[str]) -> int:
     else:
         policy, name = None, _teacher(arguments.teacher, arguments.policy, arguments.settings)
         said = ["--config", str(arguments.teacher)]
-    name = arguments.name or name
+    if arguments.environment == "skill_list":
+        arguments.environment = None  # the challenges' own
+    name = arguments.name or (f"{name}_{arguments.environment}" if arguments.environment else name)
     if any(named == name for one in chosen for named in policies_for(one)):
         raise ConfigurationError(f"A shipped policy is called {name}: give this one another name by --name.")
     made = built(chosen[0], *said)  # a class that does not exist, or settings that do not fit, end here
     if arguments.teacher is None:
         _check_contract(name, made.teacher.policy, made.config_init["task"])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    entries = [Entry(one, name, policy, seed, arguments.teacher) for one in chosen for seed in seeds]
+    entries = [
+        Entry(one, name, policy, seed, arguments.teacher, arguments.environment) for one in chosen for seed in seeds
+    ]
     if arguments.simulated and (arguments.teacher is not None or arguments.launcher != "local"):
         raise ConfigurationError(
             "--simulated goes with a policy alone, run here: the laws are of the challenges' own engines. Leave "
@@ -119,7 +129,6 @@ def suite(words: Sequence[str]) -> int:
 def _simulated(entries: "Sequence[Entry]", name: str, out: Path, jobs: int, dry_run: bool) -> int:
     """The policy and the yardsticks with simulated students, where a law of the challenge's student ships."""
     from dataenvgym.suite.results import write_results
-    from dataenvgym.suite.runner import Entry
     from dataenvgym.suite.shipped import policies_for
     from dataenvgym.suite.simulated import law_of, simulate_all
 
@@ -132,7 +141,7 @@ def _simulated(entries: "Sequence[Entry]", name: str, out: Path, jobs: int, dry_
     seeds = sorted({entry.seed for entry in asked})
     for one in chosen.values():
         yardsticks = [named for named in policies_for(one).values() if named.kind == "yardstick"]
-        asked += [Entry(one, named.name, named.policy, seed) for named in yardsticks for seed in seeds]
+        asked += [named.on(one, seed) for named in yardsticks for seed in seeds]
     if dry_run:
         print(f"{len(asked)} runs of simulated students, {len(asked) // len(chosen)} on each challenge, about 1 s each")
         return 0

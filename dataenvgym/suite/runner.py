@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dataenvgym import catalogue
 from dataenvgym.reading.run import Run
 from dataenvgym.studies.cells import Cell
 from dataenvgym.studies.grid import run_grid, unfinished
@@ -29,6 +30,8 @@ class Entry:
         policy: The policy's ``class_path`` and ``init_args``; None leaves it to ``teacher``.
         seed: The run's seed.
         teacher: A YAML file with a teacher block, laid over the challenge's own: policy and engine are judged together.
+        environment: Another environment than the challenge's, by the name of its fragment (``skill_tree``). The
+            yardsticks hold in all of them, since a student depends on its records and not on what a teacher was shown.
     """
 
     challenge: Challenge
@@ -36,13 +39,25 @@ class Entry:
     policy: Mapping[str, Any] | None
     seed: int
     teacher: Path | None = None
+    environment: str | None = None
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What the teacher is made of: the policy, or the file's block."""
+        """What the teacher is made of: the policy, or the file's block; and where it acts, if not in Skill-List."""
         if self.teacher is None:
-            return dict(self.policy or {})
-        return dict(yaml.safe_load(self.teacher.read_text(encoding="utf-8")))
+            made = dict(self.policy or {})
+        else:
+            made = dict(yaml.safe_load(self.teacher.read_text(encoding="utf-8")))
+        return made if self.environment is None else {**made, "environment": self.environment}
+
+    @property
+    def environment_settings(self) -> dict[str, Any]:
+        """The environment by dotted key, with the challenge's budget and all else; empty for the challenge's own."""
+        if self.environment is None:
+            return {}
+        fragment = catalogue.FOLDER / "environments" / f"{self.environment}.yaml"
+        path = yaml.safe_load(fragment.read_text(encoding="utf-8"))["environment"]["class_path"]
+        return {"environment": {**self.challenge.config["environment"], "class_path": path}}
 
     @cached_property
     def code(self) -> str:
@@ -53,6 +68,7 @@ class Entry:
     def cell(self) -> Cell:
         """The entry as an episode of a grid."""
         settings = {} if self.policy is None else {"teacher.init_args.policy": dict(self.policy)}
+        settings |= self.environment_settings
         files = (str(self.challenge.path), *([str(self.teacher.absolute())] if self.teacher else []))
         return Cell(f"{self.challenge.name}.{self.name}", self.seed, files, settings)
 

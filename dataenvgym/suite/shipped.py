@@ -11,6 +11,7 @@ import yaml
 
 from dataenvgym.suite.challenges import Challenge
 from dataenvgym.suite.results import Result, read_results
+from dataenvgym.suite.runner import Entry
 from tasks.errors import ConfigurationError
 
 HERE = Path(__file__).parent
@@ -27,11 +28,17 @@ class NamedPolicy:
         name: How results call it.
         kind: ``yardstick``, ``heuristic`` or ``ablation``.
         policy: Its ``class_path`` and ``init_args``.
+        environment: Where it acts, if not in Skill-List: a name of configs/environments.
     """
 
     name: str
     kind: str
     policy: Mapping[str, Any]
+    environment: str | None = None
+
+    def on(self, challenge: Challenge, seed: int) -> Entry:
+        """Its run on a challenge with a seed."""
+        return Entry(challenge, self.name, self.policy, seed, environment=self.environment)
 
 
 @cache
@@ -47,7 +54,7 @@ def oracles() -> Mapping[str, Any]:
 
 def policies_for(challenge: Challenge) -> dict[str, NamedPolicy]:
     """The shipped policies on a challenge, by name; its own adversary and oracle among them, if it has them."""
-    shipped = {name: NamedPolicy(name, one["kind"], one["policy"]) for name, one in _policies()["policies"].items()}
+    shipped = {name: NamedPolicy(name, **one) for name, one in _policies()["policies"].items()}
     if (adversary := _policies()["adversarial"].get(challenge.name)) is not None:
         shipped["adversarial"] = NamedPolicy("adversarial", "yardstick", adversary)
     if (oracle := oracles().get(challenge.name)) is not None:

@@ -50,7 +50,7 @@ def simulate(entry: Entry, member: int = 0) -> Result:
         raise ConfigurationError(f"No law of a simulated student ships for {entry.challenge.name}.")
     assert entry.teacher is None, "the law is of the challenge's engine: a file might name another one"
     with contained():
-        episode = _built(entry.challenge, json.dumps(entry.policy))
+        episode = _built(entry.challenge, json.dumps(entry.policy), json.dumps(entry.environment_settings))
         task, make = episode.config_init["task"], episode.config_init["environment"]
         loop = SimulatedLoop(task, SimulatedStudent(law, member), entry.seed)
         kept = _Last()
@@ -74,9 +74,10 @@ def simulate(entry: Entry, member: int = 0) -> Result:
 
 
 @lru_cache(maxsize=8)
-def _built(challenge: Challenge, policy: str) -> "EpisodeCLI":
+def _built(challenge: Challenge, policy: str, environment: str) -> "EpisodeCLI":
     """The parts of an episode: neither a policy (``check_policy``) nor a procedural engine keeps anything of a run."""
-    return built(challenge, "--teacher.init_args.policy", policy)
+    words = [word for key, value in json.loads(environment).items() for word in (f"--{key}", json.dumps(value))]
+    return built(challenge, "--teacher.init_args.policy", policy, *words)
 
 
 def simulate_all(entries: Sequence[Entry], jobs: int = 2, member: int = 0) -> list[Result]:

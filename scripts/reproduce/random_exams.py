@@ -96,7 +96,7 @@ def entries_of(arguments: argparse.Namespace) -> list[Entry]:
             if name in static:
                 entries.append(Entry(at_once, name, static[name], seed))
             elif name in shipped:
-                entries.append(Entry(asked, name, shipped[name].policy, seed))
+                entries.append(shipped[name].on(asked, seed))
             else:
                 entries.append(Entry(asked, name.rpartition(".")[2], {"class_path": name}, seed))
     return entries

@@ -6,8 +6,10 @@
 The first table has the yardsticks of every challenge beside its best heuristic, and whether their order is certain
 (one-sided paired t over seeds): oracle below no policy, best heuristic > random > adversarial. The second says how well
 heuristics are told apart by accuracy and by likelihood: range over a run's standard deviation (SNR), reliability of the
-published means, and the share of pairs that seeds 0 to 4 and 5 to 9 order alike, where both ran. ``--laws`` adds how
-well each world's law predicts fits that it was not fitted to, and what is known of the oracles.
+published means, and the share of pairs that seeds 0 to 4 and 5 to 9 order alike, where both ran. The third says how
+many points a policy gains over itself without feedback, with the first alone, with stale or another skill's (one-sided
+paired t over shared seeds). ``--laws`` adds how well each world's law predicts fits that it was not fitted to, and what
+is known of the oracles.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from environments.statistics.gaps import discrimination, observed_agreement
 from tasks.markdown import markdown_table
 
 _FEWEST = 5  # policies of which a range, and so what tells them apart, says something
+FEEDBACK = ("none", "first look", "stale", "shuffled")  # what an ablated policy is shown in place of the truth
 _FIRST, _SECOND = range(5), range(5, 10)  # the seeds of the two tables whose agreement is observed
 
 
@@ -86,6 +89,24 @@ def told_apart(table: Table, one: str, names: list[str]) -> list[list[str]]:
     return rows
 
 
+def worth_of_feedback(table: Table, one: str) -> list[list[str]]:
+    """The lines of the third table for a challenge: policies against themselves with other feedback."""
+    named = policies_for(challenge(one))
+    of = {str(policy.policy["class_path"]): name for name, policy in named.items() if policy.kind != "yardstick"}
+    lines: dict[str, list[str]] = {}
+    for name, ablated in named.items():
+        settings = ablated.policy.get("init_args", {})
+        if not str(ablated.policy["class_path"]).endswith(".FeedbackAblationPolicy"):
+            continue
+        true = of[settings["policy"]]
+        kind = settings["feedback"]
+        column = "first look" if kind == "stale" and settings.get("lag", 1) is None else kind
+        cells = lines.setdefault(true, [""] * len(FEEDBACK))
+        if (found := paired(table, one, true, name)) is not None:
+            cells[FEEDBACK.index(column)] = f"{found.points:+.1f}, {p_value(found.p_value)}, {found.seeds} seeds"
+    return [[one, true, named[true].environment or "skill_list", *cells] for true, cells in lines.items() if any(cells)]
+
+
 def law_of(one: Challenge) -> list[str] | None:
     """A line of the table of laws: the law of the challenge's world on held-out fits, and the oracle found by it."""
     fits = [fit for path in sorted(BANKS.glob("*.gz")) for fit in read_bank(path) if fit.world == one.world]
@@ -140,7 +161,9 @@ def main() -> None:
     rows = []
     for one in table.challenges:
         rows += told_apart(table, one, arguments.policies or heuristics(table, one))
-    print("\n".join(markdown_table(heads, rows)))
+    print("\n".join(markdown_table(heads, rows)), end="\n\n")
+    heads = ["challenge", "policy", "environment", *(f"over {kind}" for kind in FEEDBACK)]
+    print("\n".join(markdown_table(heads, [row for one in table.challenges for row in worth_of_feedback(table, one)])))
     if arguments.laws:
         heads = ["challenge", "fits", "R² by skill", "error by skill", "R² of the exam", "error of the exam"]
         heads += ["oracle, by the law", "real, last round", "short of the optimum"]

@@ -275,7 +275,8 @@ def test_what_ships_belongs_to_todays_challenges_and_policies() -> None:
         assert len({(result.policy, result.seed) for result in found}) == len(found)
         task = built(one).config_init["task"]
         for result in found:
-            assert result.settings == named[result.policy].policy, f"{result.policy} on {one.name} has other settings"
+            settings = named[result.policy].on(one, result.seed).settings
+            assert result.settings == settings, f"{result.policy} on {one.name} has other settings"
             assert result.code == code_of(result.settings), (
                 f"{result.policy} has other code than its results on {one.name}"
             )
@@ -404,6 +405,22 @@ def test_a_policy_is_tried_on_simulated_students(tmp_path, capsys) -> None:
     assert main([*words, "--launcher", "ray"]) == 2
     assert "--simulated goes with a policy alone, run here" in capsys.readouterr().err
     assert {law_of(challenge(name)) for name in NAMES} >= {"math", "math_global", "math_noisy_engine", None}
+
+
+def test_a_policy_is_judged_in_another_environment_by_the_same_yardsticks(tmp_path, capsys) -> None:
+    words = ["suite", "PlannedTreePolicy", "--simulated", "--seeds", "1", "--jobs", "1", "--out", str(tmp_path)]
+    words += ["--challenges", "relevance-v1"]
+    assert main([*words, "--environment", "skill_tree"]) == 0
+    (kept,) = read_results(tmp_path / "simulated" / "PlannedTreePolicy_skill_tree.jsonl.gz")
+    assert kept.settings["environment"] == "skill_tree" and sum(kept.allocation.values()) <= 300
+    assert "PlannedTreePolicy_skill_tree" in (tmp_path / "simulated" / "PlannedTreePolicy_skill_tree.md").read_text()
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "acts on skill trees: use the Skill-Tree environment" in capsys.readouterr().err
+    cell = policies_for(challenge("relevance-v1"))["planned_tree"].on(challenge("relevance-v1"), 0).cell
+    episode = built(challenge("relevance-v1"), *cell.setting_words()[2:])
+    assert episode.config.environment.class_path == "environments.SkillTreeEnvironment"
+    assert episode.config.environment.init_args.budget.max_records == 300
 
 
 def test_a_policy_that_keeps_state_is_not_judged(tmp_path, monkeypatch, capsys) -> None:
