@@ -27,6 +27,8 @@ from environments.simulation.law_files import read_law
 from tasks.errors import ConfigurationError, check_range
 
 Floats = NDArray[np.float32]
+# As arrays' own numbers, which NumPy need not convert at every step.
+_LEAST, _NOTHING, _MOST, _SHARPNESS = np.float32(-1), np.float32(0), np.float32(1), np.float32(SHARPNESS)
 RENDERING: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}
 
 
@@ -60,19 +62,39 @@ class Games:
         self.skills = self.file.law.skills
         self.records, self.steps, self.val_size, self.number = records, steps, val_size, number
         self.exam = self._weights(exam) if exam is not None else None
-        of = {name: value.astype(np.float32) for name, value in rates(self.file.law.parameters, np).items()}
-        self._of_member = {"z": of["z"], "b": of["b"], "1/D": 1 / of["D"], "c": of["c"]}
-        self._of_member |= {"h": of["h"], "1/F": 1 / of["F"], "1/R": 1 / of["R"]}
-        self._transfer = np.ascontiguousarray(of["W"].swapaxes(1, 2))
-        self._base = self.file.base.astype(np.float32)
-        self._rows = np.arange(number)[:, None]
         self._shape = (number, len(self.skills))
-        self.step_number = steps  # until the first reset
+        self._rows = np.arange(number)[:, None]
         self._ones = np.ones((len(self.skills), 1), dtype=np.float32)
+        self._each = np.float32(1 / steps)  # records are counted as shares of the budget here
+        self.step_number = steps  # until the first reset
         # The noise of a run and that of few instances are drawn as one; instances that keep their difficulty differ
         # less from run to run than new ones would.
         self._spread = np.float32(self.file.run_sd**2 + self.file.common_sd**2)
         self._fresh = np.float32(1 - self.file.persistence)
+        self._base = self.file.base.astype(np.float32)
+        self._keep_constants()
+
+    def _keep_constants(self) -> None:
+        """Constants of environments.simulation.law.logits by member of the law, and by step where they depend on it.
+
+        The three logarithms of the formula are of ``scale * count + shift``, so that they are taken at once; signs are
+        those of minus the logit. All sums of records are known beforehand, since every step spends the same.
+        """
+        of = rates(self.file.law.parameters, np)
+        totals = self.records * np.arange(self.steps + 1)[:, None, None] / self.steps
+        everywhere = np.ones_like(of["D"])
+        scale = np.stack([1 / of["D"], -everywhere / of["F"], everywhere / 20])
+        shift = np.stack([np.ones_like(totals + of["F"]), 1 + totals / of["F"]])
+        self._constants = {
+            "scale": (self.records * scale).astype(np.float32),  # (3, members, skills)
+            "kept": (self.records / (of["R"] * of["c"])).astype(np.float32),
+            "1/c": (1 / of["c"]).astype(np.float32),
+            "-z": (-of["z"]).astype(np.float32),
+            "-b": (-of["b"]).astype(np.float32),
+            "growth": (1 + of["h"] * np.log(1 + totals / 100)).astype(np.float32),  # (steps + 1, members, 1)
+            "shift": np.concatenate([shift, shift[:1]]).swapaxes(0, 1).astype(np.float32),  # (…, 3, members, 1)
+        }
+        self._transfer = np.ascontiguousarray(-of["W"].swapaxes(1, 2).astype(np.float32))
 
     def _weights(self, exam: Mapping[str, float]) -> Floats:
         given = dict(exam) if isinstance(exam, Mapping) else {"": 0}
@@ -92,10 +114,11 @@ class Games:
         if member is not None and not (type(member) is int and 0 <= member < self.file.members):
             raise ConfigurationError(f"options: member is {member}; the law has 0 to {self.file.members - 1}.")
         drawn = rng.integers(self.file.members, size=self.number) if member is None else np.full(self.number, member)
-        if self.number == 1:  # without copies
-            self._own = {name: of[drawn[0], None] for name, of in self._of_member.items()}
-        else:
-            self._own = {name: np.take(of, drawn, axis=0) for name, of in self._of_member.items()}
+        # Of one game without copies.
+        self._own = {
+            name: value[..., drawn[0], None, :] if self.number == 1 else np.take(value, drawn, axis=-2)
+            for name, value in self._constants.items()
+        }
         # Games of one student share a product of matrices.
         self._groups: list[tuple[Any, Any]] = [(drawn[0], slice(None))]
         if self.number > 1:
@@ -115,85 +138,83 @@ class Games:
             self.asked = weights
         self._mask = (self.asked > 0).astype(np.float32)
         self._of_instances = self._fresh / np.maximum(self.asked * np.float32(self.val_size), np.float32(1))
+        self._noise = rng.standard_normal((self.steps + 1, *size), dtype=np.float32)
         self.step_number = 0
-        self.counts = np.zeros(size, dtype=np.float32)
+        self.given = np.zeros(size, dtype=np.float32)
         self.last = np.zeros(size, dtype=np.float32)
         self.change = np.zeros(size, dtype=np.float32)
-        self.accuracies = self._measured(rng)
+        self._expected: Any = np.broadcast_to(self._base, size)  # the untrained student is the same in every game
+        self.accuracies = self._seen(self._expected * (1 - self._expected) * self._of_instances / self._fresh)
+        self.overall = (self.accuracies * self.asked) @ self._ones
 
     def expected(self) -> Floats:
         """What the law expects on the exam, of shape (games,): what a teacher is judged by, without noise."""
         return np.asarray(((self._expected * self.asked) @ self._ones)[:, 0])
 
-    def step(self, actions: Floats, rng: np.random.Generator) -> Floats:
+    def step(self, actions: Floats) -> Floats:
         """Deals a step's records and measures; returns the rewards, of shape (games,)."""
         if self.step_number >= self.steps:
             raise ConfigurationError("step() was called before reset(), or after the last step of an episode.")
         if actions.shape != self._shape or not np.isfinite(actions @ self._ones).all():
             raise ConfigurationError(f"Actions are finite numbers of shape {self._shape}, got {actions.shape}.")
-        shares = np.minimum(np.maximum(actions, np.float32(-1)), np.float32(1))
-        shares *= np.float32(SHARPNESS)
+        shares = np.minimum(np.maximum(actions, _LEAST), _MOST)
+        shares *= _SHARPNESS
         np.exp(shares, out=shares)
-        shares *= np.float32(self.records / self.steps) / (shares @ self._ones)
-        before, self.last = self.accuracies, shares
-        self.counts += shares
+        shares *= self._each / (shares @ self._ones)
+        self.last = shares
+        self.given = self.given + shares
         self.step_number += 1
-        self.accuracies = self._measured(rng)
+        self._expected = self._expectation()
+        slope = self._expected - self._expected * self._expected
+        variance = slope * self._spread
+        variance += self._of_instances
+        variance *= slope
+        before, self.accuracies = self.accuracies, self._seen(variance)
         self.change = self.accuracies - before
-        return np.asarray(((self.change * self.asked) @ self._ones)[:, 0])
+        earlier, self.overall = self.overall, (self.accuracies * self.asked) @ self._ones
+        return np.asarray((self.overall - earlier)[:, 0])
+
+    @property
+    def counts(self) -> Floats:
+        """Records by game and skill so far."""
+        return np.asarray(self.given * np.float32(self.records))
 
     def observations(self) -> Floats:
         """Of shape (games, 5 * skills + 2)."""
-        size, budget = len(self.skills), np.float32(self.records)
-        made = np.empty((self.number, 5 * size + 2), dtype=np.float32)
-        given = np.minimum(self.counts / budget, np.float32(1))  # a sum of shares may be above the budget by rounding
-        parts = (self.accuracies, self.asked, self.change, given, self.last / budget)
-        for place, part in enumerate(parts):
-            made[:, place * size : (place + 1) * size] = part
-        made[:, -2] = np.minimum((self.accuracies * self.asked) @ self._ones, np.float32(1))[:, 0]
-        made[:, -1] = 1 - self.step_number / self.steps
-        return made
+        # Rounding may take a sum of shares above 1, and a weighted mean of accuracies as well.
+        left = np.full((self.number, 1), 1 - self.step_number / self.steps, dtype=np.float32)
+        given, overall = np.minimum(self.given, _MOST), np.minimum(self.overall, _MOST)
+        return np.concatenate((self.accuracies, self.asked, self.change, given, self.last, overall, left), axis=1)
 
-    def _measured(self, rng: np.random.Generator) -> Floats:
-        """Accuracies on validation, of what is asked; keeps what was to be expected."""
-        if not self.step_number:  # the untrained student is the same in every game
-            self._expected = np.broadcast_to(self._base, self.counts.shape)
-            return self._seen(np.sqrt(self._expected * (1 - self._expected) * self._of_instances / self._fresh), rng)
-        # environments.simulation.law.logits, with as few passes over arrays as it takes.
-        own, counts = self._own, self.counts
-        total = counts @ self._ones  # sums, at a third of what sum() takes
-        logit = _log_of(counts * own["1/D"])
-        logit *= own["b"]
-        logit *= 1 + own["h"] * np.log(1 + total / np.float32(100))
-        lost = _log_of((total - counts) * own["1/F"])
-        lost *= own["c"]
-        kept = counts * own["1/R"]
-        kept += np.float32(1)
+    def _expectation(self) -> Floats:
+        """Accuracies that the law expects: environments.simulation.law.logits, with as few passes as it takes."""
+        own, step = self._own, self.step_number
+        logs = own["scale"] * self.given
+        logs += own["shift"][step]
+        np.log(logs, out=logs)
+        learnt, lost, taught = logs
+        learnt *= own["-b"]
+        learnt *= own["growth"][step]
+        kept = own["kept"] * self.given
+        kept += own["1/c"]
         lost /= kept
-        logit -= lost
-        logit += own["z"]
-        taught = _log_of(counts * np.float32(1 / 20))
+        learnt += lost
+        learnt += own["-z"]
         for member, games in self._groups:
-            logit[games] += taught[games] @ self._transfer[member]
-        np.exp(np.negative(logit, out=logit), out=logit)
-        logit += np.float32(1)
-        self._expected = np.reciprocal(logit, out=logit)
-        slope = self._expected * (np.float32(1) - self._expected)
-        return self._seen(np.sqrt(slope * (self._of_instances + slope * self._spread)), rng)
+            learnt[games] += taught[games] @ self._transfer[member]
+        np.exp(learnt, out=learnt)
+        learnt += _MOST
+        return np.asarray(np.reciprocal(learnt, out=learnt))
 
-    def _seen(self, spread: Floats, rng: np.random.Generator) -> Floats:
-        spread *= rng.standard_normal(spread.shape, dtype=np.float32)
-        spread += self._expected
-        np.maximum(spread, np.float32(0), out=spread)
-        np.minimum(spread, np.float32(1), out=spread)
-        spread *= self._mask
-        return np.asarray(spread)
-
-
-def _log_of(values: Floats) -> Floats:
-    """log(1 + x), in place; not log1p, which NumPy computes ten times as slowly."""
-    values += np.float32(1)
-    return np.asarray(np.log(values, out=values))
+    def _seen(self, variance: Floats) -> Floats:
+        """What validation shows of the skills that are asked; ``variance`` is changed."""
+        np.sqrt(variance, out=variance)
+        variance *= self._noise[self.step_number]
+        variance += self._expected
+        np.maximum(variance, _NOTHING, out=variance)
+        np.minimum(variance, _MOST, out=variance)
+        variance *= self._mask
+        return variance
 
 
 class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
@@ -224,7 +245,7 @@ class SimulatedTeachingEnv(gymnasium.Env[Floats, Floats]):
 
     def step(self, action: Floats) -> tuple[Floats, SupportsFloat, bool, bool, dict[str, Any]]:
         """Deals one step's share of the budget."""
-        reward = self.games.step(np.asarray(action, dtype=np.float32)[None], self.np_random)
+        reward = self.games.step(np.asarray(action, dtype=np.float32)[None])
         observation, info = self._shown()
         return observation, float(reward[0]), self.games.step_number >= self.games.steps, False, info
 
@@ -272,7 +293,7 @@ class SimulatedTeachingVectorEnv(VectorEnv[Floats, Floats, NDArray[Any]]):
         if self.games.step_number >= self.games.steps:
             self.games.reset(self.np_random)
             return self.games.observations(), np.zeros(self.num_envs, dtype=np.float32), never, never.copy(), {}
-        rewards = self.games.step(np.asarray(actions, dtype=np.float32), self.np_random)
+        rewards = self.games.step(np.asarray(actions, dtype=np.float32))
         over = np.full(self.num_envs, self.games.step_number >= self.games.steps)
         return self.games.observations(), rewards, over, never, {}
 

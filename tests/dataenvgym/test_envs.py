@@ -333,7 +333,7 @@ def test_teaching_what_is_asked_pays_and_noise_averages_out() -> None:
         games.reset(rng, member=0)
         start = games.expected().copy()
         actions = np.tile(np.where([skill in wanted for skill in games.skills], 1.0, -1.0), (400, 1)).astype(np.float32)
-        rewards = sum(games.step(actions, rng) for _ in range(games.steps))
+        rewards = sum(games.step(actions) for _ in range(games.steps))
         ends[name] = games.expected()
         assert rewards.mean() == pytest.approx((games.expected() - start).mean(), abs=0.01)
         assert name == "others" or rewards.std() > 0.01

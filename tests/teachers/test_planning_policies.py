@@ -107,7 +107,9 @@ def test_without_errors_an_open_order_and_with_unknown_ones_no_crash(wrong):
     task = ProceduralMathTask()
     assert ErrorGroupsPolicy(task).act(observed([()])) == [DataSpec(60)]
     stale = observed([errors, errors])
-    hidden = replace(stale, history=(stale.history[0], replace(stale.history[1], accuracy=Accuracy(None, 0), errors=())))
+    hidden = replace(
+        stale, history=(stale.history[0], replace(stale.history[1], accuracy=Accuracy(None, 0), errors=()))
+    )
     assert sum(spec.count for spec in ErrorGroupsPolicy(task).act(hidden)) == 60
 
 
@@ -147,7 +149,8 @@ def test_a_planned_tree_explores_what_gets_records_and_sets_allocations_later():
 
 
 @pytest.mark.parametrize(
-    ("policy", "environment", "least"), [("ErrorGroupsPolicy", "open_ended", 35), ("PlannedTreePolicy", "skill_tree", 35)]
+    ("policy", "environment", "least"),
+    [("ErrorGroupsPolicy", "open_ended", 35), ("PlannedTreePolicy", "skill_tree", 35)],
 )
 def test_both_nearly_reach_in_their_environment_what_planning_reaches_on_skill_lists(policy, environment, least):
     """On a simulated student; ordering like errors without groups, or at random, stays below 30 points."""
