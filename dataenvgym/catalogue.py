@@ -10,7 +10,7 @@ import yaml
 
 from tasks.errors import ConfigurationError, MissingFileError
 
-FRAGMENTS = ("tasks", "students", "environments", "teachers", "challenges")
+FRAGMENTS = ("tasks", "students", "environments", "skills", "teachers", "illustrators", "challenges")
 CLASSES = {"policies": "Policy", "engines": "Engine"}  # by package of teachers, the base class
 KINDS = (*FRAGMENTS, *CLASSES)
 
@@ -103,6 +103,10 @@ def _fragment(path: Path) -> Entry:
         needs = "key"
     elif "task" in blocks:
         needs = _needs_of(_class(blocks["task"]["class_path"]))
+    elif "DiscoveredSkills" in text or "OpenAIImages" in text:
+        needs = "key"
+    elif "Diffusers" in text:
+        needs = "GPU"
     return Entry(path.stem, needs, _first_sentence(head_comment(text)))
 
 

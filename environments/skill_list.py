@@ -21,8 +21,8 @@ class SkillListEnvironment(Environment):
         super()._prepare()
         if not self.assignment.skills():
             raise ConfigurationError(
-                f"{self.task.name} has no skills to list: choose another skill assignment, "
-                "or the Open-Ended environment."
+                f"{self.task.name} has no skills to list: add --config skills/discovered (the teacher's chat model "
+                "finds them) or --config skills/clustered, or choose the Open-Ended environment."
             )
 
     @property

@@ -9,6 +9,7 @@ The process prints its address as one line of JSON, and ends when its standard i
 
 import argparse
 import asyncio
+import base64
 import hashlib
 import importlib
 import json
@@ -129,6 +130,7 @@ class LLMServer:
         app = web.Application(client_max_size=2**24)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/openai/deployments/{model}/chat/completions", self._chat)
+        app.router.add_post("/v1/images/generations", self._image)
         app.router.add_get("/v1/models", self._models)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
@@ -143,6 +145,17 @@ class LLMServer:
     async def _models(self, request):
         names = self.models or ("test-model",)
         return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+
+    async def _image(self, request):
+        """A square of one colour for each description."""
+        import io
+
+        from PIL import Image
+
+        colour = "#" + hashlib.sha256((await request.json())["prompt"].encode()).hexdigest()[:6]
+        content = io.BytesIO()
+        Image.new("RGB", (32, 32), colour).save(content, "PNG")
+        return web.json_response({"created": 0, "data": [{"b64_json": base64.b64encode(content.getvalue()).decode()}]})
 
     def _write(self, row, body):
         self.log.append(row)

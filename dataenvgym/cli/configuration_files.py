@@ -51,7 +51,37 @@ def read_words(words: Sequence[str]) -> list[str]:
                 before = f" after {words[index - 1]}" if index else ""
                 _check_yaml(text, f"The argument {word[:60]!r}{before}", may_be_text=True)
     refuse_pasted_keys(read)
-    return read
+    return _in_order(read)
+
+
+def _in_order(words: list[str]) -> list[str]:
+    """The words, with each file that adds settings to a part (``skills/gold``) behind the first one that names its class.
+
+    The parser takes settings of a class only once it knows which; fragments are to merge in any order.
+    """
+    ordered: list[str] = []
+    waiting: list[tuple[set[str], list[str]]] = []  # parts whose class is not known yet, and the words of the file
+    named: set[str] = set()
+    rest = iter(words)
+    for word in rest:
+        name, joined, value = word.partition("=")
+        part = [word] if joined or name not in _FILES else [word, *([next(rest, "")] or [])]
+        path = Path(value if joined else part[-1])
+        if name not in _FILES or not path.is_file():
+            ordered += part
+            continue
+        blocks = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        settings = {key: one for key, one in blocks.items() if isinstance(one, dict)}
+        unknown = {key for key, one in settings.items() if set(one) == {"init_args"}} - named
+        if unknown:
+            waiting.append((unknown, part))
+            continue
+        ordered += part
+        named |= {key for key, one in settings.items() if "class_path" in one}
+        for ready in [one for one in waiting if one[0] <= named]:
+            ordered += ready[1]
+            waiting.remove(ready)
+    return [*ordered, *(word for _, part in waiting for word in part)]
 
 
 def _read_config(given: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from environments.skills.assignment import Once
 from environments.skills.discovery import check_number, choose_categories, discover_skills
-from environments.skills.frozen import FrozenSkills, read_skills, write_skills
+from environments.skills.frozen import Fingerprint, FrozenSkills, read_skills, write_skills
 from environments.skills.nearest import Key, SkillsBySimilarity, key_of
 from tasks.base import Task
 from tasks.errors import ConfigurationError
@@ -23,8 +23,9 @@ class DiscoveredSkills(SkillsBySimilarity):
     Args:
         task: The task.
         path: A file of frozen skills (``dataenvgym discover-skills`` writes one). If it exists, it is read and no
-            chat model is needed; if not, the skills are discovered at the run's start and frozen there. None
-            discovers at the run's start; the run's journal makes that free for a resume.
+            chat model is needed; if not, the skills are discovered at the run's start and frozen there. ``{task}`` in
+            it stands for the task's name and the hash of its validation questions, so that one setting serves them
+            all. None discovers at the run's start; the run's journal makes that free for a resume.
         num_categories: How many skills; None leaves it to the chat model (or to the file).
         chat: The chat model that discovers, or a teacher's calls; None takes those of the run's teacher.
         unknown: How instances that are not in the validation split get a skill. ``nearest``: by similarity, without a
@@ -45,7 +46,7 @@ class DiscoveredSkills(SkillsBySimilarity):
     ) -> None:
         check_number(num_categories)
         super().__init__(task)
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else _path_for(path, task)
         self._num_categories = num_categories
         self._unknown = unknown
         self._calls = self._asked_through(chat) if unknown == "llm" or not self._is_frozen else None
@@ -106,3 +107,9 @@ class DiscoveredSkills(SkillsBySimilarity):
         instances = self._task.instances("test")
         names = choose_categories(self._task, self._calls, instances, categories)
         return {key_of(instance): name for instance, name in zip(instances, names, strict=True) if name is not None}
+
+
+def _path_for(path: str, task: Task) -> Path:
+    if "{task}" not in path:
+        return Path(path)
+    return Path(path.replace("{task}", f"{task.name}-{Fingerprint.of(task).sha256[:8]}"))
