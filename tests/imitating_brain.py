@@ -1,7 +1,8 @@
-"""A mind of the test server that knows no task: its records are copies of the prompt's own example with other words."""
+"""A mind of the test server that knows no task: its records are the prompt's own example in other words."""
 
 import json
 import random
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,11 +28,15 @@ class ImitatingBrain(ProceduralBrain):
         return {"items": [self._varied(example_of(prompt), rng) for _ in range(count_of(prompt))]}
 
     def _varied(self, example: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+        """The example with other words in its question; names of files and numbers stay, which its answer may use."""
+
+        def reworded(text: str) -> str:
+            syllables = [rng.choice("bdfgklmnprst") + rng.choice("aeiou") for _ in range(90)]
+            kept = [word for word in text.split() if re.search(r"\d", word)]
+            return " ".join(["".join(syllables[i : i + 3]) for i in range(0, 90, 3)] + kept)
+
         asked = next(name for name in _QUESTIONS if name in example)
-        words = "".join(rng.choice("bdfgklmnprst") + rng.choice("aeiou") for _ in range(6))
-        changed = {asked: f"{words.capitalize()} asks: {example[asked]}"}
-        if "image_description" in example:
-            changed["image_description"] = f"{example['image_description']} Beside it: {words}."
+        changed = {name: reworded(example[name]) for name in (asked, "image_description") if name in example}
         return {**example, **changed}
 
     def _completion(self, prompt: str, rng: random.Random, schema: dict[str, Any]) -> Any:

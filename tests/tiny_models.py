@@ -54,22 +54,28 @@ def make_tiny_tokenizer(chat_template: str | None = CHAT_TEMPLATE, special_token
     )
 
 
-def make_tiny_network(architecture: str, vocabulary: int, pad: int, eos: int, seed: int = 0):
-    """A random network of width 32 and two layers: llama, qwen2, gemma2 (with a window of 8) or gpt2."""
-    import torch
-    from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, LlamaConfig, Qwen2Config
+def tiny_config(architecture: str, vocabulary: int, pad: int, eos: int):
+    """Width 32 and two layers: llama, qwen2, gemma2 (with a window of 8) or gpt2."""
+    from transformers import Gemma2Config, GPT2Config, LlamaConfig, Qwen2Config
 
     ids = {"vocab_size": vocabulary, "pad_token_id": pad, "eos_token_id": eos, "bos_token_id": None}
     if architecture == "llama":
-        config = LlamaConfig(**_SHAPE, **ids)
-    elif architecture == "qwen2":
-        config = Qwen2Config(**_SHAPE, **ids)
-    elif architecture == "gemma2":
-        config = Gemma2Config(**_SHAPE, **ids, head_dim=16, sliding_window=8, query_pre_attn_scalar=16)
-    elif architecture == "gpt2":
-        config = GPT2Config(**ids, n_positions=256, n_embd=32, n_layer=2, n_head=2)
-    else:
-        raise ValueError(architecture)
+        return LlamaConfig(**_SHAPE, **ids)
+    if architecture == "qwen2":
+        return Qwen2Config(**_SHAPE, **ids)
+    if architecture == "gemma2":
+        return Gemma2Config(**_SHAPE, **ids, head_dim=16, sliding_window=8, query_pre_attn_scalar=16)
+    if architecture == "gpt2":
+        return GPT2Config(**ids, n_positions=256, n_embd=32, n_layer=2, n_head=2)
+    raise ValueError(architecture)
+
+
+def make_tiny_network(architecture: str, vocabulary: int, pad: int, eos: int, seed: int = 0):
+    """A random network of a tiny configuration."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    config = tiny_config(architecture, vocabulary, pad, eos)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = AutoModelForCausalLM.from_config(config)

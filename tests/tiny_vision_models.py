@@ -29,12 +29,13 @@ _VISION = {
 }
 
 
-def _paligemma():
+def paligemma(tokenizer=None):
     """Processor and configuration of a PaliGemma: no chat template, prompts that see themselves both ways."""
     from transformers import GemmaConfig, PaliGemmaConfig, PaliGemmaProcessor, SiglipImageProcessorPil
     from transformers import SiglipVisionConfig as VisionConfig
 
-    tokenizer = make_tiny_tokenizer(None, ["<pad>", "<eos>"], bos_token="<bos>")
+    tokenizer = tokenizer or make_tiny_tokenizer(None, ["<pad>", "<eos>"], bos_token="<bos>")
+    tokenizer.chat_template = None
     images = SiglipImageProcessorPil(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
     images.image_seq_length = (IMAGE_SIZE // PATCH) ** 2
     processor = PaliGemmaProcessor(images, tokenizer)  # adds a thousand tokens for places in images
@@ -98,7 +99,7 @@ def _idefics3():
     return processor, config
 
 
-FAMILIES = {"paligemma": _paligemma, "llava": _llava, "idefics3": _idefics3}
+FAMILIES = {"paligemma": paligemma, "llava": _llava, "idefics3": _idefics3}
 
 
 def make_tiny_vision_model(folder: str | Path, family: str, seed: int = 0) -> Path:

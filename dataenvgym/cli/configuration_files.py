@@ -55,7 +55,7 @@ def read_words(words: Sequence[str]) -> list[str]:
 
 
 def _in_order(words: list[str]) -> list[str]:
-    """The words, with each file that adds settings to a part (``skills/gold``) behind the first one that names its class.
+    """The words, with each file that adds settings to a part (``skills/gold``) behind the first that names its class.
 
     The parser takes settings of a class only once it knows which; fragments are to merge in any order.
     """

@@ -119,14 +119,25 @@ def unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
     return left
 
 
-def add_grid_arguments(parser: argparse.ArgumentParser, out: Path | None, seeds: int = 8, jobs: int = 2) -> None:
+def add_grid_arguments(
+    parser: argparse.ArgumentParser,
+    out: Path | None,
+    seeds: int | None = 8,
+    jobs: int = 2,
+    launcher: str | None = "local",
+) -> None:
     """The options that every grid has; what follows ``--`` on the command line goes to all cells."""
     parser.add_argument("--seeds", type=int, default=seeds, help="number of seeds, from 0")
     parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=jobs, help="episodes side by side")
     parser.add_argument("--threads", type=int, default=1, help="threads of each episode")
     parser.add_argument("--out", type=Path, default=out, help="folder of the run directories")
-    parser.add_argument("--launcher", choices=("local", "ray"), default="local", help="ray: at RAY_ADDRESS, or here")
+    parser.add_argument(
+        "--launcher",
+        choices=("local", "warm", "ray"),
+        default=launcher,
+        help="warm: forked from one process that has imported all; ray: at RAY_ADDRESS, or here",
+    )
     parser.add_argument("--gpus_per_cell", type=float, default=0.0, help="GPUs of each episode, for ray")
     parser.add_argument("options", nargs="*", help="further options of `dataenvgym episode`, after --")
 

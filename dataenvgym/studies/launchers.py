@@ -1,6 +1,11 @@
-"""Where the cells of a grid run: side by side on this machine, or on a Ray cluster that shares its file system."""
+"""Where the cells of a grid run: side by side on this machine, or on a Ray cluster that shares its file system.
+
+``local`` starts a program for each cell. ``warm`` forks each from a process that has imported what an episode needs,
+which spares a short cell the seconds of its imports. ``ray`` goes where RAY_ADDRESS says.
+"""
 
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -11,7 +16,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+
+from environments.quiet import VARIABLES
 
 # How long a cell that is told to stop may take to do so, before it is killed: the end of a batch, not of a step.
 _GRACE_SECONDS = 60
@@ -34,6 +42,16 @@ _RAY_HERE = {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0", "RAY_memor
 
 # What goes with a job to nodes that have an environment of their own: where data, models and endpoints are, and keys.
 _CARRIED = ("DATAENVGYM_", "HF_", "OPENAI_", "AZURE_OPENAI_")
+
+# What episodes import, and what takes long.
+_PRELOADED = (
+    "dataenvgym.cli.episode",
+    "lightning.pytorch",
+    "transformers.generation",
+    "peft",
+    "datamodules",
+    "scipy.stats",
+)
 
 # The least that Ray admits; what passes through it are descriptions of jobs.
 _OBJECT_STORE_BYTES = 80 * 2**20
@@ -68,7 +86,7 @@ class Finished:
 
 
 def launch(jobs: Sequence[Job], launcher: str, parallel: int, threads: int, gpus: float) -> Iterator[Finished]:
-    """Runs jobs, ``local`` or by ``ray``, and yields each when it has ended.
+    """Runs jobs, ``local``, ``warm`` or by ``ray``, and yields each when it has ended.
 
     On this machine ``parallel`` of them run side by side; a cluster runs as many as its CPU cores (``threads`` for each
     job) and GPUs admit.
@@ -77,18 +95,21 @@ def launch(jobs: Sequence[Job], launcher: str, parallel: int, threads: int, gpus
         return iter(())
     if launcher == "ray":
         return _on_ray(jobs, parallel, threads, gpus)
-    return _here(jobs, parallel)
+    return _here(jobs, parallel, warm=launcher == "warm")
 
 
-def execute(job: Job, stop: threading.Event | None = None) -> Finished:
-    """Runs one job to its end, again if it dies; once ``stop`` is set, it is interrupted and not tried again."""
+def execute(job: Job, stop: threading.Event | None = None, warm: ForkServerContext | None = None) -> Finished:
+    """Runs one job to its end, again if it dies; once ``stop`` is set, it is interrupted and not tried again.
+
+    With ``warm`` it is forked there, if it is a command of this package.
+    """
     begun, error, tries = time.monotonic(), None, 0
     job.log.parent.mkdir(parents=True, exist_ok=True)
     while tries <= job.retries and not (stop is not None and stop.is_set()):
         tries += 1
         with open(job.log, "a+b") as log:
             mark = log.seek(0, os.SEEK_END)
-            code = _run(job, log.fileno(), stop)
+            code = _run(job, log.fileno(), stop) if warm is None else _run_warm(job, stop, warm)
             log.seek(mark)
             said = log.read().decode(errors="replace").strip().splitlines()
         if code == 0:
@@ -132,10 +153,60 @@ def _interrupted(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def _here(jobs: Sequence[Job], parallel: int) -> Iterator[Finished]:
-    stop = threading.Event()
+def _run_warm(job: Job, stop: threading.Event | None, context: ForkServerContext) -> int:
+    place = job.command.index("dataenvgym")  # python -m dataenvgym episode …
+    resume = ("--resume",) if job.begun is not None and job.begun.is_file() else ()
+    words = [*job.command[place + 1 :], *resume]
+    process = context.Process(target=_warm_cell, args=(words, job.folder, job.log, dict(job.environ)))
+    process.start()
+    try:
+        while process.is_alive() and not (stop is not None and stop.is_set()):
+            process.join(timeout=0.5)
+    finally:
+        if process.is_alive():
+            os.kill(process.pid or 0, signal.SIGINT)
+            process.join(timeout=_GRACE_SECONDS)
+            process.kill()
+            process.join()
+    return process.exitcode or 0
+
+
+def _warm_cell(words: Sequence[str], folder: Path, log: Path, environ: Mapping[str, str]) -> None:
+    """A command of this package, in a process forked for it, which dies with the one that it was forked from."""
+    import ctypes
+    import random
+    import tempfile
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    with open(log, "ab") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    os.chdir(folder)
+    os.environ.update(environ)
+    random.seed()  # the forks of one process would draw the same numbers, of names of temporary files for one
+    tempfile._name_sequence = None  # type: ignore[attr-defined]
+
+    import torch
+
+    from dataenvgym.cli.main import console
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    sys.argv = ["dataenvgym", *words]
+    sys.exit(console())
+
+
+def _here(jobs: Sequence[Job], parallel: int, warm: bool = False) -> Iterator[Finished]:
+    stop, context = threading.Event(), None
+    if warm:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(_PRELOADED))
+        for name, value in {**VARIABLES, **jobs[0].environ}.items():  # some are read at the import of torch
+            os.environ.setdefault(name, value)
     with ThreadPoolExecutor(max(1, parallel)) as pool:
-        futures = [pool.submit(execute, job, stop) for job in jobs]
+        futures = [pool.submit(execute, job, stop, context) for job in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()

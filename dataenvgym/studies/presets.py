@@ -3,7 +3,8 @@
 Tables share their run directories (``runs/reproduce/<preset>``): a cell that two of them need is run once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ class Preset:
         overrides: Settings of all cells.
         options: Words for the command line of all cells, which come after their settings.
         out: Folder of its run directories; None takes ``runs/reproduce/<preset>``.
+        seeds: How many seeds are run unless the command says otherwise; None leaves it to the table.
+        surroundings: Makes what its cells need and keeps it up while they run, given that folder; None needs nothing.
+        launcher: What starts its cells unless the command says otherwise.
+        note: What is written below every table and above every figure.
     """
 
     name: str
@@ -61,6 +66,10 @@ class Preset:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     out: Path | None = None
+    seeds: int | None = None
+    surroundings: Callable[[Path], AbstractContextManager[None]] | None = None
+    launcher: str = "local"
+    note: str = ""
 
     @property
     def folder(self) -> Path:

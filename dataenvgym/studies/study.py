@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,13 +66,14 @@ def run(study: Study, presets: Mapping[str, Preset], description: str | None) ->
         "--preset",
         choices=tuple(presets),
         default=next(iter(presets)),
-        help="embedded: procedural tasks and tiny students, offline; paper: benchmarks, large students, chat models",
+        help="embedded: procedural tasks and tiny students, offline; paper: benchmarks, large students, chat models; "
+        "rehearsal: the paper's from end to end with stand-ins for all that costs money",
     )
     parser.add_argument(
         "--dry_run", action="store_true", help="print calls, dollars and GPU-hours to expect; run nothing"
     )
     parser.add_argument("--domains", nargs="+", metavar="NAME", help="of these domains only")
-    add_grid_arguments(parser, out=None, seeds=study.seeds)
+    add_grid_arguments(parser, out=None, seeds=None, launcher=None)
     arguments = parser.parse_args()
     preset = replace(presets[arguments.preset], options=tuple(arguments.options))
     if arguments.out is not None:
@@ -84,17 +86,22 @@ def run(study: Study, presets: Mapping[str, Preset], description: str | None) ->
                 f"--domains {' '.join(names)}: this table is about {study.domain} alone; leave the option out."
             )
         preset = replace(preset, domains={name: preset.domains[name] for name in names})
-    arguments.out = preset.folder
+    arguments.out, arguments.launcher = preset.folder, arguments.launcher or preset.launcher
+    arguments.seeds = preset.seeds or study.seeds if arguments.seeds is None else arguments.seeds
     cells = [cell for seed in seeds_of(arguments) for cell in study.cells_of(preset, seed)]
-    if arguments.dry_run:
-        from dataenvgym.studies.forecast import forecast
+    with nullcontext() if preset.surroundings is None else preset.surroundings(preset.folder):
+        if arguments.dry_run:
+            from dataenvgym.studies.forecast import forecast
 
-        print(forecast(cells, preset, arguments.jobs))
-        return
-    discover_skills(cells)
-    results = run_from(arguments, cells)
+            print(forecast(cells, preset, arguments.jobs))
+            return
+        discover_skills(cells)
+        results = run_from(arguments, cells)
     output = study.summarise(preset, results.teachers())
-    written = write(output, preset.folder / "tables", provenance(arguments, results))
+    for figure in output.figures.values() if preset.note else ():
+        figure.suptitle(preset.name.upper(), color="#b00000")
+    notes = [*([f"**{preset.note}**"] if preset.note else []), *provenance(arguments, results)]
+    written = write(output, preset.folder / "tables", notes)
     for table in output.tables.values():
         print(f"\n{table.markdown()}")
     print("\n".join(str(path) for path in written))

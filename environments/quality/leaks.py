@@ -9,8 +9,9 @@ from tasks.base import Task
 from tasks.types import TrainingRecord
 
 # A run of words that more instances than this share is a standing phrase of the benchmark ("give your answer as a
-# fraction in lowest terms") and no trace of one of them. GPT-3's contamination study draws the same line at ten.
-_STANDING_PHRASE = 10
+# fraction in lowest terms") and no trace of one of them. GPT-3's contamination study draws the same line at ten; in a
+# benchmark of few instances a quarter of them is enough, at least three.
+_STANDING_PHRASE, _STANDING_SHARE = 10, 4
 
 
 class NgramLeakFilter(Filter):
@@ -44,12 +45,14 @@ class NgramLeakFilter(Filter):
     def _owner(self) -> dict[int, int]:
         owner: dict[int, int] = {}
         shared: Counter[int] = Counter()
-        for number, (_, instance) in enumerate(evaluation_instances(self._task)):
+        instances = list(evaluation_instances(self._task))
+        most = min(_STANDING_PHRASE, max(2, len(instances) // _STANDING_SHARE))
+        for number, (_, instance) in enumerate(instances):
             for run in word_runs(instance.instruction, self._size, picture(instance)):
                 if owner.setdefault(run, number) != number:
                     shared[run] += 1
         for run, others in shared.items():
-            if others >= _STANDING_PHRASE:
+            if others >= most:
                 del owner[run]
         return owner
 

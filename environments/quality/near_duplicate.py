@@ -1,9 +1,12 @@
 """Near duplicates: questions that share most of their runs of three tokens with one that was accepted before."""
 
 import math
+from collections import Counter
+from functools import cached_property
 
 from environments.quality.filters import Finding, PoolFilter, picture
 from environments.quality.text import shingles
+from tasks.base import Task
 from tasks.types import TrainingRecord
 
 _Shingle = tuple[str, ...]
@@ -16,9 +19,13 @@ class NearDuplicateFilter(PoolFilter):
     above ``threshold``, in (0, 1], a record is dropped. The search is exact: a text of n shingles whose similarity to
     another is t shares at least t·n of them with it, so any n - t·n + 1 of its shingles include a shared one. It looks
     up that many, the rarest, which leaves little to compare.
+
+    What stands in half of a task's validation questions says nothing of any of them (the list of tools that a prompt
+    ends with, for one), and is left out of all texts.
     """
 
-    def __init__(self, threshold: float = 0.8, size: int = 3) -> None:
+    def __init__(self, task: Task | None = None, threshold: float = 0.8, size: int = 3) -> None:
+        self._task = task
         self._threshold = threshold
         self._size = size
         self._texts: dict[int, frozenset[_Shingle]] = {}
@@ -52,8 +59,14 @@ class NearDuplicateFilter(PoolFilter):
 
     def _shingles(self, record: TrainingRecord) -> frozenset[_Shingle]:
         # Marked with the image: the same question about another one shares none of them.
-        about = picture(record)
-        return frozenset((about, *shingle) for shingle in shingles(record.instruction, self._size))
+        about, found = picture(record), shingles(record.instruction, self._size)
+        return frozenset((about, *shingle) for shingle in found - self._standing or found)
+
+    @cached_property
+    def _standing(self) -> frozenset[_Shingle]:
+        questions = () if self._task is None else self._task.instances("val")
+        counted = Counter(shingle for each in questions for shingle in shingles(each.instruction, self._size))
+        return frozenset(shingle for shingle, n in counted.items() if n > 1 and 2 * n >= len(questions))
 
     def _similarity(self, own: frozenset[_Shingle], number: int) -> float:
         other = self._texts[number]

@@ -53,7 +53,7 @@ class QualityFilters:
             None if ngram is None else NgramLeakFilter(task, int(ngram)),
             None if words is None else TemplateLeakFilter(task, int(words)),
             DuplicateFilter(),
-            None if near is None else NearDuplicateFilter(near),
+            None if near is None else NearDuplicateFilter(task, near),
             TaskFilter(task),  # last: to score costs the most
         ]
         return tuple(each for each in filters if each is not None)

@@ -43,6 +43,7 @@ LABELS = {"math": "MATH, Gemma-2-2B", "gqa": "GQA, PaliGemma-3B", "livecodebench
 APART = {
     "embedded": "The paper's numbers are of other students and benchmarks, at the best of ten steps.",
     "paper": "The paper's numbers are at the best of ten steps, chosen on validation.",
+    "rehearsal": "The paper's numbers are for comparison with real runs.",
 }
 
 

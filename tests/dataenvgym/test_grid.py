@@ -263,17 +263,21 @@ def test_a_real_cell_and_its_floors(episode_words, tmp_path):
 
 
 @pytest.mark.slow
-def test_ray_leaves_the_same_files(episode_words, tmp_path, monkeypatch):
-    pytest.importorskip("ray")
+@pytest.mark.parametrize("launcher", ["warm", "ray"])
+def test_other_launchers_leave_the_same_files(episode_words, tmp_path, monkeypatch, launcher):
+    if launcher == "ray":
+        pytest.importorskip("ray")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     words = episode_words(tmp_path, environment="skill_tree", teacher="skill_tree_procedural")
     fragments = tuple(value for word, value in itertools.pairwise(words) if word == "--config")
     options = tuple(words[words.index("--model.init_args.model_name_or_path") : words.index("--run_dir")])
     cells = [Cell("own", seed, fragments, options=options) for seed in (0, 1)]
-    for launcher in ("local", "ray"):
-        assert run_grid(cells, tmp_path / launcher, jobs=2, launcher=launcher).failures == {}
+    failing = Cell("fails", 0, fragments, options=(*options, "--trainer.max_epochs", "many"))
+    for one in ("local", launcher):
+        failures = run_grid([*cells, failing], tmp_path / one, jobs=2, launcher=one).failures
+        assert list(failures) == ["fails-seed0"] and "exit status 2: dataenvgym: error" in failures["fails-seed0"]
     for cell in cells:
-        here, there = (comparable(tmp_path / launcher / cell.folder) for launcher in ("local", "ray"))
+        here, there = (comparable(tmp_path / one / cell.folder) for one in ("local", launcher))
         assert differences(here, there) == [] and "step_02/predictions.jsonl" in here
 
 

@@ -352,10 +352,32 @@ def test_a_large_pool_is_searched_by_what_is_rare():
             return super()._similarity(own, number)
 
     rng = random.Random(0)
-    each = Counting(0.9)
+    each = Counting(threshold=0.9)
     for number in range(1, 3001):
         question = record(f"{NEAR} Begin with {rng.randrange(10**6)} or {rng.randrange(10**6)}.")
         assert each.finding(question) is None
         each.add(number, question)
     assert each.compared < 3000
     assert each.finding(question) == Finding("near_duplicate", "is similar to record 3000 (similarity 1.00)")
+
+
+def test_what_every_question_of_a_small_benchmark_ends_with_is_no_leak():
+    """A prompt's own closing words, of 13 and more, stand in all of six instances: records have them as well."""
+    closing = "Write a Python program that reads from standard input and prints the result to standard output."
+    small = Bench(
+        [f"Add {i} apples to the {i} there. {closing}" for i in range(3)],
+        [f"Sort the cards of {i} decks. {closing}" for i in "abc"],
+    )
+    assert reasons([f"Count the birds of a day. {closing}"], task=small) == [None]
+    assert reasons([SHOP], task=Bench([SHOP, SHORT], TEST)) == ["leak"]
+    assert reasons(["Hint first. " + SHOP], task=Bench([SHOP, SHORT], TEST)) == ["leak_ngram"]
+
+
+def test_what_every_question_ends_with_makes_no_near_duplicates():
+    """The list of tools below every request of a benchmark is longer than the request."""
+    tools = " ".join(f"- tool{i}(text) gives the text number {i} of them all." for i in range(40))
+    task = Bench([f"Write {i} poems on {i} apples. {tools}" for i in "abcde"], [])
+    told = " ".join(f"{chr(97 + i)}{i}" for i in range(26))
+    one, two = f"Say what the harbour shows: {told}. {tools}", f"Shorten what we said: {told[::-1]}. {tools}"
+    assert reasons([one, two, one.replace("harbour", "harbours")], task=task) == [None, None, "near_duplicate"]
+    assert reasons([tools, tools + " Please."], task=task) == [None, "near_duplicate"]
