@@ -30,7 +30,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the rows, models and server o
 ROWS = 24
 CUTS = (
     f"two steps of ten, and so 150 of 750 records; at most {ROWS} rows a split; at most 32 new tokens; a CPU in the "
-    "place of a GPU, and so float32 (bfloat16 takes twenty times as long there); images from an endpoint instead of SDXL-Turbo"
+    "place of a GPU, and so float32 (bfloat16 takes several times as long there); images from an endpoint instead of "
+    "SDXL-Turbo"
 )
 _STUDENTS = {"gemma2_2b": "gemma2", "llama3_8b": "llama3", "paligemma_3b": "paligemma"}
 _SETTINGS: dict[str, dict[str, Any]] = {
