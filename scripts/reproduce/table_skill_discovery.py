@@ -40,7 +40,7 @@ _LIKE_ERRORS = {
 class Arm:
     """One way to come by skills: what the table calls it, and settings over the Skill-List cell's by dotted key.
 
-    ``kind`` is the class of its skills in environments.skills, made with ``init_args``; None for the benchmark's own.
+    ``kind`` is the class of its skills in environments.skills, made with ``init_args``; None for those of the cell.
     """
 
     cells: str
@@ -68,14 +68,14 @@ def arms_of(preset: Preset) -> list[Arm]:
             for n in (6, 18, 54)
         )
         return [Arm(f"{base}-like_errors", "gold", _LIKE_ERRORS), *clustered, Arm(base, "gold, ordered by name")]
-    discovered = []
-    for number in (None, 5, 20):
-        name = "free" if number is None else str(number)
-        path = preset.skills_file(DOMAIN).with_name(f"{DOMAIN}-{name}.json")
-        label = f"discovered, {'number left open' if number is None else number}"
+    discovered = [Arm(base, "discovered, number left open")]  # as in the main table
+    for number in (5, 20):
+        path = preset.skills_file(DOMAIN).with_name(f"{DOMAIN}-{number}.json")
         init_args = {"path": str(path), "num_categories": number}
-        discovered.append(Arm(f"{base}-discovered_{name}", label, {}, "DiscoveredSkills", init_args))
-    return [Arm(base, "gold"), *discovered]
+        discovered.append(
+            Arm(f"{base}-discovered_{number}", f"discovered, {number}", {}, "DiscoveredSkills", init_args)
+        )
+    return [Arm(f"{base}-gold", "gold", {}, "GoldSkills"), *discovered]
 
 
 def cells_of(preset: Preset, seed: int) -> list[Cell]:

@@ -132,8 +132,15 @@ class MATHTask(SplitTask):
         return None if solution is None else render_response(str(solution), instance.answer)
 
     def slices_of(self, instance: TaskInstance) -> Mapping[str, str]:
-        """The level of an instance."""
-        return {"level": str(instance.metadata["level"])} if "level" in instance.metadata else {}
+        """The level of an instance; with ``overlap``, also whether a test row is in validation as well."""
+        slices = {"level": str(instance.metadata["level"])} if "level" in instance.metadata else {}
+        if self.overlap and instance.metadata.get("split") == "test" and not instance.instance_id.endswith("-val"):
+            slices["test rows"] = "in validation" if instance.instance_id in self._overlapping else "not in validation"
+        return slices
+
+    @cached_property
+    def _overlapping(self) -> frozenset[str]:
+        return frozenset(instance.instance_id.removesuffix("-val") for instance in self.instances("val"))
 
     def parse_record(self, reply: Mapping[str, Any]) -> TrainingRecord:
         """A record from a reply's ``problem``, ``solution`` and ``answer``, the response in the target format.

@@ -58,7 +58,17 @@ def test_skills_are_all_that_differs_between_gold_and_clusters():
 
 
 def test_discovered_skills_are_frozen_apart_for_each_number():
-    discovered = [cell for name, cell in cells(table_skill_discovery, PAPER).items() if "discovered" in name]
+    own = cells(table_skill_discovery, PAPER)
+    kinds = {
+        name: cell.setting("environment.skills")["class_path"].rpartition(".")[2]
+        for name, cell in own.items()
+        if "skill_list" in name
+    }
+    assert [name for name, kind in kinds.items() if kind == "GoldSkills"] == [
+        "math-skill_list-gold",
+        "math-skill_list-gold-more_epochs",
+    ]
+    discovered = [own[name] for name, kind in kinds.items() if kind == "DiscoveredSkills"]
     paths = {
         (cell.overrides["environment.skills"]["init_args"]["path"], cell.setting("environment.skills.num_categories"))
         for cell in discovered

@@ -81,6 +81,9 @@ def test_validation_from_test_leaves_test_unless_they_overlap(folder):
     assert len(ids["test"]) == 105 and not ids["val"] & ids["test"], "ids are unique within a task"
     texts = {split: {one.instruction for one in paper.instances(split)} for split in ("val", "test")}
     assert texts["val"] < texts["test"]
+    parts = Counter(paper.slices_of(one).get("test rows") for split in ids for one in paper.instances(split))
+    assert parts == {None: 70, "in validation": 70, "not in validation": 35}
+    assert not any("test rows" in apart.slices_of(one) for one in apart.instances("test"))
     assert "are among them" in paper.split_note
     assert len(apart.training_pool()) == len(paper.training_pool()) == 35 * 5
 
