@@ -50,6 +50,7 @@ class Preset:
         records: Budget of an episode.
         steps: Its steps.
         overrides: Settings of all cells.
+        environments: Settings of the cells of an environment, by its name; those of a domain come after them.
         options: Words for the command line of all cells, which come after their settings.
         out: Folder of its run directories; None takes ``runs/reproduce/<preset>``.
         seeds: How many seeds are run unless the command says otherwise; None leaves it to the table.
@@ -64,6 +65,7 @@ class Preset:
     records: int
     steps: int
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     out: Path | None = None
     seeds: int | None = None
@@ -83,6 +85,7 @@ class Preset:
             "environment.budget.max_records": place.records or self.records,
             "environment.budget.max_steps": self.steps,
             **self.overrides,
+            **self.environments.get(environment, {}),
             **place.overrides,
             **{name.replace("__", "."): value for name, value in overrides.items()},
         }

@@ -31,6 +31,22 @@ _MATH_SPLITS = {
 # The paper's precision of its language models; bfloat16 is the fragments' own: -- --trainer.precision bf16-mixed
 _FP16 = {"trainer.precision": "16-mixed"}
 
+# The authors' Skill-Tree: two subskills of 30 records at each exploration, no records in the step after it, and at most
+# 200 records for each skill, which the last exploration may exceed. There is no other limit of records.
+_ALTERNATING = {
+    "environment.budget.max_records": None,
+    "teacher.init_args.policy": {
+        "class_path": "teachers.policies.AlternatingPolicy",
+        "init_args": {
+            "proposer": "teachers.policies.LLMSubskillProposer",
+            "new_subskills": 2,
+            "records_each": 30,
+            "max_data_for_skill": 200,
+            "hard": False,
+        },
+    },
+}
+
 # The paper's 24 minutes of an A6000 per iteration are those of MATH, Open-Ended; of the others it says that most
 # environments train in under 30 (facts of the paper, table of costs).
 _MATH_MINUTES, _OTHER_MINUTES = 24.0, 30.0
@@ -99,6 +115,7 @@ PAPER = Preset(
     teachers="llm",
     records=750,  # the paper's best student in mathematics had 752
     steps=10,
+    environments={"skill_tree": _ALTERNATING},
 )
 
 PRESETS = {preset.name: preset for preset in (EMBEDDED, PAPER, rehearsed(PAPER))}

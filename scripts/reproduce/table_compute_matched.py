@@ -28,7 +28,9 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     """The episodes of a seed."""
     full = [preset.cell(DOMAIN, environment, seed) for environment in ENVIRONMENTS]
     floors = [preset.random_records(DOMAIN, seed), *(more_epochs(cell) for cell in full)]
-    return [*full, *(tenth(preset, cell) for cell in full), *floors]
+    # Where skills have limits and the episode has none, nobody knows beforehand what a tenth is: no control there.
+    limited = [cell for cell in full if cell.setting("environment.budget.max_records") is not None]
+    return [*full, *(tenth(preset, cell) for cell in limited), *floors]
 
 
 def tenth(preset: Preset, cell: Cell) -> Cell:
