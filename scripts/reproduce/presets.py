@@ -32,9 +32,10 @@ _MATH_SPLITS = {
 _FP16 = {"trainer.precision": "16-mixed"}
 
 # The authors' Skill-Tree: two subskills of 30 records at each exploration, no records in the step after it, and at most
-# 200 records for each skill, which the last exploration may exceed. There is no other limit of records.
+# 200 records for each skill, which the last exploration may exceed. There is no other limit of records: this one is
+# never reached (the command line cannot lift a limit, for its parser takes no null there).
 _ALTERNATING = {
-    "environment.budget.max_records": None,
+    "environment.budget.max_records": 100_000,
     "teacher.init_args.policy": {
         "class_path": "teachers.policies.AlternatingPolicy",
         "init_args": {

@@ -29,7 +29,8 @@ def cells_of(preset: Preset, seed: int) -> list[Cell]:
     full = [preset.cell(DOMAIN, environment, seed) for environment in ENVIRONMENTS]
     floors = [preset.random_records(DOMAIN, seed), *(more_epochs(cell) for cell in full)]
     # Where skills have limits and the episode has none, nobody knows beforehand what a tenth is: no control there.
-    limited = [cell for cell in full if cell.setting("environment.budget.max_records") is not None]
+    budget = preset.domains[DOMAIN].records or preset.records
+    limited = [cell for cell in full if cell.setting("environment.budget.max_records") == budget]
     return [*full, *(tenth(preset, cell) for cell in limited), *floors]
 
 

@@ -41,7 +41,7 @@ def test_students_and_budgets_are_the_papers(domain, environment):
     assert cell.setting("model.max_new_tokens") == tokens
     assert cell.setting("data.batch_size") * (cell.setting("trainer.accumulate_grad_batches") or 1) == 16
     budget = cell.setting("environment.budget.max_records"), cell.setting("environment.budget.max_steps")
-    assert budget == (None if environment == "skill_tree" else 750, 10)
+    assert budget == (100_000 if environment == "skill_tree" else 750, 10)
     assert (cell.setting("environment.start") or "base", cell.setting("environment.pool") or "all") == ("base", "all")
     chat = cell.setting("teacher.chat")["init_args"]
     assert (chat["model"], chat["temperature"]) == ("gpt-4o", 0.0)
@@ -90,7 +90,7 @@ def test_a_rehearsal_cuts_what_it_says_and_nothing_else():
         for cell in (ours, paper):
             skills = cell.setting("environment.skills")
             assert skills is None or skills["class_path"].endswith(".DiscoveredSkills")
-        assert ours.setting("environment.budget.max_records") in (None, 750 * own.steps / 10)
+        assert ours.setting("environment.budget.max_records") in (100_000, 750 * own.steps / 10)
         assert ours.setting("model.max_new_tokens") == 32
     assert rehearsal.CUTS in own.note
 
