@@ -43,7 +43,14 @@ class ImitatingBrain(ProceduralBrain):
         return example_of(prompt)
 
     def _label(self, prompt: str, rng: random.Random, schema: dict[str, Any]) -> Any:
-        return {"name": rng.choice(_LABELS)}
+        return {"name": f"{rng.choice(_LABELS)} {rng.randrange(10_000)}"}
+
+    def _categories(self, prompt: str, rng: random.Random, schema: dict[str, Any]) -> Any:
+        """As many as are asked for; four where that is left open."""
+        labels = re.findall(r"^- (.+) \(\d+\)$", prompt, re.MULTILINE)
+        exact = re.search(r"exactly (\d+) categories", prompt)
+        number = int(exact.group(1)) if exact else min(4, len(labels))
+        return {"categories": [{"name": f"kind {i + 1}", "labels": labels[i::number]} for i in range(number)]}
 
 
 def example_of(prompt: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import yaml
 from llm_server import LLMServer
 from procedural_brain import ProceduralBrain
 
+from dataenvgym.cli.configuration_files import read_words
 from dataenvgym.cli.main import main
 from tasks.math import ProceduralMathTask
 
@@ -92,3 +93,19 @@ def test_help_teaches(command, capsys):
     assert "--task" in text and "What is asked" in text
     assert main(["--help"]) == 0
     assert "Start here" in capsys.readouterr().out
+
+
+def test_a_fragment_that_adds_to_a_part_waits_for_its_class_and_for_nothing_else():
+    def path(name):
+        return str(CONFIGS / f"{name}.yaml")
+
+    skills, listed = path("skills/clustered"), path("environments/skill_list")
+    words = ["--config", skills, "--seed_everything", "1", "--config", listed, "--run_dir", "x"]
+    moved = ["--seed_everything", "1", "--config", listed, "--config", skills, "--run_dir", "x"]
+    assert read_words(words) == moved and read_words(moved) == moved
+    named = ["--environment", "environments.SkillListEnvironment", "--config", skills, "--environment.skills.x", "5"]
+    assert read_words(named) == named, "an option has named the class, and what comes later counts"
+    alone = ["--config", skills, "--trainer.max_epochs", "2"]
+    assert read_words(alone) == alone
+    text = "{trainer: {max_epochs: 1}, task: {class_path: " + "a" * 300 + "}}"
+    assert read_words([f"--config={text}", "--config", listed]) == [f"--config={text}", "--config", listed]

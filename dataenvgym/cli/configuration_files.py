@@ -1,5 +1,6 @@
 """What is wrong with a configuration before its parser sees it: no text, or nested so that reading it never ends."""
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,38 +56,51 @@ def read_words(words: Sequence[str]) -> list[str]:
 
 
 def _in_order(words: list[str]) -> list[str]:
-    """The words, with each file that adds settings to a part (``skills/gold``) behind the first that names its class.
+    """The words, with each file that adds settings to a part (``skills/gold``) behind a later one that names its class.
 
-    The parser takes settings of a class only once it knows which; fragments are to merge in any order.
+    The parser takes settings of a class only once it knows which; fragments are to merge in any order. What no later
+    file names stays in its place.
     """
-    ordered: list[str] = []
-    waiting: list[tuple[set[str], list[str]]] = []  # parts whose class is not known yet, and the words of the file
-    named: set[str] = set()
+    parts: list[list[str]] = []
+    blocks: list[dict[str, Any]] = []  # of the configuration that a part is; empty for all other words
     rest = iter(words)
     for word in rest:
         name, joined, value = word.partition("=")
-        part = [word] if joined or name not in _FILES else [word, *([next(rest, "")] or [])]
-        path = Path(value if joined else part[-1])
-        if name not in _FILES or not path.is_file():
-            ordered += part
-            continue
-        blocks = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-        settings = {key: one for key, one in blocks.items() if isinstance(one, dict)}
-        unknown = {key for key, one in settings.items() if set(one) == {"init_args"}} - named
-        if unknown:
-            waiting.append((unknown, part))
-            continue
-        ordered += part
-        named |= {key for key, one in settings.items() if "class_path" in one}
-        for ready in [one for one in waiting if one[0] <= named]:
-            ordered += ready[1]
-            waiting.remove(ready)
-    return [*ordered, *(word for _, part in waiting for word in part)]
+        parts.append([word] if joined or name not in _FILES else [word, *itertools.islice(rest, 1)])
+        given = value if joined else parts[-1][-1]
+        held: Any = None
+        if name in _FILES and len(parts[-1]) + bool(joined) == 2:
+            text = given if _is_text_of(given) else Path(given).read_text(encoding="utf-8")
+            held = yaml.load(text, Loader=_LOADER)
+        blocks.append(
+            {key: one for key, one in held.items() if isinstance(one, dict)} if isinstance(held, dict) else {}
+        )
+
+    def named(block: dict[str, Any]) -> set[str]:
+        return {key for key, one in block.items() if "class_path" in one}
+
+    order = [float(place) for place in range(len(parts))]
+    known = {word.removeprefix("--").split("=")[0].removesuffix(".class_path") for part in parts for word in part[:1]}
+    for place, block in enumerate(blocks):
+        unknown = {key for key, one in block.items() if set(one) == {"init_args"}} - known
+        later: set[str] = set()
+        for behind in range(place + 1, len(parts)) if unknown else ():
+            later |= named(blocks[behind])
+            if unknown <= later:
+                order[place] = behind + (place + 1) / (len(parts) + 1)  # several keep their order
+                break
+        known |= named(block)
+    return [word for place in sorted(range(len(parts)), key=order.__getitem__) for word in parts[place]]
+
+
+def _is_text_of(given: str) -> bool:
+    """Whether a configuration is given as its text, and not as a path."""
+    return given.lstrip().startswith("{") or "\n" in given
 
 
 def _read_config(given: str) -> str:
     """Checks a configuration, a path or its text: the parser takes both."""
-    if given.lstrip().startswith("{") or "\n" in given:
+    if _is_text_of(given):
         _check_yaml(given, f"The configuration {given[:60]!r}")
         return given
     path = Path(given)

@@ -74,10 +74,11 @@ class Cell:
         """
         given = list(pairwise((*self.options, "")))
         for word, value in reversed(given):
-            name, is_joined, joined = word.removeprefix("--").partition("=")
-            if word.startswith("--") and _short(name) == _short(key):
-                return yaml.safe_load(joined if is_joined else value)
-            if word == "--config" and (found := _lookup(Path(value), key)) is not None:
+            name, is_joined, joined = word.partition("=")
+            said = joined if is_joined else value
+            if word.startswith("--") and _short(name.removeprefix("--")) == _short(key):
+                return yaml.safe_load(said)
+            if name in ("--config", "-c") and (found := _lookup(_path(said), key)) is not None:
                 return found
         for name, value in reversed(list(self.overrides.items())):
             if _short(name) == _short(key):
@@ -90,6 +91,11 @@ def undiscovered(cell: Cell) -> Mapping[str, Any] | None:
     """The settings of a cell's discovered skills if the file that they name is not there yet; None otherwise."""
     skills = cell.setting("environment.skills")
     settings = (skills.get("init_args") or {}) if isinstance(skills, Mapping) else {}
+    if "{task}" in str(settings.get("path")):
+        raise SystemExit(
+            f"{cell.name}: environment.skills.init_args.path is {settings['path']}, and cells side by side need a path "
+            "without {task}: name one, which the grid makes once for all of them."
+        )
     return settings if settings.get("path") and not Path(settings["path"]).exists() else None
 
 
@@ -138,7 +144,9 @@ def _policy(cell: Cell) -> Any:
 
 
 def _path(fragment: str) -> Path:
-    return Path(fragment) if fragment.endswith((".yaml", ".yml")) else CONFIGS / f"{fragment}.yaml"
+    if fragment.endswith((".yaml", ".yml")):
+        return Path(fragment)
+    return CONFIGS / f"{fragment.removeprefix('configs/')}.yaml"
 
 
 def _short(key: str) -> str:

@@ -68,7 +68,7 @@ def run_grid(
         out: Folder of the run directories; ``out/.grid`` keeps their logs.
         jobs: Cells side by side.
         threads: Threads of each cell: two cells of one thread finish sooner than one after the other with two.
-        launcher: ``local`` or ``ray``.
+        launcher: ``local``, ``warm`` or ``ray``.
         gpus: GPUs of each cell, for Ray.
         retries: How often a cell that died is tried again.
         program: What runs a cell, before its words.

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -52,6 +53,10 @@ _PRELOADED = (
     "datamodules",
     "scipy.stats",
 )
+
+# multiprocessing looks after all processes of a thread's whenever one is started or asked: one thread at a time, since
+# what two read of one process is lost to the second.
+_POLLING = threading.Lock()
 
 # The least that Ray admits; what passes through it are descriptions of jobs.
 _OBJECT_STORE_BYTES = 80 * 2**20
@@ -158,27 +163,36 @@ def _run_warm(job: Job, stop: threading.Event | None, context: ForkServerContext
     resume = ("--resume",) if job.begun is not None and job.begun.is_file() else ()
     words = [*job.command[place + 1 :], *resume]
     process = context.Process(target=_warm_cell, args=(words, job.folder, job.log, dict(job.environ)))
-    process.start()
+    with _POLLING:
+        process.start()
     try:
-        while process.is_alive() and not (stop is not None and stop.is_set()):
-            process.join(timeout=0.5)
+        while not wait([process.sentinel], timeout=0.5):
+            if stop is not None and stop.is_set():
+                break
     finally:
-        if process.is_alive():
+        if not wait([process.sentinel], timeout=0):
             os.kill(process.pid or 0, signal.SIGINT)
-            process.join(timeout=_GRACE_SECONDS)
-            process.kill()
-            process.join()
-    return process.exitcode or 0
+            if not wait([process.sentinel], timeout=_GRACE_SECONDS):
+                process.kill()
+                wait([process.sentinel])
+    with _POLLING:
+        process.join()
+        return 1 if process.exitcode is None else process.exitcode
 
 
 def _warm_cell(words: Sequence[str], folder: Path, log: Path, environ: Mapping[str, str]) -> None:
-    """A command of this package, in a process forked for it, which dies with the one that it was forked from."""
-    import ctypes
+    """A command of this package, in a process forked for it, which ends at once if the grid does."""
     import random
     import tempfile
 
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    grid = multiprocessing.parent_process()
+    assert grid is not None, "a cell is started by a grid"
+
+    def end_with_the_grid() -> None:
+        wait([grid.sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=end_with_the_grid, daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     with open(log, "ab") as output:
@@ -186,6 +200,7 @@ def _warm_cell(words: Sequence[str], folder: Path, log: Path, environ: Mapping[s
         os.dup2(output.fileno(), 2)
     os.chdir(folder)
     os.environ.update(environ)
+    sys.path[:0] = [place for place in environ.get("PYTHONPATH", "").split(os.pathsep) if place not in ("", *sys.path)]
     random.seed()  # the forks of one process would draw the same numbers, of names of temporary files for one
     tempfile._name_sequence = None  # type: ignore[attr-defined]
 
@@ -195,7 +210,7 @@ def _warm_cell(words: Sequence[str], folder: Path, log: Path, environ: Mapping[s
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     sys.argv = ["dataenvgym", *words]
-    sys.exit(console())
+    console()
 
 
 def _here(jobs: Sequence[Job], parallel: int, warm: bool = False) -> Iterator[Finished]:

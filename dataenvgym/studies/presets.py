@@ -44,7 +44,7 @@ class Preset:
     """How a table is run.
 
     Args:
-        name: ``embedded`` or ``paper``.
+        name: ``embedded``, ``paper`` or ``rehearsal``, or a name of your own.
         domains: Its domains, by name.
         teachers: Suffix of the teachers' fragments: ``procedural`` or ``llm``.
         records: Budget of an episode.
@@ -54,7 +54,7 @@ class Preset:
         options: Words for the command line of all cells, which come after their settings.
         out: Folder of its run directories; None takes ``runs/reproduce/<preset>``.
         seeds: How many seeds are run unless the command says otherwise; None leaves it to the table.
-        surroundings: Makes what its cells need and keeps it up while they run, given that folder; None needs nothing.
+        surroundings: Makes what its cells need and keeps it up while they run; None needs nothing.
         launcher: What starts its cells unless the command says otherwise.
         note: What is written below every table and above every figure.
     """
@@ -69,7 +69,7 @@ class Preset:
     options: tuple[str, ...] = ()
     out: Path | None = None
     seeds: int | None = None
-    surroundings: Callable[[Path], AbstractContextManager[None]] | None = None
+    surroundings: Callable[[], AbstractContextManager[None]] | None = None
     launcher: str = "local"
     note: str = ""
 

@@ -89,7 +89,7 @@ def run(study: Study, presets: Mapping[str, Preset], description: str | None) ->
     arguments.out, arguments.launcher = preset.folder, arguments.launcher or preset.launcher
     arguments.seeds = preset.seeds or study.seeds if arguments.seeds is None else arguments.seeds
     cells = [cell for seed in seeds_of(arguments) for cell in study.cells_of(preset, seed)]
-    with nullcontext() if preset.surroundings is None else preset.surroundings(preset.folder):
+    with nullcontext() if preset.surroundings is None else preset.surroundings():
         if arguments.dry_run:
             from dataenvgym.studies.forecast import forecast
 

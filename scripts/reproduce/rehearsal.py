@@ -10,14 +10,17 @@ The same fragments, policies, engines, clients and tables. Instead of what costs
 And only these settings are cut: see CUTS, which every page of results lists.
 """
 
+import contextlib
+import hashlib
+import importlib
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,11 @@ CUTS = (
     "place of a GPU, and so float32 (bfloat16 takes several times as long there); images from an endpoint instead of "
     "SDXL-Turbo"
 )
+# Named by what makes it: what was made by other code is not used.
+_MAKERS = [Path(__file__), ROOT / "tests/tasks/vqa_folders.py", *sorted((ROOT / "tests/tasks").glob("*_rows.py"))]
+_MAKERS += sorted((ROOT / "tests").glob("tiny*.py"))
+_HASH = hashlib.sha256(b"".join(path.read_bytes() for path in _MAKERS)).hexdigest()[:8]
+MADE = ROOT / "runs" / "reproduce" / f"rehearsal-{_HASH}"
 _STUDENTS = {"gemma2_2b": "gemma2", "llama3_8b": "llama3", "paligemma_3b": "paligemma"}
 _SETTINGS: dict[str, dict[str, Any]] = {
     "math": {"task.init_args.val_per_group": 1},
@@ -42,14 +50,13 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 def rehearsed(paper: Preset) -> Preset:
     """The rehearsal of a preset."""
-    folder = ROOT / "runs" / "reproduce" / "rehearsal"
     domains = {}
     for name, domain in paper.domains.items():
         settings = {
             **domain.overrides,
             **_SETTINGS.get(name, {}),
-            "task.init_args.path": str(folder / "made" / name),
-            "model.init_args.model_name_or_path": str(folder / "made" / domain.student),
+            "task.init_args.path": str(MADE / name),
+            "model.init_args.model_name_or_path": str(MADE / domain.student),
             "model.init_args.max_new_tokens": 32,
             "model.init_args.dtype": "float32",
             "trainer.accelerator": "cpu",
@@ -62,7 +69,7 @@ def rehearsed(paper: Preset) -> Preset:
                 "init_args": {
                     "illustrator": {
                         "class_path": "teachers.engines.OpenAIImagesIllustrator",
-                        "init_args": {"folder": str(folder / "illustrations")},
+                        "init_args": {"folder": str(MADE / "illustrations")},
                     }
                 },
             }
@@ -81,17 +88,18 @@ def rehearsed(paper: Preset) -> Preset:
     )
 
 
-@contextmanager
-def surroundings(folder: Path) -> Iterator[None]:
+@contextlib.contextmanager
+def surroundings() -> Iterator[None]:
     """Rows and students, made once, and a server for as long as cells run."""
-    made = ROOT / "runs" / "reproduce" / "rehearsal" / "made"
-    if not made.is_dir():
-        unfinished = made.with_name("made.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        make_rows(unfinished)
+    if not MADE.is_dir():
+        MADE.parent.mkdir(parents=True, exist_ok=True)
+        begun = Path(tempfile.mkdtemp(prefix=f"{MADE.name}.", dir=MADE.parent))
+        make_rows(begun)
         for student, architecture in _STUDENTS.items():
-            make_student(unfinished / student, architecture)
-        unfinished.rename(made)
+            make_student(begun / student, architecture)
+        with contextlib.suppress(OSError):  # another table made it meanwhile
+            begun.rename(MADE)
+        shutil.rmtree(begun, ignore_errors=True)
     server = subprocess.Popen(
         [sys.executable, str(ROOT / "tests" / "llm_server.py"), "--brain", "imitating_brain:imitating_brain"],
         stdin=subprocess.PIPE,
@@ -114,8 +122,9 @@ def surroundings(folder: Path) -> Iterator[None]:
 
 def make_rows(folder: Path) -> None:
     """Rows of the five benchmarks in their own fields, a folder for each."""
-    from tests.tasks import code_rows, math_rows, tool_use_rows, vqa_folders
-
+    code_rows, math_rows, tool_use_rows, vqa_folders = (
+        _of_the_tests(f"tasks.{name}") for name in ("code_rows", "math_rows", "tool_use_rows", "vqa_folders")
+    )
     math_rows.write_rows(
         folder / "math", train=math_rows.make_rows(1)[:ROWS], test=math_rows.make_rows(1, start=10_000)[:ROWS]
     )
@@ -132,23 +141,26 @@ def make_rows(folder: Path) -> None:
     vqa_folders.make_naturalbench(folder / "naturalbench", groups=ROWS // 2)
 
 
+def _of_the_tests(name: str) -> Any:
+    """A module of the tests, which are not typed and no package of ours imports."""
+    return importlib.import_module(f"tests.{name}")
+
+
 def make_student(folder: Path, architecture: str) -> None:
     """A student of two layers with random weights."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     if architecture == "paligemma":
-        from tests.tiny_vision_models import paligemma
-
-        processor, config = paligemma(gemma_tokenizer())
+        processor, config = _of_the_tests("tiny_vision_models").paligemma(gemma_tokenizer())
         network: Any = AutoModelForImageTextToText.from_config(config)
         processor.save_pretrained(folder)
     else:
-        from tests.tiny_models import tiny_config
-
         tokenizer = gemma_tokenizer() if architecture == "gemma2" else llama3_tokenizer()
         ids = {"pad": tokenizer.pad_token_id or tokenizer.eos_token_id, "eos": tokenizer.eos_token_id}
-        config = tiny_config("gemma2" if architecture == "gemma2" else "llama", len(tokenizer), **ids)
+        config = _of_the_tests("tiny_models").tiny_config(
+            "gemma2" if architecture == "gemma2" else "llama", len(tokenizer), **ids
+        )
         config.max_position_embeddings = 2048
         network = AutoModelForCausalLM.from_config(config)
         tokenizer.save_pretrained(folder)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from presets import PRESETS
@@ -40,7 +41,7 @@ _LIKE_ERRORS = {
 class Arm:
     """One way to come by skills: what the table calls it, and settings over the Skill-List cell's by dotted key.
 
-    ``kind`` is the class of its skills in environments.skills, made with ``init_args``; None for those of the cell.
+    ``kind`` is the class of its skills in environments.skills, made with ``init_args``; None for the benchmark's own.
     """
 
     cells: str
@@ -68,7 +69,8 @@ def arms_of(preset: Preset) -> list[Arm]:
             for n in (6, 18, 54)
         )
         return [Arm(f"{base}-like_errors", "gold", _LIKE_ERRORS), *clustered, Arm(base, "gold, ordered by name")]
-    discovered = [Arm(base, "discovered, number left open")]  # as in the main table
+    main = {"path": str(preset.skills_file(DOMAIN))}  # the main table's cell
+    discovered = [Arm(base, "discovered, number left open", {}, "DiscoveredSkills", main)]
     for number in (5, 20):
         path = preset.skills_file(DOMAIN).with_name(f"{DOMAIN}-{number}.json")
         init_args = {"path": str(path), "num_categories": number}
@@ -154,6 +156,8 @@ def agreement(arm: Arm, row: TeacherRuns) -> Number:
     """Adjusted mutual information of a row's discovered skills and the benchmark's own, on validation."""
     if arm.kind is None:
         return Number(1.0, digits=2)
+    if "path" in arm.init_args and not Path(arm.init_args["path"]).is_file():
+        return Number(None)
     from sklearn.metrics import adjusted_mutual_info_score
 
     import environments.skills

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from tasks.base import Task
@@ -46,6 +47,11 @@ class ErrorGroupsPolicy(Policy):
 
     def act(self, observation: Observation) -> Action:
         """Orders like errors; an open one as long as there are none."""
+        if observation.call:
+            raise ConfigurationError(
+                "ErrorGroupsPolicy works out again what it ordered in each step, and knows one call in each: set "
+                "environment.init_args.calls_per_step to 1."
+            )
         past_steps = observation.history or (
             PastStep(observation.step, observation.accuracy, 0, errors=observation.errors),
         )
@@ -70,19 +76,24 @@ class ErrorGroupsPolicy(Policy):
                 records = _plus(observation.records_left, sum(one.records for one in later))
                 calls = _plus(observation.calls_left, len(later))
                 ordered = self._ordered(self._observed(observation, history, records, calls))
-                given = dict(zip(ordered, apportion(past.records, list(ordered.values())), strict=True))
+                totals = Counter[str]()
+                for spec in ordered:
+                    totals[spec.skill or ""] += spec.count
+                given = dict(zip(totals, apportion(past.records, list(totals.values())), strict=True))
             shown = accuracies(past.accuracy, past.errors)
-            history.append(PastStep(past.step, past.accuracy, past.records, shown, given, past.errors))
+            errors = tuple(replace(error, skill=group_of.get(error.instance_id)) for error in past.errors)
+            history.append(PastStep(past.step, past.accuracy, past.records, shown, given, errors))
         now = self._observed(observation, history, observation.records_left, observation.calls_left)
 
         left = {error.instance_id for error in observation.errors}
         specs = []
-        for group, count in self._ordered(now).items():
-            members = [error.instance_id for error in first if group_of[error.instance_id] == group]
+        for order in self._ordered(now):
+            members = [error.instance_id for error in first if group_of[error.instance_id] == order.skill]
             like = [name for name in members if name in left] or members
-            observation.generator(f"errors/{group}").shuffle(like)
-            counts = apportion(count, [1.0] * len(like))
-            specs += [DataSpec(n, like=name) for name, n in zip(like, counts, strict=True) if n]
+            observation.generator(f"errors/{order.skill}").shuffle(like)
+            counts = apportion(order.count, [1.0] * len(like))
+            dealt = zip(like, counts, strict=True)
+            specs += [DataSpec(n, like=name, description=order.description) for name, n in dealt if n]
         return specs
 
     def _observed(
@@ -102,22 +113,14 @@ class ErrorGroupsPolicy(Policy):
             skills=latest.skills,
         )
 
-    def _ordered(self, observation: SkillListObservation) -> dict[str, int]:
+    def _ordered(self, observation: SkillListObservation) -> Sequence[DataSpec]:
         action = self.policy.act(observation)
-        if isinstance(action, Mapping):
+        if isinstance(action, Mapping) or any(spec.skill is None for spec in action):
             raise ConfigurationError(
-                f"ErrorGroupsPolicy: {type(self.policy).__name__} acts on skill trees; give it a policy that orders "
-                "records for skills."
+                f"ErrorGroupsPolicy: {type(self.policy).__name__} does not order records for skills; give it a policy "
+                "on skill lists."
             )
-        ordered = Counter[str]()
-        for spec in action:
-            if spec.skill is None:
-                raise ConfigurationError(
-                    f"ErrorGroupsPolicy: {type(self.policy).__name__} orders records of no skill; give it a policy "
-                    "that orders records for skills."
-                )
-            ordered[spec.skill] += spec.count
-        return dict(ordered)
+        return action
 
 
 def _plus(limit: int | None, used: int) -> int | None:

@@ -20,7 +20,7 @@ from kill_and_resume import comparable, differences
 
 from dataenvgym.cli.main import main
 from dataenvgym.reading.over_seeds import TeacherRuns
-from dataenvgym.studies.cells import Cell, more_epochs, no_state, with_feedback
+from dataenvgym.studies.cells import Cell, more_epochs, no_state, undiscovered, with_feedback
 from dataenvgym.studies.grid import run_grid
 from dataenvgym.studies.tables import Number, Table, accuracy, gain, published
 from environments.statistics import Gain
@@ -279,6 +279,61 @@ def test_other_launchers_leave_the_same_files(episode_words, tmp_path, monkeypat
     for cell in cells:
         here, there = (comparable(tmp_path / one / cell.folder) for one in ("local", launcher))
         assert differences(here, there) == [] and "step_02/predictions.jsonl" in here
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the grid is killed by a signal")
+def test_a_warm_cell_ends_with_a_grid_that_is_killed(tmp_path):
+    """Beside the cell of the next grid it would write into the same run directory."""
+    script = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from dataenvgym.studies.cells import Cell
+        from dataenvgym.studies.grid import run_grid
+
+        if __name__ == "__main__":
+            fragments = {FRAGMENTS}
+            run_grid([Cell("long", 0, fragments)], Path({str(tmp_path)!r}), launcher="warm")
+        """
+    )
+    (tmp_path / "grid.py").write_text(script)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    grid = subprocess.Popen([sys.executable, str(tmp_path / "grid.py")], env=environ)
+    begun = tmp_path / "long-seed0" / "config.yaml"
+    while not begun.is_file() and grid.poll() is None:
+        time.sleep(0.2)
+    log = tmp_path / ".grid" / "long-seed0.log"
+    cells = [pid for pid in writers_of(log) if pid != grid.pid]
+    assert cells
+    grid.kill()
+    grid.wait()
+    deadline = time.monotonic() + 60
+    while any(written_by(pid, log) for pid in cells) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not any(written_by(pid, log) for pid in cells)
+
+
+def writers_of(log):
+    """The processes that have a file open."""
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if written_by(folder.name, log)]
+
+
+def written_by(pid, log):
+    """Whether a process lives and has a log open."""
+    try:
+        return any(os.readlink(link) == str(log) for link in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def test_a_grid_refuses_a_path_of_skills_for_each_task():
+    cell = Cell("discovering", 0, (*FRAGMENTS, "skills/discovered"))
+    with pytest.raises(SystemExit, match=r"without \{task\}"):
+        undiscovered(cell)
+    assert undiscovered(Cell("gold", 0, (*FRAGMENTS, "skills/gold"))) is None
+    named = Cell("clusters", 0, FRAGMENTS, options=("--config", "skills/clustered"))
+    assert named.setting("environment.skills")["init_args"] == {"num_categories": 10}
+    assert replace(named, options=("--config=configs/skills/clustered",)).setting("environment.skills") is not None
 
 
 def test_feedback_value_table_is_as_it_was():

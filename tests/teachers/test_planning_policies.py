@@ -164,3 +164,23 @@ def test_both_nearly_reach_in_their_environment_what_planning_reaches_on_skill_l
     assert found > least and found == pytest.approx(points(ExpectedGainPolicy.__name__, None), abs=3)
     if environment == "open_ended":
         assert points("OpenEndedPolicy", environment) < 30
+
+
+def test_errors_are_shown_under_their_groups_and_descriptions_are_handed_on(wrong):
+    errors, _ = wrong
+    seen = []
+
+    class Describing(ErrorProportionalPolicy):
+        def act(self, observation):
+            seen.append(observation)
+            return [replace(spec, description=f"about {spec.skill}") for spec in super().act(observation)]
+
+    action = ErrorGroupsPolicy(ProceduralMathTask(), Describing, groups=4).act(observed([errors]))
+    assert {error.skill for error in seen[0].errors} == set(seen[0].skills) == {f"group {n}" for n in range(1, 5)}
+    group_of = {error.instance_id: error.skill for error in seen[0].errors}
+    assert all(spec.description == f"about {group_of[spec.like]}" for spec in action)
+
+
+def test_a_second_call_in_one_step_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match="calls_per_step to 1"):
+        ErrorGroupsPolicy(ProceduralMathTask()).act(replace(observed([wrong[0]]), call=1))
