@@ -79,7 +79,7 @@ def test_a_law_is_read_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "torn.npz").write_bytes(before[:500])
     with pytest.raises(RecordError, match=r"torn.npz is damaged"):
         read_law(str(tmp_path / "torn.npz"))
-    with pytest.raises(ConfigurationError, match="no law .chess.; there are code_global, math"):
+    with pytest.raises(ConfigurationError, match="no law 'chess'; there are code_global, math"):
         read_law("chess")
 
 
