@@ -1,4 +1,4 @@
-"""What is wrong with a configuration before its parser sees it: no text, or nested so that reading it never ends."""
+"""What happens to configurations before their parser sees them: refused if no text or endless, then put in order."""
 
 import itertools
 import sys

@@ -28,8 +28,6 @@ from typing import Any
 from dataenvgym.studies.cells import ROOT
 from dataenvgym.studies.presets import Preset
 
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the rows, models and server of the tests
-
 ROWS = 24
 CUTS = (
     f"two steps of ten, and so 150 of 750 records; at most {ROWS} rows a split; at most 32 new tokens; a CPU in the "
@@ -142,7 +140,10 @@ def make_rows(folder: Path) -> None:
 
 
 def _of_the_tests(name: str) -> Any:
-    """A module of the tests, which are not typed and no package of ours imports."""
+    """A module of the tests: rows and models, which are not typed, and import one another from their folder."""
+    for place in (str(ROOT / "tests"), str(ROOT)):  # here alone: every table imports this module, for the preset
+        if place not in sys.path:
+            sys.path.insert(0, place)
     return importlib.import_module(f"tests.{name}")
 
 

@@ -104,7 +104,7 @@ def test_every_fragment_of_skills_and_illustrators_is_an_addition():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_rehearsal_runs_to_its_tables(tmp_path, monkeypatch):
+def test_the_rehearsal_runs_to_its_tables(tmp_path):
     """In a shorter form: one domain, all rows of the main table, few records and one epoch; then once more."""
     command = [sys.executable, str(ROOT / "scripts/reproduce/table_main.py"), "--preset", "rehearsal", "--seeds", "1"]
     command += ["--domains", "naturalbench", "--out", str(tmp_path / "out")]
